@@ -1,0 +1,67 @@
+"""Initial weights. Every draw is made in float32 and then cast, so each dtype starts from the same net."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+INITIALIZATIONS = ("gaussian", "orthogonal", "identity")
+
+
+def recurrent_matrix(
+    key: Array, hidden_size: int, initialization: str, gain: float, dtype: Any
+) -> Float[Array, "hidden hidden"]:
+    """A square recurrent matrix.
+
+    Args:
+        key: a random key; unused by "identity".
+        hidden_size: its number of rows and columns n.
+        initialization: "gaussian": entries N(0, gain**2 / n), spectral radius near `gain`;
+            "orthogonal": gain times a Haar-distributed orthogonal matrix; "identity": gain times I.
+        gain: the scale.
+        dtype: of the result.
+
+    Raises:
+        ValueError: the initialization is unknown.
+
+    References:
+        gaussian: Sompolinsky, Crisanti, Sommers 1988. orthogonal: Saxe et al. 2014, arXiv
+        1312.6120. identity: Le, Jaitly, Hinton 2015, arXiv 1504.00941.
+    """
+    shape = (hidden_size, hidden_size)
+    if initialization == "gaussian":
+        matrix = jax.random.normal(key, shape, jnp.float32) / hidden_size**0.5
+    elif initialization == "orthogonal":
+        matrix = jax.random.orthogonal(key, hidden_size, dtype=jnp.float32)
+    elif initialization == "identity":
+        matrix = jnp.eye(hidden_size, dtype=jnp.float32)
+    else:
+        raise ValueError(
+            f"initialization must be one of {', '.join(INITIALIZATIONS)}, got {initialization!r}"
+        )
+    return (gain * matrix).astype(dtype)
+
+
+def input_matrix(key: Array, hidden_size: int, input_size: int, dtype: Any) -> Float[Array, "hidden input"]:
+    """Input weights with entries N(0, 1 / input_size): unit-variance input drives each unit by N(0, 1)."""
+    scale = max(input_size, 1) ** -0.5
+    return (scale * jax.random.normal(key, (hidden_size, input_size), jnp.float32)).astype(dtype)
+
+
+def stacked_recurrent(
+    key: Array, gates: int, hidden_size: int, initialization: str, gain: float, dtype: Any
+) -> Float[Array, "gates_hidden hidden"]:
+    """One independent recurrent matrix a gate, stacked, shape (gates * hidden_size, hidden_size)."""
+    keys = jax.random.split(key, gates)
+    return jnp.concatenate(
+        [recurrent_matrix(each, hidden_size, initialization, gain, dtype) for each in keys]
+    )
+
+
+def checked_sizes(input_size: int, hidden_size: int) -> None:
+    """Raises ValueError unless hidden_size is positive and input_size not negative."""
+    if hidden_size < 1:
+        raise ValueError(f"hidden_size must be positive, got {hidden_size}")
+    if input_size < 0:
+        raise ValueError(f"input_size must not be negative, got {input_size}; 0 makes a cell without input")

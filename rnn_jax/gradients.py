@@ -1,0 +1,180 @@
+"""Gradients of a loss over time: dL/dh_t, dL/dx_t for every t, and each lag's share of dL/dW."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rnn_jax.coordinates import ravel_reals, real_size
+from rnn_jax.jacobian import scaled
+from rnn_jax.jacobian.scaled import ScaledMatrix
+from rnn_jax.step import Inputs, State, Step, call_compiled, checked
+from rnn_jax.trajectory import run
+
+Loss = Callable[[State], Array]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LossGradients:
+    """Gradients of a loss along a sequence, each time step with its own integer exponent.
+
+    Attributes:
+        loss: the loss itself, a scalar.
+        state: row t is dL/dh_t (total: through every later state), t = 0..T; shape (T + 1, n) in
+            the coordinate order of `step_jacobians`.
+        input: row t - 1 is dL/dx_t, t = 1..T; shape (T, m); None where the inputs have no real
+            numbers.
+    """
+
+    loss: Array
+    state: ScaledMatrix
+    input: ScaledMatrix | None
+
+
+def loss_gradients(
+    loss: Loss, step: Step, state: State, xs: Inputs, *, length: int | None = None
+) -> LossGradients:
+    """dL/dh_t and dL/dx_t for every t in one backward pass that cannot underflow.
+
+    A plain backward pass in float32 returns exact zeros once the gradient has shrunk by 1e-38;
+    here each step is rescaled by a power of two, which is exact.
+
+    Args:
+        loss: `loss(states) -> scalar`, of the stacked states h_0..h_T as `trajectory` returns them.
+        step: a callable `(state, x) -> state`.
+        state: the initial state h_0.
+        xs: the inputs x_1..x_T, or None.
+        length: T, for `xs=None`.
+
+    Returns:
+        a `LossGradients`; `.state.log_row_norms()` is log of the norm of dL/dh_t for t = 0..T.
+
+    Raises:
+        ValueError: the loss is not a scalar, or as `jacobian_chain`.
+    """
+    state, xs, length = checked(step, state, xs, length)
+    shape = jax.eval_shape(lambda h, x: loss(run(step, h, x, length=length)), state, xs)
+    if getattr(shape, "shape", None) != ():
+        raise ValueError(
+            f"loss must return a scalar, got {getattr(shape, 'shape', shape)}; take a mean or a sum"
+        )
+    return call_compiled(_loss_gradients, (loss, step), state, xs, length=length)
+
+
+def _loss_gradients(loss: Loss, step: Step, state: State, xs: Inputs, *, length: int) -> LossGradients:
+    with jax.default_matmul_precision("highest"):
+        states = run(step, state, xs, length=length)
+        coordinates = jax.vmap(lambda each: ravel_reals(each)[0])(states)
+
+        def loss_of(vectors: Array) -> Array:
+            return loss(jax.vmap(lambda vector, each: ravel_reals(each)[1](vector))(vectors, states))
+
+        value, direct = jax.value_and_grad(loss_of)(coordinates)
+        before = jax.tree.map(lambda leaf: leaf[:-1], states)
+        driven = real_size(xs) > 0
+
+        def backward(after: ScaledMatrix, at: tuple[State, Any, Array]):
+            past, x, direct_past = at
+            through_state, through_input = _pull_back(step, past, x, after.mantissa[0], driven)
+            total = _add(
+                scaled.normalized(through_state[None], after.exponent),
+                scaled.from_array(direct_past[None]),
+            )
+            to_input = scaled.normalized(through_input[None], after.exponent) if driven else None
+            return total, (total, to_input)
+
+        last = scaled.from_array(direct[-1][None])
+        _, (earlier, inputs) = jax.lax.scan(
+            backward, last, (before, xs, direct[:-1]), length=length, reverse=True
+        )
+        rows = jax.tree.map(lambda leaf, end: jnp.concatenate([leaf[:, 0], end]), earlier, last)
+        return LossGradients(loss=value, state=rows, input=jax.tree.map(lambda leaf: leaf[:, 0], inputs))
+
+
+def _pull_back(
+    step: Step, state: State, x: Any, cotangent: Float[Array, " n"], driven: bool
+) -> tuple[Array, Array | None]:
+    """J_t^T and (dh_t/dx_t)^T applied to a vector."""
+    vector, rebuild = ravel_reals(state)
+    if not driven:
+        _, pull = jax.vjp(lambda v: ravel_reals(step(rebuild(v), x))[0], vector)
+        return pull(cotangent)[0], None
+    input_vector, rebuild_input = ravel_reals(x)
+    _, pull = jax.vjp(lambda v, u: ravel_reals(step(rebuild(v), rebuild_input(u)))[0], vector, input_vector)
+    return pull(cotangent)
+
+
+def _add(left: ScaledMatrix, right: ScaledMatrix) -> ScaledMatrix:
+    """Row by row sum; the smaller term is shifted, which is exact until it falls below rounding."""
+    lowest = jnp.iinfo(jnp.int32).min // 2
+    sizes = [jnp.where(jnp.any(each.mantissa != 0, axis=1), each.exponent, lowest) for each in (left, right)]
+    exponent = jnp.maximum(*sizes)
+    terms = [
+        each.mantissa * scaled.power_of_two(size - exponent, each.mantissa.dtype)[:, None]
+        for each, size in zip((left, right), sizes, strict=True)
+    ]
+    return scaled.normalized(terms[0] + terms[1], exponent)
+
+
+def weight_gradient_shares(
+    loss: Loss, step: Step, state: State, xs: Inputs, *, length: int | None = None
+) -> Float[Array, " lags"]:
+    """How much of the weight gradient comes from further back than each lag.
+
+    With g = dL/dW and g_k its part that comes from the last k steps,
+    share(k) = 1 - <g_k, g> / <g, g>. It starts at 1 for k = 0 and ends at 0 for k = T; where it is
+    close to 0 already at a small k, the update has no part in what lies further back.
+
+    Args:
+        loss: `loss(states) -> scalar`.
+        step: a step that is a pytree of its weights: a cell, or `Partial(function, params)`.
+        state, xs, length: as for `loss_gradients`.
+
+    Returns:
+        share(k) for k = 0..T, shape (T + 1,).
+
+    Raises:
+        ValueError: the step holds no floating weights, or as `loss_gradients`.
+    """
+    if real_size(step) == 0:
+        raise ValueError(
+            "step must be a pytree of its weights, such as a cell or "
+            f"jax.tree_util.Partial(function, params); {step!r} holds none"
+        )
+    gradients = loss_gradients(loss, step, state, xs, length=length)
+    state, xs, length = checked(step, state, xs, length)
+    return call_compiled(_shares, (step,), state, xs, gradients.state, length=length)
+
+
+def _shares(step: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *, length: int) -> Array:
+    with jax.default_matmul_precision("highest"):
+        states = run(step, state, xs, length=length)
+        before = jax.tree.map(lambda leaf: leaf[:-1], states)
+        weights, rebuild = ravel_reals(step)
+        later = ScaledMatrix(gradients.mantissa[1:], gradients.exponent[1:])
+        rows, _ = scaled.aligned(later)
+
+        def next_state(vector: Array, at: tuple[State, Any]) -> Array:
+            return ravel_reals(rebuild(vector)(*at))[0]
+
+        def accumulate(total, at):
+            past, x, cotangent = at
+            _, pull = jax.vjp(lambda vector: next_state(vector, (past, x)), weights)
+            return total + pull(cotangent)[0], None
+
+        total, _ = jax.lax.scan(accumulate, jnp.zeros_like(weights), (before, xs, rows), length=length)
+        total = total / jnp.max(jnp.abs(total))
+
+        def contribution(_, at):
+            past, x, cotangent = at
+            _, change = jax.jvp(lambda vector: next_state(vector, (past, x)), (weights,), (total,))
+            return None, cotangent @ change
+
+        _, parts = jax.lax.scan(contribution, None, (before, xs, rows), length=length)
+        # Summed from the earliest step on, so that a tiny share is not the difference of two ones.
+        from_start = jnp.concatenate([jnp.zeros(1, parts.dtype), jnp.cumsum(parts)])
+        return (from_start / from_start[-1])[::-1]

@@ -1,0 +1,10 @@
+"""Step Jacobians, their chains, and what the chains say."""
+
+from rnn_jax.jacobian.chain import JacobianChain as JacobianChain
+from rnn_jax.jacobian.chain import jacobian_chain as jacobian_chain
+from rnn_jax.jacobian.chain import jacobian_product as jacobian_product
+from rnn_jax.jacobian.decay import Decay as Decay
+from rnn_jax.jacobian.decay import decay as decay
+from rnn_jax.jacobian.scaled import ScaledMatrix as ScaledMatrix
+from rnn_jax.jacobian.scaled import ScaledNumber as ScaledNumber
+from rnn_jax.jacobian.steps import step_jacobians as step_jacobians

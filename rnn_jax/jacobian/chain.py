@@ -1,0 +1,287 @@
+"""The chain dh_T/dh_{T-k} = J_T J_{T-1} ... J_{T-k+1} and its norms at every lag k."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from rnn_jax.coordinates import ravel_reals
+from rnn_jax.jacobian import scaled
+from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
+from rnn_jax.jacobian.steps import step_jacobian
+from rnn_jax.step import Inputs, State, Step, bound_method_as_pytree, call_compiled, checked
+from rnn_jax.trajectory import run
+
+NORMS = ("frobenius", "spectral")
+METHODS = ("auto", "sequential")
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["lags", "frobenius_norm", "spectral_norm", "output_norm"],
+    meta_fields=["method"],
+    drop_fields=["source"],
+)
+@dataclass(frozen=True)
+class JacobianChain:
+    """Norms of dh_T/dh_{T-lag}, held as mantissas and integer exponents.
+
+    Attributes:
+        lags: the lags T - t, shape (lag_count,).
+        frobenius_norm: at each lag, shape (lag_count,).
+        spectral_norm: at each lag, or None where it was not asked for.
+        output_norm: Frobenius norm of dy_T/dh_{T-lag}, or None where no `output` was given.
+        method: how the product was formed.
+        source: the arguments the chain was computed from, for `product`; lost in `jit` and `vmap`.
+    """
+
+    lags: Array
+    frobenius_norm: ScaledNumber
+    spectral_norm: ScaledNumber | None
+    output_norm: ScaledNumber | None
+    method: str
+    source: tuple | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def log_frobenius_norm(self) -> Float[Array, " lags"]:
+        """Natural log of the Frobenius norm at each lag; -inf where the product is exactly zero."""
+        return self.frobenius_norm.log()
+
+    @property
+    def log_spectral_norm(self) -> Float[Array, " lags"]:
+        """Natural log of the spectral norm at each lag.
+
+        Raises:
+            ValueError: the chain was computed without `norms=("spectral",)`.
+        """
+        if self.spectral_norm is None:
+            raise ValueError('this chain has no spectral norms; ask for norms=("frobenius", "spectral")')
+        return self.spectral_norm.log()
+
+    @property
+    def log_output_norm(self) -> Float[Array, " lags"]:
+        """Natural log of the Frobenius norm of dy_T/dh_{T-lag} at each lag.
+
+        Raises:
+            ValueError: the chain was computed without `output=`.
+        """
+        if self.output_norm is None:
+            raise ValueError("this chain has no output norms; give output=, for example cell.output")
+        return self.output_norm.log()
+
+    def product(self, lag: int) -> ScaledMatrix:
+        """The matrix dh_T/dh_{T-lag} itself, computed again.
+
+        Raises:
+            ValueError: `lag` lies outside 0..T, or the chain came out of `jit` or `vmap`.
+        """
+        if self.source is None:
+            raise ValueError(
+                "this chain came out of jit or vmap and no longer holds its step; "
+                "call rnn_jax.jacobian_product(step, state, xs, lag)"
+            )
+        step, state, xs, length = self.source
+        return jacobian_product(step, state, xs, lag, length=length)
+
+
+def jacobian_chain(
+    step: Step,
+    state: State,
+    xs: Inputs,
+    lags: Sequence[int] | np.ndarray | Array | None = None,
+    norms: Sequence[str] = ("frobenius",),
+    method: str = "auto",
+    *,
+    length: int | None = None,
+    output: Callable[[State], Array] | None = None,
+) -> JacobianChain:
+    """Norms of the Jacobian of the last state with respect to earlier ones.
+
+    The product is accumulated from the last factor backwards, each row with its own integer
+    exponent, so nothing under- or overflows at any length. Memory grows with the states only.
+
+    Args:
+        step: a callable `(state, x) -> state`. A cell or `jax.tree_util.Partial(function, params)`
+            compiles once per shape. A plain function or closure is traced and compiled anew at
+            every call: slower in a loop, but its weights are never stale.
+        state: the initial state h_0, a pytree of n real coordinates.
+        xs: the inputs x_1..x_T, leading with the time axis, or None.
+        lags: the lags T - t at which norms are wanted, concrete integers in 0..T; every lag if None.
+        norms: "frobenius" (always given) and "spectral", which takes one SVD a lag: ask for it at a
+            few hundred lags at most.
+        method: "sequential", or "auto", which says in the result what it picked.
+        length: T, for `xs=None`.
+        output: the visible part of a state, an array; gives the norms of dy_T/dh_{T-lag} too.
+
+    Returns:
+        a `JacobianChain`; under `jax.vmap` its arrays get the batch axis.
+
+    Raises:
+        ValueError: a lag lies outside 0..T, a norm or method is unknown, the step changes the
+            state's shape, or the leading axes of `xs` differ.
+
+    References:
+        Pascanu, Mikolov, Bengio 2013, arXiv 1211.5063, section 2.1.
+    """
+    _known("norms", norms, NORMS)
+    _known("method", (method,), METHODS)
+    state, xs, length = checked(step, state, xs, length)
+    options = {"length": length, "spectral": "spectral" in norms}
+    readout = bound_method_as_pytree(output)
+    if lags is None:
+        measured = call_compiled(_every_lag, (step, readout), state, xs, **options)
+        lags = np.arange(length + 1)
+    else:
+        lags = _checked_lags(lags, length)
+        ascending, position = np.unique(lags, return_inverse=True)
+        gaps = jnp.asarray(np.diff(ascending, prepend=0), jnp.int32)
+        measured = call_compiled(_chosen_lags, (step, readout), state, xs, gaps, **options)
+        if not np.array_equal(ascending, lags):
+            measured = jax.tree.map(lambda norm: norm[position], measured)
+    frobenius, spectral, outputs = measured
+    return JacobianChain(
+        lags=jnp.asarray(lags, jnp.int32),
+        frobenius_norm=frobenius,
+        spectral_norm=spectral,
+        output_norm=outputs,
+        method="sequential",
+        source=(step, state, xs, length),
+    )
+
+
+def jacobian_product(
+    step: Step, state: State, xs: Inputs, lag: int, *, length: int | None = None
+) -> ScaledMatrix:
+    """The matrix dh_T/dh_{T-lag}.
+
+    Args:
+        step, state, xs, length: as for `jacobian_chain`.
+        lag: T - t, in 0..T.
+
+    Returns:
+        a `ScaledMatrix` of shape (n, n).
+
+    Raises:
+        ValueError: as `jacobian_chain`.
+    """
+    state, xs, length = checked(step, state, xs, length)
+    (lag,) = _checked_lags([lag], length)
+    return call_compiled(_product, (step,), state, xs, jnp.asarray(lag, jnp.int32), length=length)
+
+
+Measured = tuple[ScaledNumber, ScaledNumber | None, ScaledNumber | None]
+
+
+def _every_lag(
+    step: Step, readout: Callable | None, state: State, xs: Inputs, *, length: int, spectral: bool
+) -> Measured:
+    with jax.default_matmul_precision("highest"):
+        states = run(step, state, xs, length=length)
+        before = jax.tree.map(lambda leaf: leaf[:-1], states)
+        left, measure = _start(states, readout, spectral)
+
+        def extend(product, at):
+            product = scaled.times(product, step_jacobian(step, *at))
+            return product, measure(product)
+
+        _, later = jax.lax.scan(extend, left, (before, xs), length=length, reverse=True)
+        return jax.tree.map(
+            lambda first, rest: jnp.concatenate([first[None], rest[::-1]]), measure(left), later
+        )
+
+
+def _chosen_lags(
+    step: Step,
+    readout: Callable | None,
+    state: State,
+    xs: Inputs,
+    gaps: Array,
+    *,
+    length: int,
+    spectral: bool,
+) -> Measured:
+    with jax.default_matmul_precision("highest"):
+        states = run(step, state, xs, length=length)
+        left, measure = _start(states, readout, spectral)
+
+        def to_next_lag(carry, gap):
+            product, time = carry
+            product = _extended(step, states, xs, product, time, gap)
+            return (product, time - gap), measure(product)
+
+        start = (left, jnp.asarray(length, jnp.int32))
+        return jax.lax.scan(to_next_lag, start, gaps)[1]
+
+
+def _product(step: Step, state: State, xs: Inputs, lag: Array, *, length: int) -> ScaledMatrix:
+    with jax.default_matmul_precision("highest"):
+        states = run(step, state, xs, length=length)
+        left, _ = _start(states, None, spectral=False)
+        return _extended(step, states, xs, left, jnp.asarray(length, jnp.int32), lag)
+
+
+def _extended(
+    step: Step, states: State, xs: Inputs, product: ScaledMatrix, time: Array, count: Array
+) -> ScaledMatrix:
+    """The product times J_time, J_{time-1}, ... : `count` factors, their number a traced integer."""
+
+    def one_factor(done, product):
+        index = time - 1 - done
+        state, x = jax.tree.map(
+            lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), (states, xs)
+        )
+        return scaled.times(product, step_jacobian(step, state, x))
+
+    return jax.lax.fori_loop(jnp.zeros((), jnp.int32), count, one_factor, product)
+
+
+def _start(states: State, readout: Callable | None, spectral: bool) -> tuple[ScaledMatrix, Callable]:
+    """The identity (above dy_T/dh_T if a readout is given), and what to measure of a product.
+
+    Both are pushed through the same matrix product: the output's rows lie under the state's.
+    """
+    last = jax.tree.map(lambda leaf: leaf[-1], states)
+    coordinates, rebuild = ravel_reals(last)
+    size = coordinates.size
+    left = jnp.eye(size, dtype=coordinates.dtype)
+    if readout is not None:
+        rows = jax.jacrev(lambda vector: ravel_reals(readout(rebuild(vector)))[0])(coordinates)
+        left = jnp.concatenate([left, rows.astype(left.dtype)])
+
+    def measure(product: ScaledMatrix) -> Measured:
+        of_state = jax.tree.map(lambda leaf: leaf[:size], product)
+        of_output = jax.tree.map(lambda leaf: leaf[size:], product)
+        return (
+            scaled.frobenius_norm(of_state),
+            scaled.spectral_norm(of_state) if spectral else None,
+            scaled.frobenius_norm(of_output) if readout is not None else None,
+        )
+
+    return scaled.from_array(left), measure
+
+
+def _known(name: str, values: Sequence[str], known: Sequence[str]) -> None:
+    if isinstance(values, str):
+        raise ValueError(
+            f'{name} must be a sequence of names such as ("{known[0]}",), got the string "{values}"'
+        )
+    for value in values:
+        if value not in known:
+            raise ValueError(f"{name} must be among {', '.join(known)}, got {value!r}")
+
+
+def _checked_lags(lags: Any, length: int) -> np.ndarray:
+    if isinstance(lags, jax.core.Tracer):
+        raise ValueError("lags must be concrete integers, got a traced array; close over them instead")
+    array = np.asarray(lags)
+    if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"lags must be a one-dimensional array of integers, got {lags!r}")
+    outside = array[(array < 0) | (array > length)]
+    if outside.size:
+        raise ValueError(f"lags must lie in 0..{length}, the length of the sequence, got {outside[0]}")
+    return array

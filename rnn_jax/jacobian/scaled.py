@@ -1,0 +1,143 @@
+"""The number format of a long product: a mantissa times an integer power of two.
+
+A product of a million step Jacobians has entries such as 2**-1_000_000. Here each row of a matrix
+carries its own integer exponent. The rows of a product `P @ J` depend on the rows of `P` one by
+one, so rows of very different size never push each other out of range, and a change of exponent is
+exact: the only rounding is that of the matrix product itself.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+LN2 = float(np.log(2.0))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ScaledNumber:
+    """Numbers `mantissa * 2**exponent`, elementwise; the mantissas are not negative."""
+
+    mantissa: Array
+    exponent: Array
+
+    def log(self) -> Float[Array, "..."]:
+        """Natural logarithm in the mantissa's dtype; -inf for an exact zero."""
+        return jnp.log(self.mantissa) + self.exponent.astype(self.mantissa.dtype) * LN2
+
+    def log_float64(self) -> np.ndarray:
+        """Natural logarithm as a NumPy float64 array, whatever the mantissa's dtype."""
+        with np.errstate(divide="ignore"):
+            return np.log(np.asarray(self.mantissa, np.float64)) + np.asarray(self.exponent) * LN2
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ScaledMatrix:
+    """A matrix held as `mantissa[i, j] * 2**exponent[i]`, one integer exponent a row.
+
+    Attributes:
+        mantissa: shape (rows, columns), entries under 1 in size.
+        exponent: shape (rows,), int32.
+    """
+
+    mantissa: Array
+    exponent: Array
+
+    def to_array(self) -> Float[Array, "rows columns"]:
+        """The matrix as plain numbers; entries outside the dtype's range become 0 or inf."""
+        return jnp.ldexp(self.mantissa, self.exponent[..., None])
+
+    def log_frobenius_norm(self) -> Float[Array, ""]:
+        """Natural log of the Frobenius norm; -inf where the matrix is exactly zero."""
+        return frobenius_norm(self).log()
+
+    def log_spectral_norm(self) -> Float[Array, ""]:
+        """Natural log of the largest singular value; -inf where the matrix is exactly zero."""
+        return spectral_norm(self).log()
+
+    def log_row_norms(self) -> Float[Array, " rows"]:
+        """Natural log of each row's Euclidean norm; -inf for a row of exact zeros."""
+        return row_norms(self).log()
+
+
+def from_array(array: Float[Array, "rows columns"]) -> ScaledMatrix:
+    """Holds a plain matrix in scaled form; exact."""
+    return normalized(array, jnp.zeros(array.shape[0], jnp.int32))
+
+
+def normalized(matrix: Float[Array, "rows columns"], exponent: Int[Array, " rows"]) -> ScaledMatrix:
+    """Moves each row's size into its exponent; exact, also for rows of zeros, inf or NaN."""
+    shift = row_exponents(matrix)
+    return ScaledMatrix(matrix * power_of_two(-shift, matrix.dtype)[:, None], exponent + shift)
+
+
+def row_exponents(matrix: Float[Array, "rows columns"]) -> Int[Array, " rows"]:
+    """The e for which a row's largest entry lies in [2**(e-1), 2**e); 0 for zero, inf and NaN."""
+    return _exponents(jnp.max(jnp.abs(matrix), axis=1))
+
+
+def _exponents(peak: Float[Array, "..."]) -> Int[Array, "..."]:
+    """`frexp`'s exponent, kept where both 2**e and 2**-e are normal: the rest goes next time."""
+    _, exponent = jnp.frexp(peak)
+    usable = (peak > 0) & jnp.isfinite(peak)
+    limit = -int(jnp.finfo(peak.dtype).minexp) - 1
+    return jnp.where(usable, jnp.clip(exponent, -limit, limit), 0).astype(jnp.int32)
+
+
+def power_of_two(exponent: Int[Array, "..."], dtype: Any) -> Float[Array, "..."]:
+    """2**exponent, exact; exponents below the dtype's normal range give 0."""
+    smallest = int(jnp.finfo(dtype).minexp)
+    exact = jnp.ldexp(jnp.ones(exponent.shape, dtype), jnp.maximum(exponent, smallest))
+    return jnp.where(exponent < smallest, jnp.zeros((), dtype), exact)
+
+
+def times(matrix: ScaledMatrix, factor: Float[Array, "columns columns2"]) -> ScaledMatrix:
+    """`matrix @ factor`, rescaled. The factor is first brought to entries under 1."""
+    shift = _exponents(jnp.max(jnp.abs(factor)))
+    factor = factor * power_of_two(-shift, factor.dtype)
+    return normalized(matrix.mantissa @ factor, matrix.exponent + shift)
+
+
+def aligned(matrix: ScaledMatrix) -> tuple[Float[Array, "rows columns"], Int[Array, ""]]:
+    """One exponent for the whole matrix: `mantissa` and `exponent` with entries under 1.
+
+    A row smaller than the largest by more than the dtype's range becomes 0, which changes a norm
+    of the whole matrix by less than rounding.
+    """
+    present = jnp.any(matrix.mantissa != 0, axis=1)
+    lowest = jnp.iinfo(jnp.int32).min
+    highest = jnp.max(jnp.where(present, matrix.exponent, lowest))
+    highest = jnp.where(jnp.any(present), highest, 0)
+    shift = jnp.where(present, matrix.exponent - highest, 0)
+    scale = power_of_two(shift, matrix.mantissa.dtype)
+    return matrix.mantissa * scale[:, None], highest
+
+
+def row_norms(matrix: ScaledMatrix) -> ScaledNumber:
+    """Euclidean norm of each row, shape (rows,)."""
+    squares = jnp.sum(jnp.square(_norm_dtype(matrix.mantissa)), axis=1)
+    return ScaledNumber(jnp.sqrt(squares), matrix.exponent)
+
+
+def frobenius_norm(matrix: ScaledMatrix) -> ScaledNumber:
+    """Frobenius norm, a scalar."""
+    rows = row_norms(matrix)
+    column, exponent = aligned(ScaledMatrix(rows.mantissa[:, None], rows.exponent))
+    return ScaledNumber(jnp.sqrt(jnp.sum(jnp.square(column))), exponent)
+
+
+def spectral_norm(matrix: ScaledMatrix) -> ScaledNumber:
+    """Largest singular value, by a full SVD (power iteration is wrong at close or swapping values)."""
+    mantissa, exponent = aligned(matrix)
+    values = jnp.linalg.svd(_norm_dtype(mantissa), compute_uv=False)
+    return ScaledNumber(values[0], exponent)
+
+
+def _norm_dtype(array: Array) -> Array:
+    """At least float32: a sum of squares in 8 or 16 bits is worth nothing."""
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))

@@ -1,0 +1,53 @@
+"""A recurrent cell with a linear readout: what is trained."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rnn_jax.step import State
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Model:
+    """y_t = W cell.output(h_t) + b.
+
+    Attributes:
+        cell: the recurrent cell.
+        weight: shape (output_size, hidden_size).
+        bias: shape (output_size,).
+    """
+
+    cell: Any
+    weight: Array
+    bias: Array
+
+    @classmethod
+    def create(cls, cell: Any, output_size: int, *, key: Array) -> "Model":
+        """A readout with weights N(0, 1 / hidden_size) and no bias, in the cell's dtype."""
+        visible = jax.eval_shape(lambda: cell.output(cell.initial_state()))
+        (hidden_size,) = visible.shape
+        weight = jax.random.normal(key, (output_size, hidden_size), jnp.float32) / hidden_size**0.5
+        return cls(cell=cell, weight=weight.astype(visible.dtype), bias=jnp.zeros(output_size, visible.dtype))
+
+    def readout(self, state: State) -> Float[Array, " output"]:
+        """y for one state."""
+        return self.weight @ self.cell.output(state) + self.bias
+
+    def __call__(self, inputs: Float[Array, "time input"], target_steps: int) -> Float[Array, "steps output"]:
+        """y after each of the last `target_steps` steps of one sequence; the others are not formed."""
+        silent = inputs.shape[0] - target_steps
+
+        def advance(state, x):
+            return self.cell(state, x), None
+
+        def advance_and_read(state, x):
+            state = self.cell(state, x)
+            return state, self.cell.output(state)
+
+        state, _ = jax.lax.scan(advance, self.cell.initial_state(), inputs[:silent])
+        _, visible = jax.lax.scan(advance_and_read, state, inputs[silent:])
+        return visible @ self.weight.T + self.bias

@@ -1,0 +1,133 @@
+"""What a step is, how its arguments are checked, and how it is compiled."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+State = Any
+Inputs = Any
+Step = Callable[[State, Any], State]
+
+
+def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[State, Inputs, int]:
+    """Checks a step against its state and inputs by shapes alone, before anything is compiled.
+
+    Args:
+        step: a callable `(state, x) -> state`.
+        state: the initial state h_0, a pytree.
+        xs: the inputs x_1..x_T, a pytree whose leaves lead with the time axis, or None.
+        length: T; needed when `xs` is None.
+
+    Returns:
+        the state and inputs as arrays, and T.
+
+    Raises:
+        TypeError: `step` is not callable.
+        ValueError: the leading axes of `xs` differ, `length` is missing or contradicts them, or the
+            step returns a state of another structure, shape or dtype.
+    """
+    if not callable(step):
+        raise TypeError(f"step must be a callable (state, x) -> state, got {type(step).__name__}")
+    state = jax.tree.map(jnp.asarray, state)
+    xs = jax.tree.map(jnp.asarray, xs)
+    length = _sequence_length(xs, length)
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), xs)
+    before = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
+    try:
+        after = jax.eval_shape(lambda h, x: step(h, x), before, one)
+    except TypeError as error:
+        if "dot_general" in str(error) or "shape" in str(error):
+            raise ValueError(
+                f"step does not accept a state of {_shapes(before)} with an input of "
+                f"{_shapes(one)} (is the order (state, x)?): {str(error).splitlines()[0]}"
+            ) from error
+        raise
+    _require_same_state(before, after)
+    return state, xs, length
+
+
+def call_compiled(function: Callable, callables: tuple[Any, ...], *operands: Any, **static: Any) -> Any:
+    """Calls `function(*callables, *operands, **static)` under `jit`.
+
+    A callable that is a pytree of arrays (a cell, a `jax.tree_util.Partial`, also None) is an
+    operand like any other: new weights of the same shapes reuse the compiled program. Any other
+    callable is a constant of the program, so it is traced anew at every call and what it closes
+    over is never stale.
+    """
+    if all(_is_pytree_of_arrays(each) for each in callables):
+        return _call(function, tuple(sorted(static.items())), *callables, *operands)
+    return jax.jit(lambda *inner: function(*callables, *inner, **static))(*operands)
+
+
+def bound_method_as_pytree(function: Callable | None) -> Any:
+    """`cell.output` as a Partial of the cell, so that the cell's arrays are traced; else unchanged."""
+    owner = getattr(function, "__self__", None)
+    if owner is None or not _is_pytree_of_arrays(owner):
+        return function
+    return jax.tree_util.Partial(getattr(type(owner), function.__name__), owner)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _call(function, static, *operands):
+    return function(*operands, **dict(static))
+
+
+def _is_pytree_of_arrays(tree: Any) -> bool:
+    leaves, structure = jax.tree.flatten(tree)
+    if jax.tree_util.treedef_is_leaf(structure):
+        return False
+    return all(isinstance(leaf, int | float | complex) or hasattr(leaf, "dtype") for leaf in leaves)
+
+
+def _sequence_length(xs: Inputs, length: int | None) -> int:
+    leaves = jax.tree.leaves_with_path(xs)
+    if not leaves:
+        if length is None:
+            raise ValueError("xs is None, so length must be given: the number of steps T")
+        if length < 0:
+            raise ValueError(f"length must be at least 0, got {length}")
+        return length
+    lengths = {}
+    for path, leaf in leaves:
+        if leaf.ndim == 0:
+            raise ValueError(
+                f"xs{jax.tree_util.keystr(path)} must lead with the time axis, got a scalar; "
+                "for a net without input pass xs=None and length="
+            )
+        lengths[jax.tree_util.keystr(path)] = leaf.shape[0]
+    if len(set(lengths.values())) > 1:
+        listing = ", ".join(f"xs{path} has {size}" for path, size in lengths.items())
+        raise ValueError(f"every leaf of xs must lead with the same time axis, but {listing}")
+    (steps,) = set(lengths.values())
+    if length is not None and length != steps:
+        raise ValueError(f"length is {length} but the time axis of xs has {steps}; leave length out")
+    return steps
+
+
+def _require_same_state(before: State, after: State) -> None:
+    structure, returned = jax.tree.structure(before), jax.tree.structure(after)
+    if structure != returned:
+        raise ValueError(
+            f"step must return a state of the structure it was given, {structure}, got {returned}"
+        )
+    pairs = zip(jax.tree.leaves_with_path(before), jax.tree.leaves(after), strict=True)
+    for (path, given), got in pairs:
+        where = f"state{jax.tree_util.keystr(path)}"
+        if given.shape != got.shape:
+            raise ValueError(
+                f"step must keep the shape of the state: {where} came in as {given.shape} "
+                f"and went out as {got.shape}"
+            )
+        if given.dtype != got.dtype:
+            raise ValueError(
+                f"step must keep the dtype of the state: {where} came in as {given.dtype} and went "
+                f"out as {got.dtype}; cast the weights, the inputs or the state"
+            )
+
+
+def _shapes(tree: Any) -> str:
+    shapes = [str(leaf.shape) for leaf in jax.tree.leaves(tree)]
+    return f"shape {', '.join(shapes)}" if shapes else "no shape (None)"

@@ -1,0 +1,8 @@
+"""Tasks that need long memory, made on the device from a key."""
+
+from rnn_jax.tasks.adding import Adding as Adding
+from rnn_jax.tasks.copy import Copy as Copy
+from rnn_jax.tasks.registry import TASKS as TASKS
+from rnn_jax.tasks.task import Batch as Batch
+from rnn_jax.tasks.task import Task as Task
+from rnn_jax.tasks.temporal_order import TemporalOrder as TemporalOrder

@@ -1,0 +1,123 @@
+"""What every task has in common: batches, scores, and the baseline."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+BASELINE_EXAMPLES = 1 << 17
+_BASELINE_CHUNK = 1 << 10
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Batch:
+    """Examples of a task.
+
+    Attributes:
+        inputs: shape (batch, sequence_length, input_size), float.
+        targets: for the last `target_steps` steps: classes, shape (batch, target_steps), int32, or
+            numbers, shape (batch, target_steps, output_size).
+        mask: True where a target counts for the accuracy, shape (batch, target_steps). The loss
+            counts every target.
+    """
+
+    inputs: Array
+    targets: Array
+    mask: Array
+
+
+class Task(Protocol):
+    """What `train` asks of a task. Implementations are frozen dataclasses, so they can be static."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def variant(self) -> str: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def sequence_length(self) -> int: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def output_size(self) -> int: ...
+    @property
+    def target_steps(self) -> int: ...
+    @property
+    def metric(self) -> str: ...
+
+    def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch: ...
+    def loss(self, outputs: Array, batch: Batch) -> Array: ...
+    def accuracy(self, outputs: Array, batch: Batch) -> Array: ...
+    def is_solved(self, loss: Array, accuracy: Array) -> Array: ...
+    def baseline(self, key: Array) -> Array: ...
+
+
+def mean_squared_error(outputs: Float[Array, "batch steps output"], batch: Batch) -> Float[Array, ""]:
+    """Mean over examples, steps and outputs of the squared error."""
+    return jnp.mean(jnp.square(outputs - batch.targets))
+
+
+def cross_entropy(outputs: Float[Array, "batch steps classes"], batch: Batch) -> Float[Array, ""]:
+    """Mean over examples and steps of -log p(target), in nats."""
+    logs = jax.nn.log_softmax(outputs)
+    return -jnp.mean(jnp.take_along_axis(logs, batch.targets[..., None], axis=-1))
+
+
+def masked_accuracy(correct: Array, batch: Batch) -> Float[Array, ""]:
+    """The fraction of masked targets that are right."""
+    counted = batch.mask.astype(jnp.float32)
+    return jnp.sum(correct.astype(jnp.float32) * counted) / jnp.sum(counted)
+
+
+def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -> Float[Array, ""]:
+    """The fraction of masked targets whose class has the largest output."""
+    return masked_accuracy(jnp.argmax(outputs, axis=-1) == batch.targets, batch)
+
+
+def regression_baseline(task: Task, key: Array) -> Float[Array, ""]:
+    """Mean squared error of the best constant, the mean target, over 131,072 examples."""
+
+    def moments(targets: Array) -> Array:
+        return jnp.stack([jnp.mean(targets), jnp.mean(jnp.square(targets))])
+
+    mean, square = jnp.mean(_over_samples(task, key, moments), axis=0)
+    return square - jnp.square(mean)
+
+
+def classification_baseline(task: Task, key: Array) -> Float[Array, ""]:
+    """Cross-entropy of the best guess that knows the position and nothing else.
+
+    At each target step that guess is the distribution of the classes there, counted over 131,072
+    examples.
+    """
+
+    def frequencies(targets: Array) -> Array:
+        return jnp.mean(jax.nn.one_hot(targets, task.output_size, dtype=jnp.float32), axis=0)
+
+    share = jnp.mean(_over_samples(task, key, frequencies), axis=0)
+    return jnp.mean(jnp.sum(jax.scipy.special.entr(share), axis=-1))
+
+
+def _over_samples(task: Task, key: Array, statistic: Any) -> Array:
+    keys = jax.random.split(key, BASELINE_EXAMPLES // _BASELINE_CHUNK)
+
+    # Under jit the inputs, which a baseline does not look at, are never made.
+    @jax.jit
+    def all_chunks(keys: Array) -> Array:
+        return jax.lax.map(
+            lambda each: statistic(task.sample(each, _BASELINE_CHUNK, jnp.float32).targets), keys
+        )
+
+    return all_chunks(keys)
+
+
+def checked_variant(task: Task, variants: tuple[str, ...], shortest: int) -> None:
+    """Raises ValueError unless the task's variant and length are allowed."""
+    if task.variant not in variants:
+        raise ValueError(f"variant of {task.name} must be one of {', '.join(variants)}, got {task.variant!r}")
+    if task.length < shortest:
+        raise ValueError(f"length of {task.name} must be at least {shortest}, got {task.length}")

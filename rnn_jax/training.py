@@ -1,0 +1,305 @@
+"""The ensemble trainer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array
+
+from rnn_jax.model import Model
+from rnn_jax.remedies.clipping import global_norm
+from rnn_jax.remedies.remedy import Remedy, none
+from rnn_jax.tasks.task import Task
+
+EVALUATION_EXAMPLES = 2_000
+AT_BASELINE_FROM = 0.9
+DIVERGED_FROM = 10.0
+_QUANTITIES = ("loss", "gradient", "update", "optimizer_state")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What became of each seed. Arrays are NumPy and lead with the seed axis.
+
+    Attributes:
+        loss: training loss at every step, shape (seeds, steps); NaN after a seed was solved or
+            diverged, whose weights are kept as they were.
+        gradient_norm: of the whole gradient before any clipping, likewise.
+        evaluation_steps: after how many steps the held-out examples were scored, shape (evaluations,).
+        evaluation_loss, evaluation_accuracy: shape (seeds, evaluations).
+        final_loss, final_accuracy: of each seed's last evaluation while it ran; NaN where it diverged
+            to something not finite.
+        steps_run: how many steps each seed was trained.
+        steps_to_solve: the first evaluation at which the task's rule held; -1 where it never did.
+        verdict: "solved", "diverged" (a loss, gradient, update or optimiser state not finite, or the
+            final loss over 10 x the baseline), "at_baseline" (at least 0.9 of it), else
+            "better_than_baseline".
+        first_nonfinite_step: counted from 1; -1 where everything stayed finite.
+        first_nonfinite_quantity: "loss", "gradient", "update", "optimizer_state", or "".
+        model: the trained `Model`, its arrays with a leading seed axis; for a diverged seed the last
+            finite one.
+        initial_model: what training began with.
+        baseline: the score of the best constant guess.
+        compile_s, train_s: seconds spent compiling and running.
+    """
+
+    loss: np.ndarray
+    gradient_norm: np.ndarray
+    evaluation_steps: np.ndarray
+    evaluation_loss: np.ndarray
+    evaluation_accuracy: np.ndarray
+    final_loss: np.ndarray
+    final_accuracy: np.ndarray
+    steps_run: np.ndarray
+    steps_to_solve: np.ndarray
+    verdict: list[str]
+    first_nonfinite_step: np.ndarray
+    first_nonfinite_quantity: list[str]
+    model: Model
+    initial_model: Model
+    baseline: float
+    compile_s: float
+    train_s: float
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Run:
+    """One seed in training."""
+
+    model: Model
+    optimizer_state: Any
+    key: Array
+    step: Array
+    solved_step: Array
+    nonfinite_step: Array
+    nonfinite_quantity: Array
+    score: Array
+
+    def is_active(self, step_budget: int) -> Array:
+        return (self.solved_step < 0) & (self.nonfinite_step < 0) & (self.step < step_budget)
+
+
+def train(
+    task: Task,
+    create: Callable[[Array], Any],
+    *,
+    key: Array,
+    seeds: int = 8,
+    batch_size: int = 50,
+    optimizer: optax.GradientTransformation | None = None,
+    remedy: Remedy | None = None,
+    step_budget: int = 4000,
+    evaluate_every: int = 100,
+    on_progress: Callable[[int, np.ndarray], None] | None = None,
+) -> TrainingResult:
+    """Trains an ensemble of seeds on fresh data at every step.
+
+    Blocks of `evaluate_every` steps are one compiled program over all seeds; data are made on the
+    device. It stops as soon as every seed is solved or diverged. Seeds do not disturb each other:
+    seed i gives the same result whatever becomes of the others.
+
+    Args:
+        task: for example `tasks.Adding(100)`.
+        create: `create(key) -> cell`; a linear readout of `cell.output` is trained with it.
+        key: a random key; seed i uses `fold_in(key, i)`.
+        seeds: how many.
+        batch_size: examples a step.
+        optimizer: any optax optimiser; Adam at 2e-3 if None.
+        remedy: from `rnn_jax.remedies`; none if None.
+        step_budget: the most steps a seed is trained.
+        evaluate_every: after how many steps 2,000 held-out examples are scored.
+        on_progress: called on the host after each block with the steps done and each seed's
+            training loss.
+
+    Returns:
+        a `TrainingResult`.
+
+    Raises:
+        ValueError: a count is not positive, or the cell's input size is not the task's.
+    """
+    for name, value in {
+        "seeds": seeds,
+        "batch_size": batch_size,
+        "step_budget": step_budget,
+        "evaluate_every": evaluate_every,
+    }.items():
+        if value < 1:
+            raise ValueError(f"{name} must be positive, got {value}")
+    evaluate_every = min(evaluate_every, step_budget)
+    remedy = none() if remedy is None else remedy
+    optimizer = remedy.adapt_optimizer(optax.adam(2e-3) if optimizer is None else optimizer)
+    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(seeds, dtype=jnp.uint32))
+    _require_fitting_cell(task, create, key)
+    runs = jax.jit(jax.vmap(partial(_start, task, create, optimizer)))(keys)
+    initial_model = runs.model
+
+    def block(run: _Run) -> tuple[_Run, Array]:
+        advance = partial(_training_step, task, optimizer, batch_size, step_budget)
+        run, curves = jax.lax.scan(advance, run, length=evaluate_every)
+        return _evaluated(task, run), curves
+
+    def block_unless_done(run: _Run) -> tuple[_Run, Array]:
+        nothing = jnp.full((evaluate_every, 2), jnp.nan, jnp.float32)
+        return jax.lax.cond(run.is_active(step_budget), block, lambda run: (run, nothing), run)
+
+    # Products of a batch of small matrices are slow on a CPU: there one seed follows the other.
+    over_seeds = (
+        partial(jax.lax.map, block_unless_done) if _on_cpu(runs.step) else jax.vmap(block_unless_done)
+    )
+    started = perf_counter()
+    compiled = jax.jit(over_seeds).lower(runs).compile()
+    compile_s = perf_counter() - started
+
+    started = perf_counter()
+    curves, scores = [], []
+    for done in range(evaluate_every, step_budget + evaluate_every, evaluate_every):
+        runs, curve = compiled(runs)
+        curves.append(np.asarray(curve))
+        scores.append(np.asarray(runs.score))
+        if on_progress is not None:
+            on_progress(min(done, step_budget), curves[-1][:, -1, 0])
+        if not np.asarray(runs.is_active(step_budget)).any():
+            break
+    return _result(
+        runs,
+        initial_model=initial_model,
+        baseline=float(task.baseline(jax.random.fold_in(key, 0))),
+        curves=np.concatenate(curves, axis=1)[:, :step_budget],
+        scores=np.stack(scores, axis=1),
+        evaluation_steps=np.minimum(np.arange(1, len(scores) + 1) * evaluate_every, step_budget),
+        compile_s=compile_s,
+        train_s=perf_counter() - started,
+    )
+
+
+def _result(
+    runs: _Run, *, baseline: float, curves: np.ndarray, scores: np.ndarray, **facts: Any
+) -> TrainingResult:
+    solved_step, nonfinite_step = np.asarray(runs.solved_step), np.asarray(runs.nonfinite_step)
+    final_loss = scores[:, -1, 0]
+    quantities = [_QUANTITIES[index] if index >= 0 else "" for index in np.asarray(runs.nonfinite_quantity)]
+    return TrainingResult(
+        loss=curves[..., 0],
+        gradient_norm=curves[..., 1],
+        evaluation_loss=scores[..., 0],
+        evaluation_accuracy=scores[..., 1],
+        final_loss=final_loss,
+        final_accuracy=scores[:, -1, 1],
+        steps_run=np.asarray(runs.step),
+        steps_to_solve=solved_step,
+        verdict=[
+            _verdict(*facts_of_seed, baseline) for facts_of_seed in zip(solved_step, final_loss, strict=True)
+        ],
+        first_nonfinite_step=nonfinite_step,
+        first_nonfinite_quantity=quantities,
+        model=runs.model,
+        baseline=baseline,
+        **facts,
+    )
+
+
+def _verdict(solved_step: int, final_loss: float, baseline: float) -> str:
+    if solved_step >= 0:
+        return "solved"
+    if not np.isfinite(final_loss) or final_loss > DIVERGED_FROM * baseline:
+        return "diverged"
+    return "at_baseline" if final_loss >= AT_BASELINE_FROM * baseline else "better_than_baseline"
+
+
+def _require_fitting_cell(task: Task, create: Callable, key: Array) -> None:
+    cell = jax.eval_shape(create, key)
+    x = jax.ShapeDtypeStruct((task.input_size,), jax.tree.leaves(cell.initial_state())[0].dtype)
+    try:
+        jax.eval_shape(lambda cell, x: cell(cell.initial_state(), x), cell, x)
+    except TypeError as error:
+        raise ValueError(
+            f"create must make a cell with input_size {task.input_size} for {task.name}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def _on_cpu(array: Array) -> bool:
+    return next(iter(array.devices())).platform == "cpu"
+
+
+def _start(task: Task, create: Callable, optimizer: optax.GradientTransformation, key: Array) -> _Run:
+    cell_key, readout_key, data_key = jax.random.split(key, 3)
+    model = Model.create(create(cell_key), task.output_size, key=readout_key)
+    never = jnp.full((), -1, jnp.int32)
+    return _Run(
+        model=model,
+        optimizer_state=optimizer.init(model),
+        key=data_key,
+        step=jnp.zeros((), jnp.int32),
+        solved_step=never,
+        nonfinite_step=never,
+        nonfinite_quantity=never,
+        score=jnp.full((2,), jnp.nan, jnp.float32),
+    )
+
+
+def _training_step(
+    task: Task, optimizer: optax.GradientTransformation, batch_size: int, step_budget: int, run: _Run, _: None
+):
+    batch = task.sample(jax.random.fold_in(run.key, run.step), batch_size, run.model.bias.dtype)
+
+    def loss_of(model: Model) -> Array:
+        return task.loss(_outputs(model, task, batch.inputs), batch)
+
+    loss, gradient = jax.value_and_grad(loss_of)(run.model)
+    updates, optimizer_state = optimizer.update(gradient, run.optimizer_state, run.model)
+    model = optax.apply_updates(run.model, updates)
+    bad = ~jnp.stack([_all_finite(each) for each in (loss, gradient, updates, optimizer_state)])
+    broken = jnp.any(bad)
+    active = run.is_active(step_budget)
+    advances = active & ~broken
+    # A seed that breaks keeps its last finite weights, so that they can be looked at.
+    model, optimizer_state = jax.tree.map(
+        lambda new, old: jnp.where(advances, new, old),
+        (model, optimizer_state),
+        (run.model, run.optimizer_state),
+    )
+    step = run.step + active.astype(jnp.int32)
+    breaks = active & broken
+    after = replace(
+        run,
+        model=model,
+        optimizer_state=optimizer_state,
+        step=step,
+        nonfinite_step=jnp.where(breaks, step, run.nonfinite_step),
+        nonfinite_quantity=jnp.where(breaks, jnp.argmax(bad).astype(jnp.int32), run.nonfinite_quantity),
+    )
+    curve = jnp.stack([loss.astype(jnp.float32), global_norm(gradient).astype(jnp.float32)])
+    return after, jnp.where(active, curve, jnp.nan)
+
+
+def _evaluated(task: Task, run: _Run) -> _Run:
+    """Scores the held-out examples, which are the same at every evaluation of a seed."""
+    # No training step has this number, so the held-out examples are never trained on.
+    held_out_key = jax.random.fold_in(run.key, 2**31 - 1)
+    batch = task.sample(held_out_key, EVALUATION_EXAMPLES, run.model.bias.dtype)
+    outputs = _outputs(run.model, task, batch.inputs)
+    loss, accuracy = task.loss(outputs, batch), task.accuracy(outputs, batch)
+    broken = run.nonfinite_step >= 0
+    solves = task.is_solved(loss, accuracy) & ~broken
+    return replace(
+        run,
+        solved_step=jnp.where(solves, run.step, run.solved_step),
+        score=jnp.where(broken, jnp.nan, jnp.stack([loss, accuracy]).astype(run.score.dtype)),
+    )
+
+
+def _outputs(model: Model, task: Task, inputs: Array) -> Array:
+    return jax.vmap(lambda sequence: model(sequence, task.target_steps))(inputs)
+
+
+def _all_finite(tree: Any) -> Array:
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])) if leaves else jnp.array(True)
