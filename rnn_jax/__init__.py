@@ -17,3 +17,5 @@ from rnn_jax.jacobian import step_jacobians as step_jacobians
 from rnn_jax.training import TrainingResult as TrainingResult
 from rnn_jax.training import train as train
 from rnn_jax.trajectory import trajectory as trajectory
+
+__version__ = "0.1.0"

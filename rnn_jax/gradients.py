@@ -84,7 +84,9 @@ def _loss_gradients(loss: Loss, step: Step, state: State, xs: Inputs, *, length:
                 scaled.normalized(through_state[None], after.exponent),
                 scaled.from_array(direct_past[None]),
             )
-            to_input = scaled.normalized(through_input[None], after.exponent) if driven else None
+            to_input = (
+                scaled.normalized(through_input[None], after.exponent) if through_input is not None else None
+            )
             return total, (total, to_input)
 
         last = scaled.from_array(direct[-1][None])

@@ -65,7 +65,7 @@ def call_compiled(function: Callable, callables: tuple[Any, ...], *operands: Any
 def bound_method_as_pytree(function: Callable | None) -> Any:
     """`cell.output` as a Partial of the cell, so that the cell's arrays are traced; else unchanged."""
     owner = getattr(function, "__self__", None)
-    if owner is None or not _is_pytree_of_arrays(owner):
+    if function is None or owner is None or not _is_pytree_of_arrays(owner):
         return function
     return jax.tree_util.Partial(getattr(type(owner), function.__name__), owner)
 
@@ -76,8 +76,8 @@ def _call(function, static, *operands):
 
 
 def _is_pytree_of_arrays(tree: Any) -> bool:
-    leaves, structure = jax.tree.flatten(tree)
-    if jax.tree_util.treedef_is_leaf(structure):
+    leaves = jax.tree.leaves(tree)
+    if len(leaves) == 1 and leaves[0] is tree:
         return False
     return all(isinstance(leaf, int | float | complex) or hasattr(leaf, "dtype") for leaf in leaves)
 

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
+from rnn_jax.batching import over_examples
 from rnn_jax.model import Model
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
@@ -73,7 +74,7 @@ class TrainingResult:
 class _Run:
     """One seed in training."""
 
-    model: Model
+    model: Any  # a Model; optax's types know no dataclass
     optimizer_state: Any
     key: Array
     step: Array
@@ -149,12 +150,8 @@ def train(
         nothing = jnp.full((evaluate_every, 2), jnp.nan, jnp.float32)
         return jax.lax.cond(run.is_active(step_budget), block, lambda run: (run, nothing), run)
 
-    # Products of a batch of small matrices are slow on a CPU: there one seed follows the other.
-    over_seeds = (
-        partial(jax.lax.map, block_unless_done) if _on_cpu(runs.step) else jax.vmap(block_unless_done)
-    )
     started = perf_counter()
-    compiled = jax.jit(over_seeds).lower(runs).compile()
+    compiled = jax.jit(partial(over_examples, block_unless_done)).lower(runs).compile()
     compile_s = perf_counter() - started
 
     started = perf_counter()
@@ -225,13 +222,9 @@ def _require_fitting_cell(task: Task, create: Callable, key: Array) -> None:
         ) from error
 
 
-def _on_cpu(array: Array) -> bool:
-    return next(iter(array.devices())).platform == "cpu"
-
-
 def _start(task: Task, create: Callable, optimizer: optax.GradientTransformation, key: Array) -> _Run:
     cell_key, readout_key, data_key = jax.random.split(key, 3)
-    model = Model.create(create(cell_key), task.output_size, key=readout_key)
+    model: Any = Model.create(create(cell_key), task.output_size, key=readout_key)
     never = jnp.full((), -1, jnp.int32)
     return _Run(
         model=model,

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import ravel_reals
@@ -276,7 +277,7 @@ def _known(name: str, values: Sequence[str], known: Sequence[str]) -> None:
 
 
 def _checked_lags(lags: Any, length: int) -> np.ndarray:
-    if isinstance(lags, jax.core.Tracer):
+    if isinstance(lags, Tracer):
         raise ValueError("lags must be concrete integers, got a traced array; close over them instead")
     array = np.asarray(lags)
     if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):

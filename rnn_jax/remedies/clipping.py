@@ -1,5 +1,7 @@
 """Clipping of the whole gradient, by norm or by value."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -25,11 +27,11 @@ def clip_by_norm(threshold: float) -> Remedy:
     """
     _positive(threshold)
 
-    def clip(gradient, state, params=None):
+    def clip(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         del params
-        norm = global_norm(gradient)
+        norm = global_norm(updates)
         factor = jnp.where(norm > threshold, threshold / norm, 1.0)
-        return jax.tree.map(lambda leaf: leaf * factor.astype(leaf.dtype), gradient), state
+        return jax.tree.map(lambda leaf: leaf * factor.astype(leaf.dtype), updates), state
 
     transform = optax.GradientTransformation(lambda params: optax.EmptyState(), clip)
     return Remedy("clip_by_norm", threshold, lambda optimizer: optax.chain(transform, optimizer))
@@ -51,7 +53,7 @@ def clip_by_value(threshold: float) -> Remedy:
     return Remedy("clip_by_value", threshold, lambda optimizer: optax.chain(optax.clip(threshold), optimizer))
 
 
-def global_norm(tree) -> Float[Array, ""]:
+def global_norm(tree: Any) -> Float[Array, ""]:
     """Euclidean norm over all leaves, right up to the largest finite number; at least float32."""
     leaves = [leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)) for leaf in jax.tree.leaves(tree)]
     peak = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves if leaf.size]))

@@ -41,6 +41,7 @@ class Adding:
     length: int
     variant: str = "halves"
 
+    VARIANTS = ("halves", "anywhere", "mean")
     name = "adding"
     input_size = 2
     output_size = 1
@@ -48,7 +49,7 @@ class Adding:
     metric = "within_0.04_of_sum"
 
     def __post_init__(self) -> None:
-        checked_variant(self, ("halves", "anywhere", "mean"), shortest=10)
+        checked_variant(self, self.VARIANTS, shortest=10)
 
     @property
     def sequence_length(self) -> int:

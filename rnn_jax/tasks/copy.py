@@ -36,11 +36,12 @@ class Copy:
     length: int
     variant: str = "urnn"
 
+    VARIANTS = ("urnn", "tcn")
     name = "copy"
     metric = "recall_accuracy"
 
     def __post_init__(self) -> None:
-        checked_variant(self, ("urnn", "tcn"), shortest=1)
+        checked_variant(self, self.VARIANTS, shortest=1)
 
     @property
     def sequence_length(self) -> int:

@@ -33,13 +33,14 @@ class TemporalOrder:
     length: int
     variant: str = "two_symbol"
 
+    VARIANTS = tuple(_WINDOWS)
     name = "temporal_order"
     input_size = 6
     target_steps = 1
     metric = "accuracy"
 
     def __post_init__(self) -> None:
-        checked_variant(self, tuple(_WINDOWS), shortest=10)
+        checked_variant(self, self.VARIANTS, shortest=10)
 
     @property
     def sequence_length(self) -> int:

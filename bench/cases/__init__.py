@@ -1,0 +1,15 @@
+"""The kinds of measurement, one a file.
+
+Each module has PARAMETERS (the keys a suite may set), VERSION (raised when the measured code changes
+meaning), `resolved(parameters)` (fills in what depends on other keys, or raises ValueError) and
+`run(case, environment, report)`, which returns rows by kind of result file.
+"""
+
+from bench.cases import exactness, gradient_norms, task_accuracy, timings
+
+KINDS = {
+    "gradient_norms": gradient_norms,
+    "exactness": exactness,
+    "task_accuracy": task_accuracy,
+    "timings": timings,
+}

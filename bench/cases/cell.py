@@ -1,0 +1,84 @@
+"""What the kinds of case share: the cell that a case names, and the columns common to all rows."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+import rnn_jax as rj
+from bench.machine import Environment
+from bench.parameter import Parameter
+from bench.schema import SCHEMA_VERSION
+from rnn_jax.coordinates import real_size
+
+CELL_PARAMETERS = (
+    Parameter("cell", str, "the recurrent cell", required=True, choices=tuple(rj.cells.CELLS)),
+    Parameter("initialization", str, "of the recurrent matrix", choices=rj.cells.INITIALIZATIONS),
+    Parameter("gain", float, "scale of the recurrent matrix", 1.0, low=0.0, high=1e6),
+    Parameter("forget_bias", float, "initial bias of the forget gate", low=-100.0, high=100.0),
+    Parameter("hidden_size", int, "units", 64, low=1, high=65_536),
+)
+
+Report = Callable[[str, float], None]
+"""Called with what is being done and the fraction of the case that is finished."""
+
+
+def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Fills in the cell's own initialisation and forget bias.
+
+    Raises:
+        ValueError: the cell fixes another initialisation, or has no forget gate.
+    """
+    family = rj.cells.CELLS[parameters["cell"]]
+    chosen = dict(parameters)
+    if chosen["initialization"] is None:
+        chosen["initialization"] = family.initialization
+    fixed = family.fixed.get("initialization", chosen["initialization"])
+    if chosen["initialization"] != fixed:
+        raise ValueError(f"cell {chosen['cell']} fixes initialization {fixed!r}, got {chosen['initialization']!r}")
+    if not family.has_forget_bias and chosen["forget_bias"] is not None:
+        raise ValueError(f"cell {chosen['cell']} has no forget gate, so forget_bias does not apply to it")
+    if family.has_forget_bias and chosen["forget_bias"] is None:
+        chosen["forget_bias"] = 1.0
+    return chosen
+
+
+def create_cell(case: Any, input_size: int, key: jax.Array, environment: Environment) -> Any:
+    """Draws the case's cell."""
+    options = {"initialization": case["initialization"], "gain": case["gain"], "dtype": environment.dtype}
+    if case["forget_bias"] is not None:
+        options["forget_bias"] = case["forget_bias"]
+    return rj.cells.create(case["cell"], input_size, case["hidden_size"], key=key, **options)
+
+
+def common_columns(case: Any, environment: Environment, suite: str, **facts: Any) -> dict[str, Any]:
+    """The columns that begin every row, but for the seed."""
+    cell = jax.eval_shape(lambda key: create_cell(case, 1, key, environment), jax.random.key(0))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "case_id": case.case_id(environment),
+        "match_id": case.match_id(),
+        "suite": suite,
+        **environment.columns(),
+        "cell": case["cell"],
+        "layers": 1,
+        "initialization": case["initialization"],
+        "gain": case["gain"],
+        "forget_bias": case["forget_bias"],
+        "hidden_size": case["hidden_size"],
+        "state_size": real_size(jax.eval_shape(lambda cell: cell.initial_state(), cell)),
+        **facts,
+    }
+
+
+def seed_key(seed: int, purpose: int) -> jax.Array:
+    """The random key of one seed for one purpose (0 weights, 1 inputs, 2 loss, 3 training)."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(2026), seed), purpose)
+
+
+def white_noise(case: Any, seed: int, count: int, environment: Environment) -> jax.Array:
+    """Standard normal inputs times the case's scale, shape (count, time, input_size)."""
+    shape = (count, case["sequence_length"], case["input_size"])
+    noise = jax.random.normal(seed_key(seed, 1), shape, jnp.float32)
+    return (case["input_scale"] * noise).astype(environment.dtype)

@@ -1,0 +1,62 @@
+"""How the gradient of a freshly drawn net decays or grows with distance, on white-noise input."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from bench.cases.cell import (
+    CELL_PARAMETERS,
+    Report,
+    common_columns,
+    create_cell,
+    resolved_cell,
+    seed_key,
+    white_noise,
+)
+from bench.cases.probe import probe
+from bench.machine import Environment
+from bench.parameter import Parameter
+from bench.schema import DECAY, GRADIENT_NORMS
+
+VERSION = 1
+PARAMETERS = (
+    *CELL_PARAMETERS,
+    Parameter("input_size", int, "numbers in one input", 1, low=1, high=65_536),
+    Parameter("input_scale", float, "standard deviation of the input", 1.0, low=0.0, high=1e6),
+    Parameter("sequence_length", int, "number of steps", 200, low=10, high=1_000_000),
+    Parameter("sequences", int, "input sequences over which log norms are averaged", 16, low=1, high=10_000),
+    Parameter("lags", int, "how many lags, geometrically spaced", 40, low=2, high=200),
+)
+resolved = resolved_cell
+
+
+def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapping[str, list[dict[str, Any]]]:
+    """Probes each seed's net; rows for gradient_norms.csv and decay.csv."""
+    common = common_columns(
+        case,
+        environment,
+        suite,
+        input_size=case["input_size"],
+        input_kind="white_noise",
+        input_scale=case["input_scale"],
+        sequence_length=case["sequence_length"],
+    )
+    norm_rows, decay_rows = [], []
+    for done, seed in enumerate(case.seeds):
+        report(f"seed {seed}", done / len(case.seeds))
+        cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
+        inputs = white_noise(case, seed, case["sequences"], environment)
+        direction = jax.random.normal(seed_key(seed, 2), (case["hidden_size"],), jnp.float32)
+        direction = (direction / jnp.linalg.norm(direction)).astype(environment.dtype)
+        directions = jnp.broadcast_to(direction, (case["sequences"], case["hidden_size"]))
+        reading = probe(cell, inputs, case["lags"], along_direction, directions, "initial")
+        norm_rows += [common | {"seed": seed} | row for row in reading.norm_rows]
+        decay_rows.append(common | {"seed": seed} | reading.decay_row)
+    return {GRADIENT_NORMS.kind: norm_rows, DECAY.kind: decay_rows}
+
+
+def along_direction(direction: jax.Array, cell: Any, states: Any) -> jax.Array:
+    """The last output along a fixed direction: a loss whose gradient at T has norm 1."""
+    return direction @ cell.output(jax.tree.map(lambda leaf: leaf[-1], states))

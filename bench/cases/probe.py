@@ -1,0 +1,125 @@
+"""Measures how far the gradient of one net reaches on given sequences: rows for two result files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import rnn_jax as rj
+from rnn_jax.batching import over_examples
+from rnn_jax.jacobian.scaled import row_norms
+
+_LN10 = float(np.log(10.0))
+_BOUND_STEPS = 32
+RECORDED_SEQUENCES = 2
+
+Loss = Callable[[Any, Any, Any], jax.Array]
+"""`loss(arguments, cell, states) -> scalar`, hashable, of one sequence."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a probe of one net gave.
+
+    Attributes:
+        norm_rows: for gradient_norms.csv, without the common columns.
+        decay_row: for decay.csv, likewise.
+    """
+
+    norm_rows: list[dict[str, Any]]
+    decay_row: dict[str, Any]
+
+
+def geometric_lags(length: int, count: int) -> np.ndarray:
+    """Lag 0 and at most `count` lags up to `length`, spaced geometrically, without repeats."""
+    return np.unique(np.concatenate([[0], np.geomspace(1, length, count).round().astype(int)]))
+
+
+def probe(cell: Any, inputs: jax.Array, lag_count: int, loss: Loss, loss_arguments: Any, weights: str) -> Reading:
+    """Measures one net.
+
+    Args:
+        cell: the recurrent cell.
+        inputs: shape (sequences, time, input_size).
+        lag_count: how many lags, lag 0 not counted.
+        loss: of one sequence's states; equal losses share a compiled program.
+        loss_arguments: what the loss needs, arrays with a leading axis of sequences.
+        weights: "initial" or "trained", as it stands in the rows.
+    """
+    lags = geometric_lags(inputs.shape[1], lag_count)
+    measured = _measure(tuple(lags.tolist()), loss, cell, inputs, loss_arguments)
+    chains, gradients, shares, bound = jax.tree.map(np.asarray, measured)
+    decay = rj.decay(chains)
+    norms = {
+        "log10_frobenius_norm": chains.frobenius_norm,
+        "log10_spectral_norm": chains.spectral_norm,
+        "log10_output_norm": chains.output_norm,
+        "log10_loss_gradient_norm": gradients[0],
+        "log10_input_gradient_norm": gradients[1],
+    }
+    logs = {name: number.log_float64() / _LN10 for name, number in norms.items()}
+    rows = [
+        {"weights": weights, "sequence": sequence, "lag": int(lag), "method": chains.method}
+        | {name: float(values[sequence, place]) for name, values in logs.items() if place < values.shape[1]}
+        for sequence in range(min(RECORDED_SEQUENCES, inputs.shape[0]))
+        for place, lag in enumerate(lags)
+    ]
+    # The last lag is all of the sequence, where no input is left; its column stays empty.
+    share = np.median(shares, axis=0)
+    decay_row = {
+        "weights": weights,
+        "sequence_count": decay.sequence_count,
+        "rate_nats_per_step": decay.rate,
+        "rate_stderr_nats_per_step": decay.rate_stderr,
+        "step_norm_bound_nats_per_step": float(np.mean(bound)),
+        "reach_steps": decay.reach,
+        "reach_censored": decay.reach_censored,
+        "explosion_lag_steps": decay.explosion_lag,
+        "regime": decay.regime,
+        "lag_of_half_update_steps": float(np.argmax(share <= 0.5)),
+        "share_beyond_half_length": float(share[inputs.shape[1] // 2]),
+    }
+    return Reading(rows, decay_row)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _measure(lags: tuple[int, ...], loss: Loss, cell: Any, inputs: jax.Array, loss_arguments: Any):
+    length = inputs.shape[1]
+    at_states = length - np.array(lags)
+    at_inputs = at_states[at_states > 0] - 1
+    state = cell.initial_state()
+
+    def one_sequence(arguments: tuple[jax.Array, Any]):
+        xs, own_arguments = arguments
+        of_states = partial(loss, own_arguments, cell)
+        chain = rj.jacobian_chain(
+            cell, state, xs, np.array(lags), norms=("frobenius", "spectral"), output=cell.output
+        )
+        gradients = rj.loss_gradients(of_states, cell, state, xs)
+        norms = (
+            jax.tree.map(lambda leaf: leaf[at_states], row_norms(gradients.state)),
+            jax.tree.map(lambda leaf: leaf[at_inputs], row_norms(gradients.input)),
+        )
+        shares = rj.weight_gradient_shares(of_states, cell, state, xs)
+        return chain, norms, shares, _mean_log_step_norm(cell, state, xs)
+
+    return over_examples(one_sequence, (inputs, loss_arguments))
+
+
+def _mean_log_step_norm(cell: Any, state: Any, inputs: jax.Array) -> jax.Array:
+    """Mean of log of the largest singular value of J_t over some steps spread over the last 9/10."""
+    length = inputs.shape[0]
+    times = np.unique(np.linspace(length // 10, length - 1, _BOUND_STEPS).astype(int))
+    states = rj.trajectory(cell, state, inputs)
+    before = jax.tree.map(lambda leaf: leaf[times], states)
+
+    def log_norm(at: tuple[Any, jax.Array]) -> jax.Array:
+        jacobian = rj.step_jacobians(cell, at[0], at[1][None])[0]
+        return jnp.log(jnp.linalg.svd(jacobian, compute_uv=False)[0])
+
+    return jnp.mean(jax.lax.map(log_norm, (before, inputs[times])))
+

@@ -1,0 +1,234 @@
+"""The textbook's claims about vanishing and exploding gradients, each held against the results."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.store import Store
+
+_PLAIN = "elman_tanh"
+_GATED = ("lstm", "gru")
+NOT_MEASURED = "not measured here"
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """Whether a claim holds, and the number that says so."""
+
+    verdict: str
+    number: str
+
+
+def claims(store: Store) -> pd.DataFrame:
+    """One row a claim: does it hold, the number, the picture and the command that shows it."""
+    rows = [
+        {
+            "claim": text,
+            "verdict": finding.verdict,
+            "number": finding.number,
+            "figure": figure,
+            "command": f"rnn-bench run SUITE --only kind={kind}",
+        }
+        for text, kind, figure, check in _CLAIMS
+        for finding in [_checked(check, store)]
+    ]
+    return pd.DataFrame(rows)
+
+
+def _checked(check: Callable[[Store], _Finding | None], store: Store) -> _Finding:
+    return check(store) or _Finding(NOT_MEASURED, "")
+
+
+def _read(store: Store, kind: str) -> pd.DataFrame | None:
+    return store.read(kind) if kind in store.kinds() else None
+
+
+def _initial(store: Store) -> pd.DataFrame | None:
+    decay = _read(store, "decay")
+    if decay is None:
+        return None
+    return decay[(decay["weights"] == "initial") & (decay["input_kind"] == "white_noise")]
+
+
+def _product(store: Store) -> _Finding | None:
+    exactness = _read(store, "exactness")
+    if exactness is None or exactness.empty:
+        return None
+    worst = exactness["relative_error"].max()
+    single = exactness["dtype"].iloc[0] == "float32"
+    return _Finding(
+        _verdict(worst < (1e-4 if single else 1e-10)),
+        f"distance from jacrev of the unrolled net at most {worst:.1e} relative, "
+        f"{exactness['cell'].nunique()} cells, lags to {exactness['lag'].max()}, {exactness['dtype'].iloc[0]}",
+    )
+
+
+def _bracketed(store: Store) -> _Finding | None:
+    initial = _initial(store)
+    if initial is None:
+        return None
+    contracting = initial[initial["step_norm_bound_nats_per_step"] < 0]
+    if contracting.empty:
+        return None
+    slack = 2 * contracting["rate_stderr_nats_per_step"].fillna(0)
+    below = contracting["rate_nats_per_step"] <= contracting["step_norm_bound_nats_per_step"] + slack
+    plain = contracting[contracting["cell"] == _PLAIN]
+    example = (plain if len(plain) else contracting).sort_values("gain").iloc[0]
+    return _Finding(
+        _verdict(below.all(), below.any()),
+        f"{int(below.sum())} of {len(below)} contracting nets; {example['cell']}, gain {example['gain']:g}: rate "
+        f"{example['rate_nats_per_step']:.3f} ± {example['rate_stderr_nats_per_step']:.3f} nats a step, "
+        f"bound {example['step_norm_bound_nats_per_step']:.3f}",
+    )
+
+
+def _negligible(store: Store) -> _Finding | None:
+    initial = _initial(store)
+    norms = _read(store, "gradient_norms")
+    if initial is None or norms is None:
+        return None
+    vanishing = initial[initial["regime"] == "vanishing"]
+    if vanishing.empty:
+        return None
+    small = vanishing["share_beyond_half_length"] < 1e-2
+    plain = vanishing[vanishing["cell"] == _PLAIN]
+    example = (plain if len(plain) else vanishing).sort_values("gain").iloc[0]
+    of_example = norms[(norms["case_id"] == example["case_id"]) & (norms["seed"] == example["seed"])]
+    farthest = of_example[of_example["lag"] == of_example["lag"].max()]["log10_loss_gradient_norm"].max()
+    return _Finding(
+        _verdict(small.all(), small.any()),
+        f"{int(small.sum())} of {len(small)} vanishing nets have under 1% of dL/dW from more than T/2 back; "
+        f"{example['cell']}, gain {example['gain']:g}: half of the update comes from the last "
+        f"{example['lag_of_half_update_steps']:.0f} of {example['sequence_length']} steps, dL/dh_0 is 1e{farthest:.0f}",
+    )
+
+
+def _growing(store: Store) -> _Finding | None:
+    initial = _initial(store)
+    norms = _read(store, "gradient_norms")
+    if initial is None or norms is None:
+        return None
+    exploding = initial[initial["regime"] == "exploding"]
+    if exploding.empty:
+        return None
+    positive = exploding["rate_nats_per_step"] > 0
+    plain = exploding[exploding["cell"] == _PLAIN]
+    example = (plain if len(plain) else exploding).sort_values("gain").iloc[-1]
+    of_example = norms[(norms["case_id"] == example["case_id"]) & (norms["seed"] == example["seed"])]
+    farthest = of_example[of_example["lag"] == of_example["lag"].max()]["log10_spectral_norm"].max()
+    return _Finding(
+        _verdict(positive.all(), positive.any()),
+        f"{example['cell']}, gain {example['gain']:g}: {example['rate_nats_per_step']:.3f} nats a step, "
+        f"norm 1e{farthest:.0f} at lag {example['sequence_length']}",
+    )
+
+
+def _dated_nan(store: Store) -> _Finding | None:
+    broken = _unclipped_expanding(store)
+    if broken is None or broken.empty:
+        return None
+    dated = broken[broken["first_nonfinite_step"].notna()]
+    if dated.empty:
+        return _Finding("does not hold", f"0 of {len(broken)} seeds became NaN without clipping")
+    ratio = (dated["largest_gradient_norm"] / dated["median_gradient_norm"]).median()
+    steps = ", ".join(str(step) for step in sorted(dated["first_nonfinite_step"])[:6])
+    return _Finding(
+        _verdict(len(dated) == len(broken), True),
+        f"{len(dated)} of {len(broken)} seeds not finite, at training steps {steps} (first in "
+        f"{dated['first_nonfinite_quantity'].iloc[0]}); largest gradient norm {ratio:.1e} x the median before",
+    )
+
+
+def _plain_fails(store: Store) -> _Finding | None:
+    accuracy = _long_range(store)
+    if accuracy is None:
+        return None
+    plain = accuracy[accuracy["cell"] == _PLAIN]
+    if plain.empty:
+        return None
+    failed = plain["verdict"] != "solved"
+    return _Finding(
+        _verdict(failed.all(), failed.any()),
+        f"{_PLAIN} fails in {int(failed.sum())} of {len(failed)} runs of length 100 or more: {_listed(plain['verdict'])}",
+    )
+
+
+def _clipping_mends(store: Store) -> _Finding | None:
+    accuracy = _read(store, "task_accuracy")
+    broken = _unclipped_expanding(store)
+    if accuracy is None or broken is None or broken.empty:
+        return None
+    keys = ["task", "variant", "task_length", "cell", "initialization", "gain", "optimizer", "learning_rate", "hidden_size"]
+    settings = broken[keys].drop_duplicates()
+    clipped = accuracy[accuracy["remedy"].str.startswith("clip")].merge(settings, on=keys)
+    if clipped.empty:
+        return None
+    finite = clipped["verdict"] != "diverged"
+    before = int((broken["verdict"] == "diverged").sum())
+    return _Finding(
+        _verdict(finite.all(), finite.any()),
+        f"diverged without clipping {before} of {len(broken)} seeds, with it {int((~finite).sum())} of {len(finite)} "
+        f"({_listed(clipped['verdict'])})",
+    )
+
+
+def _gating_mends(store: Store) -> _Finding | None:
+    accuracy = _long_range(store)
+    if accuracy is None:
+        return None
+    gated = accuracy[accuracy["cell"].isin(_GATED)]
+    plain = accuracy[accuracy["cell"] == _PLAIN]
+    if gated.empty or plain.empty:
+        return None
+    solved = gated["verdict"] == "solved"
+    plain_solved = int((plain["verdict"] == "solved").sum())
+    by_cell = "; ".join(f"{cell} {int((part['verdict'] == 'solved').sum())} of {len(part)}" for cell, part in gated.groupby("cell"))
+    return _Finding(
+        _verdict(solved.mean() > 0.5, solved.any()),
+        f"solved at length 100 or more: {by_cell}; {_PLAIN} {plain_solved} of {len(plain)}",
+    )
+
+
+def _long_range(store: Store) -> pd.DataFrame | None:
+    """Runs of length 100 and more with clipping, or without where nothing expands."""
+    accuracy = _read(store, "task_accuracy")
+    if accuracy is None:
+        return None
+    return accuracy[(accuracy["task_length"] >= 100) & (accuracy["optimizer"] != "sgd")]
+
+
+def _unclipped_expanding(store: Store) -> pd.DataFrame | None:
+    """Unclipped runs whose net expands at the start."""
+    accuracy = _read(store, "task_accuracy")
+    if accuracy is None:
+        return None
+    return accuracy[(accuracy["remedy"] == "none") & (accuracy["optimizer"] == "sgd") & (accuracy["gain"] > 1)]
+
+
+def _verdict(holds: bool, in_part: bool = False) -> str:
+    if holds:
+        return "holds"
+    return "in part" if in_part else "does not hold"
+
+
+def _listed(verdicts: pd.Series) -> str:
+    return ", ".join(f"{name} {count}" for name, count in verdicts.value_counts().sort_index().items())
+
+
+_CLAIMS: tuple[tuple[str, str, str, Callable[[Store], _Finding | None]], ...] = (
+    ("The chain dh_T/dh_t is the product of the step Jacobians", "exactness", "", _product),
+    (
+        "Where they contract, its norm decays exponentially, at a rate under the bound that the largest singular "
+        "values of single steps give",
+        "gradient_norms",
+        "decay",
+        _bracketed,
+    ),
+    ("Gradients of early steps, and so their share of the weight update, become negligible", "gradient_norms", "decay", _negligible),
+    ("Where they expand, norms grow exponentially", "gradient_norms", "decay", _growing),
+    ("Updates then turn erratic and end in NaN, at a dated step", "task_accuracy", "training_loss", _dated_nan),
+    ("The plain RNN fails the long-range task", "task_accuracy", "accuracy", _plain_fails),
+    ("Clipping mends the explosion", "task_accuracy", "training_loss", _clipping_mends),
+    ("LSTM and GRU mostly mend the vanishing", "task_accuracy", "accuracy", _gating_mends),
+)

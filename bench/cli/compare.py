@@ -1,0 +1,43 @@
+"""`rnn-bench compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.show import print_rows, say
+
+
+def compare(
+    left: Annotated[Path, typer.Argument(help="A result folder.")],
+    right: Annotated[Path, typer.Argument(help="Another one: of a GPU, another dtype, another JAX.")],
+) -> None:
+    """Compare two result folders: ratio of times, difference of rates, verdicts that differ.
+
+    Ratios and differences are RIGHT against LEFT: a ratio under 1 says that RIGHT is faster.
+    """
+    from bench import compare as comparison
+
+    joined = comparison.compared(left, right)
+    say(f"left:  {left}")
+    say(f"right: {right}")
+    for line in comparison.unlike(left, right):
+        say(f"  differs in {line}")
+    if "times" in joined:
+        table = joined["times"].rename(columns={"state_size": "n", "sequence_length": "T"})
+        print_rows(table.to_dict("records"), "Time, right over left")
+    if "rates" in joined:
+        rates = joined["rates"]
+        summary = rates.groupby(["cell", "gain", "input_kind", "weights"], as_index=False).agg(
+            pairs=("difference", "size"),
+            largest_difference=("difference", lambda each: each.abs().max()),
+            in_stderr=("difference_in_stderr", lambda each: each.abs().max()),
+            same_regime=("same_regime", "sum"),
+        )
+        print_rows(summary.to_dict("records"), "Rate in nats a step, right minus left, over seeds")
+    if "verdicts" in joined:
+        verdicts = joined["verdicts"]
+        differing = verdicts[~verdicts["same_verdict"]]
+        say(f"verdicts: {int(verdicts['same_verdict'].sum())} of {len(verdicts)} seeds agree")
+        kept = ["task", "task_length", "cell", "gain", "remedy", "seed", "verdict_left", "verdict_right"]
+        print_rows(differing[kept].to_dict("records"), "Verdicts that differ")

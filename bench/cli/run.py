@@ -1,0 +1,73 @@
+"""`rnn-bench run`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.progress import progress_for
+from bench.cli.show import say, show_tables
+from bench.errors import UsageError
+
+
+INTERRUPTED = 130
+
+
+def run(
+    suite: Annotated[str, typer.Argument(help="A suite's name (see `rnn-bench list`) or a TOML file of your own.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results. Default: results/MACHINE/SUITE.", show_default=False)
+    ] = None,
+    backend: Annotated[str | None, typer.Option(help="cpu or gpu. Default: what JAX finds.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    only: Annotated[
+        str | None, typer.Option(help="Only the cases that meet these conditions, such as 'cell=lstm,gain<=1'.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds instead of the suite's own number.")] = None,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of a case that fails.")] = False,
+) -> None:
+    """Measure a suite: writes CSV files, tables and pictures.
+
+    A run can be stopped at any time. The same command goes on where it stopped, and measures again
+    only what failed.
+    """
+    # JAX reads its settings when it is first used, so they come before every import of it.
+    from bench.machine import configure
+
+    configure(backend, dtype)
+    from bench import machine, runner
+    from bench import suite as suites
+    from bench.folders import default_folder
+    from bench.store import Store
+
+    chosen = suites.load(suite)
+    if seeds is not None:
+        chosen = chosen.with_seeds(seeds)
+    if only is not None:
+        chosen = chosen.only(only)
+    environment = machine.environment(dtype)
+    facts = machine.describe(environment, sys.argv[1:])
+    folder = out if out is not None else default_folder(chosen.name, environment, facts)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file; choose a folder")
+    store = Store(folder)
+    store.claim(facts, machine.differences)
+    say(f"suite {chosen.name}: {len(chosen.cases)} cases on {environment.machine}, {dtype}, into {folder}")
+    try:
+        outcome = runner.run(chosen, environment, store, facts, progress_for(sys.stderr), debug=debug)
+    except KeyboardInterrupt:
+        say(f"interrupted; what was finished is in {folder}, and the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from None
+    show_tables(folder)
+    told = [f"{outcome.measured} measured"]
+    if outcome.found_done:
+        told.append(f"{outcome.found_done} done before")
+    if outcome.failed:
+        told.append(f"{outcome.failed} failed, see {folder / 'failures.csv'}")
+    say(f"cases: {', '.join(told)}")
+    say(f"CSV files: {folder}")
+    say(f"tables:    {folder / 'tables'}")
+    say(f"pictures:  {folder / 'figures'}")
+    if outcome.failed or not (outcome.measured or outcome.found_done):
+        raise typer.Exit(1)

@@ -1,0 +1,82 @@
+"""Two result folders side by side: ratios of times, differences of rates, verdicts that differ."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench import machine
+from bench.errors import UsageError
+from bench.store import Store, read_machine
+
+_KEYS = ["match_id", "seed"]
+
+
+def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
+    """What both folders hold, joined on `match_id`.
+
+    Args:
+        left, right: result folders. They may be of different machines, backends, dtypes or versions.
+
+    Returns:
+        by name, those of "times" (ratio of median run times, right over left), "rates" (difference in
+        nats a step and in units of its standard error) and "verdicts" (seeds whose verdict differs)
+        that both allow.
+
+    Raises:
+        UsageError: a folder holds no results, or the two have no case in common.
+    """
+    stores = [Store(left), Store(right)]
+    for store in stores:
+        read_machine(store.folder)
+    shared = [kind for kind in stores[0].kinds() if kind in stores[1].kinds()]
+    makers = {"timings": ("times", _times), "decay": ("rates", _rates), "task_accuracy": ("verdicts", _verdicts)}
+    joined = {}
+    for kind, (name, make) in makers.items():
+        if kind in shared:
+            table = make(stores[0].read(kind), stores[1].read(kind))
+            if len(table):
+                joined[name] = table
+    if not joined:
+        raise UsageError(f"{left} and {right} have no case in common: they must run the same suite and seeds")
+    return joined
+
+
+def unlike(left: Path, right: Path) -> list[str]:
+    """Where the machines, installations or dtypes of two result folders differ."""
+    return machine.differences(read_machine(left), read_machine(right))
+
+
+def _times(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    keys = ["match_id", "operation", "implementation"]
+    told = ["cell", "state_size", "sequence_length"]
+    one = left.groupby([*keys, *told], as_index=False)["run_s"].median()
+    other = right.groupby(keys, as_index=False)["run_s"].median()
+    both = one.merge(other, on=keys, suffixes=("_left", "_right"))
+    both["ratio"] = both["run_s_right"] / both["run_s_left"]
+    return both.drop(columns="match_id")
+
+
+def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    told = ["cell", "gain", "input_kind", "sequence_length", "weights"]
+    values = ["rate_nats_per_step", "rate_stderr_nats_per_step"]
+    keys = [*_KEYS, "weights"]
+    both = left[[*_KEYS, *told, *values, "regime"]].merge(
+        right[[*keys, *values, "regime"]], on=keys, suffixes=("_left", "_right")
+    )
+    rates = both["rate_nats_per_step_left"], both["rate_nats_per_step_right"]
+    both["difference"] = rates[1] - rates[0]
+    error = np.hypot(both["rate_stderr_nats_per_step_left"], both["rate_stderr_nats_per_step_right"])
+    both["difference_in_stderr"] = both["difference"] / error
+    both["same_regime"] = both["regime_left"] == both["regime_right"]
+    kept = [*told, "seed", *(f"{values[0]}_{side}" for side in ("left", "right")), "difference"]
+    return both[[*kept, "difference_in_stderr", "same_regime"]].sort_values(kept[:6], kind="stable")
+
+
+def _verdicts(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    told = ["task", "variant", "task_length", "cell", "gain", "remedy"]
+    both = left[[*_KEYS, *told, "verdict", "accuracy"]].merge(
+        right[[*_KEYS, "verdict", "accuracy"]], on=_KEYS, suffixes=("_left", "_right")
+    )
+    both["same_verdict"] = both["verdict_left"] == both["verdict_right"]
+    return both.drop(columns="match_id").sort_values([*told, "seed"], kind="stable")

@@ -1,0 +1,175 @@
+"""What the harness runs on: the environment of a result, and the facts kept beside it."""
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UsageError
+
+_PACKAGES = ("jax", "jaxlib", "numpy", "optax", "pandas", "rnn-jax-bench")
+BACKENDS = ("cpu", "gpu")
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the rows of one run have in common.
+
+    Attributes:
+        machine: a name made from the device, for example "amd-epyc-2-cores".
+        backend: "cpu" or "gpu".
+        device_kind: as JAX names the device.
+        jax_version: as installed.
+        dtype: "float32" or "float64".
+        matmul_precision: of every product that is measured.
+    """
+
+    machine: str
+    backend: str
+    device_kind: str
+    jax_version: str
+    dtype: str
+    matmul_precision: str = "highest"
+
+    def configuration(self) -> dict[str, str]:
+        """The part that tells one case from the same case elsewhere."""
+        return {name: getattr(self, name) for name in ("machine", "backend", "dtype", "matmul_precision")}
+
+    def columns(self) -> dict[str, str]:
+        """As columns of a result row."""
+        return asdict(self)
+
+
+def configure(backend: str | None, dtype: str) -> None:
+    """Chooses the backend and the dtype of this process; called once, before JAX is first used.
+
+    Raises:
+        UsageError: the backend or dtype is unknown, or the backend is not there.
+    """
+    if dtype not in DTYPES:
+        raise UsageError(f"--dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    if backend is not None and backend not in BACKENDS:
+        raise UsageError(f"--backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    import jax
+
+    jax.config.update("jax_enable_x64", dtype == "float64")
+    if backend is not None:
+        jax.config.update("jax_platforms", {"cpu": "cpu", "gpu": "cuda"}[backend])
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        raise UsageError(f"--backend {backend}: JAX finds no such device: {str(error).splitlines()[0]}") from error
+
+
+def environment(dtype: str) -> Environment:
+    """The environment of this process."""
+    import jax
+
+    device = jax.devices()[0]
+    backend = "cpu" if device.platform == "cpu" else "gpu"
+    device_kind = _cpu_model() if backend == "cpu" else device.device_kind
+    named = f"{device_kind} {_cores()} cores" if backend == "cpu" else device_kind
+    return Environment(_slug(named), backend, device_kind, jax.__version__, dtype)
+
+
+def describe(current: Environment, command: list[str]) -> dict[str, Any]:
+    """The content of `machine.json`: identity, which must match to go on in a folder, and the rest."""
+    import jax
+
+    identity = asdict(current) | {
+        "cores": _cores(),
+        "device_count": jax.device_count(),
+        "operating_system": platform.system(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "packages": {name: _installed(name) for name in _PACKAGES},
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
+    volatile = {
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": None if (status := _git("status", "--porcelain", "-uno")) is None else bool(status),
+        "driver": _driver(),
+        "kernel": platform.release(),
+        "memory_bytes": _memory_bytes(),
+        "finished_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["rnn-bench", *command]),
+    }
+    return {"identity": identity, "volatile": volatile}
+
+
+def identity_hash(facts: Mapping[str, Any]) -> str:
+    """A short hash of the identity."""
+    return hashlib.sha256(json.dumps(facts["identity"], sort_keys=True).encode()).hexdigest()[:8]
+
+
+def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
+    """Where two identities differ, a line each."""
+    keys = sorted({*left["identity"], *right["identity"]})
+    pairs = ((key, left["identity"].get(key), right["identity"].get(key)) for key in keys)
+    return [f"{key}: {one!r} and {other!r}" for key, one, other in pairs if one != other]
+
+
+def _slug(text: str) -> str:
+    text = re.sub(r"\((r|tm)\)|processor|@.*$", " ", text.lower())
+    return re.sub(r"[^a-z0-9]+", "-", text).strip("-")
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    if models:
+        return models[0]
+    if sys.platform == "darwin":
+        told = _output("sysctl", "-n", "machdep.cpu.brand_string")
+        if told:
+            return told
+    return platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    return _output("git", "-C", str(Path(__file__).parent), *arguments)
+
+
+def _driver() -> str | None:
+    return _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+
+
+def _output(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

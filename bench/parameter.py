@@ -1,0 +1,51 @@
+"""One key of a suite file: what it may be."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a kind of case.
+
+    Attributes:
+        name: the key.
+        type: int, float or str.
+        meaning: one line.
+        default: used where the key is missing.
+        required: True where it may not be missing.
+        low, high: the range of a number, both allowed.
+        choices: the values of a text; any text if empty.
+    """
+
+    name: str
+    type: type
+    meaning: str
+    default: Any = None
+    required: bool = False
+    low: float = float("-inf")
+    high: float = float("inf")
+    choices: tuple[str, ...] = ()
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value, as the end of a sentence; empty if nothing is."""
+        right_type = isinstance(value, self.type) or (self.type is float and isinstance(value, int))
+        if isinstance(value, bool) or not right_type:
+            return f"{self.allowed()}, got {value!r}"
+        if self.choices and value not in self.choices:
+            return f"must be a known name, got {value!r}"
+        if self.type is not str and not (isfinite(value) and self.low <= value <= self.high):
+            return f"{self.allowed()}, got {value!r}"
+        return ""
+
+    def allowed(self) -> str:
+        """What a value must be, as the end of a sentence."""
+        if self.type is str:
+            return f"must be one of {', '.join(self.choices)}" if self.choices else "must be a text"
+        noun = "a whole number" if self.type is int else "a number"
+        return f"must be {noun} from {self.low:g} to {self.high:g}"
+
+    def cast(self, value: Any) -> Any:
+        """The value in the parameter's own type, so that 1 and 1.0 make the same case."""
+        return self.type(value)

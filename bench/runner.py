@@ -1,0 +1,109 @@
+"""Runs the cases of a suite, one after the other, and keeps each as it is done."""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+from bench import tables
+from bench.cases import KINDS
+from bench.cases.cell import common_columns
+from bench.machine import Environment
+from bench.schema import FAILURES
+from bench.store import Store
+from bench.suite import Case, Suite
+
+
+class Progress(Protocol):
+    """Where a run says what it is doing."""
+
+    def start(self, cases: int, already_done: int) -> None: ...
+    def case(self, number: int, label: str) -> None: ...
+    def within(self, what: str, fraction: float) -> None: ...
+    def done(self, seconds: float) -> None: ...
+    def failed(self, label: str, error: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: how many cases it measured, found done before, and failed to finish."""
+
+    measured: int
+    found_done: int
+    failed: int
+
+
+def run(
+    suite: Suite,
+    environment: Environment,
+    store: Store,
+    machine: Mapping[str, Any],
+    progress: Progress,
+    *,
+    debug: bool = False,
+) -> Outcome:
+    """Measures every case of the suite that the folder does not hold yet.
+
+    A case that fails leaves a row in failures.csv and the run goes on. The CSV files are collated
+    from all shards at the end, also after an interruption.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what was finished is collated before.
+    """
+    todo = [case for case in suite.cases if not store.is_done(case.case_id(environment))]
+    found_done = len(suite.cases) - len(todo)
+    progress.start(len(todo), found_done)
+    failed = 0
+    try:
+        for number, case in enumerate(todo, start=1):
+            progress.case(number, case.label())
+            started = perf_counter()
+            error = _measure(case, environment, suite.name, store, progress, started, debug)
+            if error:
+                failed += 1
+                progress.failed(case.label(), error)
+            else:
+                progress.done(perf_counter() - started)
+    finally:
+        store.write_machine(machine)
+        store.collate()
+    tables.derive(store)
+    return Outcome(len(todo) - failed, found_done, failed)
+
+
+def _measure(
+    case: Case,
+    environment: Environment,
+    suite_name: str,
+    store: Store,
+    progress: Progress,
+    started: float,
+    debug: bool,
+) -> str:
+    """Measures one case and writes its shard; returns the error in one line, or nothing."""
+    case_id = case.case_id(environment)
+    try:
+        rows = KINDS[case.kind].run(case, environment, suite_name, progress.within)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        line = f"{type(error).__name__}: {error}".splitlines()[0]
+        memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+        row = _failure_row(case, environment, suite_name) | {
+            "kind": case.kind,
+            "status": "out_of_memory" if memory else "failed",
+            "error": line,
+            "elapsed_s": perf_counter() - started,
+        }
+        store.write(case_id, {FAILURES.kind: [row]}, status="failed")
+        return line
+    store.write(case_id, rows)
+    return ""
+
+
+def _failure_row(case: Case, environment: Environment, suite_name: str) -> dict[str, Any]:
+    try:
+        return common_columns(case, environment, suite_name)
+    except Exception:  # the cell itself cannot be made: the row then says so without its sizes
+        return {"suite": suite_name, "case_id": case.case_id(environment), "match_id": case.match_id()}

@@ -1,0 +1,177 @@
+"""Result folders: one shard a finished case, and the CSV files collated from them."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import UsageError
+from bench.schema import RESULT_FILES, SCHEMA_VERSION, ResultFile
+
+Rows = Sequence[Mapping[str, Any]]
+_DTYPES = {"text": "string", "integer": "Int64", "number": "float64", "truth": "boolean"}
+
+
+@dataclass(frozen=True)
+class Store:
+    """One result folder.
+
+    A case is written as a shard of its own: a temporary file, flushed to the disk, then renamed. So
+    a kill loses the case in hand and no other, and several writers share a folder without a lock.
+    """
+
+    folder: Path
+
+    @property
+    def shards(self) -> Path:
+        """Where the finished cases lie."""
+        return self.folder / "shards"
+
+    def is_done(self, case_id: str) -> bool:
+        """True where the case has a shard that says it finished."""
+        shard = self._load(self.shards / f"{case_id}.json")
+        return shard is not None and shard["status"] == "done"
+
+    def write(self, case_id: str, tables: Mapping[str, Rows], *, status: str = "done") -> None:
+        """Keeps what a case gave: rows by kind of result file."""
+        content = {"schema_version": SCHEMA_VERSION, "case_id": case_id, "status": status, "tables": tables}
+        _write(self.shards / f"{case_id}.json", json.dumps(content))
+
+    def claim(self, machine: Mapping[str, Any], differences: Any) -> None:
+        """Makes the folder this machine's, or refuses.
+
+        Raises:
+            UsageError: it holds results of another machine, package version or dtype.
+        """
+        path = self.folder / "machine.json"
+        if path.is_file():
+            there = read_machine(self.folder)
+            unlike = differences(there, machine)
+            if unlike:
+                raise UsageError(
+                    f"{self.folder} holds results of another machine or installation; choose another --out. "
+                    f"There and here: {'; '.join(unlike)}"
+                )
+        self.write_machine(machine)
+
+    def write_machine(self, machine: Mapping[str, Any]) -> None:
+        """Writes `machine.json`."""
+        _write(self.folder / "machine.json", json.dumps(machine, indent=2, sort_keys=True) + "\n")
+
+    def collate(self) -> dict[str, pd.DataFrame]:
+        """Writes every CSV file anew from the shards, and returns them by kind."""
+        collected: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in RESULT_FILES}
+        for path in sorted(self.shards.glob("*.json")):
+            shard = self._load(path)
+            if shard is None:
+                raise UsageError(f"{path} is not a whole shard; delete it, and `run` measures its case again")
+            for kind, rows in shard["tables"].items():
+                collected[kind].extend(rows)
+        frames = {}
+        for kind, rows in collected.items():
+            path = self.folder / f"{kind}.csv"
+            if rows:
+                frames[kind] = _ordered(RESULT_FILES[kind], rows)
+                write_csv(path, frames[kind])
+            elif path.is_file():
+                path.unlink()
+        return frames
+
+    def read(self, kind: str) -> pd.DataFrame:
+        """One result file as a DataFrame with the right dtypes.
+
+        Raises:
+            UsageError: there is no such file, or it is of another schema.
+        """
+        path = self.folder / f"{kind}.csv"
+        if not path.is_file():
+            raise UsageError(f"{self.folder} has no {kind}.csv")
+        columns = RESULT_FILES[kind].all_columns
+        texts = [column.name for column in columns if column.type == "text"]
+        try:
+            frame = pd.read_csv(
+                path,
+                keep_default_na=False,
+                na_values={column.name: [""] for column in columns if column.type != "text"},
+                dtype={name: "string" for name in texts},
+            )
+        except (ValueError, pd.errors.ParserError) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from error
+        if list(frame.columns) != [column.name for column in columns]:
+            raise UsageError(f"{path} has other columns than schema version {SCHEMA_VERSION}; measure it again")
+        return frame.astype({column.name: _DTYPES[column.type] for column in columns})
+
+    def kinds(self) -> list[str]:
+        """The kinds of result file that the folder holds."""
+        return [kind for kind in RESULT_FILES if (self.folder / f"{kind}.csv").is_file()]
+
+    @staticmethod
+    def _load(path: Path) -> dict[str, Any] | None:
+        try:
+            shard = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return shard if isinstance(shard, dict) and shard.get("schema_version") == SCHEMA_VERSION else None
+
+
+def read_machine(folder: Path) -> dict[str, Any]:
+    """The facts in a folder's `machine.json`.
+
+    Raises:
+        UsageError: it is missing or damaged.
+    """
+    path = folder / "machine.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(facts["identity"], dict):
+            raise TypeError("identity is no object")
+    except OSError as error:
+        raise UsageError(f"{folder} is not a result folder: it has no machine.json") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is damaged ({error}); delete it if the results are this machine's") from error
+    return facts
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Writes a DataFrame as this project's CSV: UTF-8, LF, nine significant digits."""
+    _write(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.9g"))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    _write(path, text)
+
+
+def _ordered(file: ResultFile, rows: Rows) -> pd.DataFrame:
+    names = [column.name for column in file.all_columns]
+    frame = pd.DataFrame(list(rows))
+    unknown = sorted(set(frame.columns) - set(names))
+    if unknown:
+        raise ValueError(f"{file.kind} has no column {unknown[0]!r}")
+    frame = frame.reindex(columns=names).astype({c.name: _DTYPES[c.type] for c in file.all_columns})
+    case = ["suite", "cell", "initialization", "gain", "hidden_size", "input_kind", "sequence_length", "case_id"]
+    return frame.sort_values([*case, "seed", *file.order], kind="stable", na_position="first", ignore_index=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Temporary file, fsync, rename: the file is there whole, or as it was before."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; what was finished before is kept") from error

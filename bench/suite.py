@@ -1,0 +1,211 @@
+"""Reads a suite file, checks every key and value, and lists its cases."""
+
+import hashlib
+import itertools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from bench.cases import KINDS
+from bench.errors import UsageError
+from bench.machine import Environment
+from bench.parameter import Parameter
+
+SUITES = Path(__file__).parent / "suites"
+_TOP_LEVEL = ("description", "estimate_s")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement: a kind and a value for each of its parameters.
+
+    Attributes:
+        kind: "gradient_norms", "task_accuracy", ...
+        parameters: every parameter of the kind, defaults filled in.
+        seeds: the seeds it is measured for.
+    """
+
+    kind: str
+    parameters: Mapping[str, Any]
+    seeds: tuple[int, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.parameters[name]
+
+    def label(self) -> str:
+        """What a person calls it: the kind and the parameters that differ from their defaults."""
+        kind = KINDS[self.kind]
+        told = [
+            f"{each.name}={self[each.name]}"
+            for each in kind.PARAMETERS
+            if self[each.name] != each.default and self[each.name] is not None
+        ]
+        return f"{self.kind} " + " ".join(told)
+
+    def case_id(self, environment: Environment) -> str:
+        """Hash of the configuration, the seeds, the code's version, and what it runs on."""
+        return _hash(self._configuration() | environment.configuration())
+
+    def match_id(self) -> str:
+        """The same without what it runs on: what `compare` joins on."""
+        return _hash({k: v for k, v in self._configuration().items() if k not in ("method", "implementation")})
+
+    def _configuration(self) -> dict[str, Any]:
+        version = KINDS[self.kind].VERSION
+        return dict(self.parameters) | {"kind": self.kind, "seeds": list(self.seeds), "version": version}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named list of cases.
+
+    Attributes:
+        name: the file's name without `.toml`.
+        description: one line.
+        estimate_s: seconds it is said to take on two cores, or None.
+        cases: in the file's order.
+    """
+
+    name: str
+    description: str
+    estimate_s: int | None
+    cases: tuple[Case, ...]
+
+    def with_seeds(self, count: int) -> "Suite":
+        """The same cases, each for seeds 0..count-1.
+
+        Raises:
+            UsageError: `count` is not positive.
+        """
+        if count < 1:
+            raise UsageError(f"--seeds must be at least 1, got {count}")
+        return replace(self, cases=tuple(replace(case, seeds=tuple(range(count))) for case in self.cases))
+
+    def only(self, conditions: str) -> "Suite":
+        """The cases that meet all of the comma-separated conditions, such as `cell=lstm,gain<=1`.
+
+        Raises:
+            UsageError: a condition cannot be read, names no parameter of the suite, or nothing is left.
+        """
+        kept = self.cases
+        for condition in conditions.split(","):
+            kept = tuple(case for case in kept if _meets(case, condition.strip(), self.cases))
+        if not kept:
+            raise UsageError(f"--only {conditions} leaves no case of suite {self.name}")
+        return replace(self, cases=kept)
+
+
+def names() -> list[str]:
+    """The suites that come with the harness."""
+    return sorted(path.stem for path in SUITES.glob("*.toml"))
+
+
+def load(name_or_file: str) -> Suite:
+    """Reads a suite by name, or from a TOML file of one's own.
+
+    Raises:
+        UsageError: there is no such suite, the file is no TOML, or a key or value is not allowed;
+            the message names the file, the key, what is allowed and the nearest match.
+    """
+    path = Path(name_or_file) if name_or_file.endswith(".toml") else SUITES / f"{name_or_file}.toml"
+    if not path.is_file():
+        raise UsageError(f"no suite {name_or_file!r}{_nearest(name_or_file, names())}; a file must end in .toml")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not a TOML file: {error}") from error
+    for key in content:
+        if key not in _TOP_LEVEL and key not in KINDS:
+            raise UsageError(f"{path}: unknown key {key!r}{_nearest(key, [*_TOP_LEVEL, *KINDS])}")
+    cases = tuple(itertools.chain.from_iterable(_cases(path, kind, content[kind]) for kind in content if kind in KINDS))
+    if not cases:
+        raise UsageError(f"{path}: no cases; add a table such as [[gradient_norms]]")
+    estimate = content.get("estimate_s")
+    if estimate is not None and (not isinstance(estimate, int) or estimate < 1):
+        raise UsageError(f"{path}: estimate_s must be a positive number of seconds, got {estimate!r}")
+    unique = tuple({case.match_id(): case for case in cases}.values())
+    return Suite(path.stem, str(content.get("description", "")), estimate, unique)
+
+
+def _cases(path: Path, kind: str, tables: Any) -> Iterator[Case]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"{path}: {kind} must be a list of tables, each written [[{kind}]]")
+    module = KINDS[kind]
+    parameters = {each.name: each for each in module.PARAMETERS}
+    for number, table in enumerate(tables, start=1):
+        where = f"{path}: [[{kind}]] number {number}"
+        for key in table:
+            if key not in parameters and key != "seeds":
+                raise UsageError(f"{where}: unknown key {key!r}{_nearest(key, [*parameters, 'seeds'])}")
+        seeds = table.get("seeds", 3)
+        if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= 10_000:
+            raise UsageError(f"{where}: seeds must be a number from 1 to 10000, got {seeds!r}")
+        swept = [_values(where, each, table) for each in module.PARAMETERS]
+        for values in itertools.product(*swept):
+            chosen = dict(zip(parameters, values, strict=True))
+            try:
+                resolved = module.resolved(chosen)
+            except ValueError as error:
+                raise UsageError(f"{where}: {error}") from error
+            yield Case(kind, resolved, tuple(range(seeds)))
+
+
+def _values(where: str, parameter: Parameter, table: Mapping[str, Any]) -> Sequence[Any]:
+    if parameter.name not in table:
+        if parameter.required:
+            raise UsageError(f"{where}: {parameter.name} is missing; it {parameter.allowed()}")
+        return [parameter.default]
+    value = table[parameter.name]
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise UsageError(f"{where}: {parameter.name} is an empty list")
+    for each in values:
+        problem = parameter.problem(each)
+        if problem:
+            nearest = _nearest(each, parameter.choices) if isinstance(each, str) else ""
+            raise UsageError(f"{where}: {parameter.name} {problem}{nearest}")
+    return [parameter.cast(each) for each in values]
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    listing = f" (one of {', '.join(known)})" if known else ""
+    return f"; did you mean {close[0]!r}?{listing}" if close else listing
+
+
+def _meets(case: Case, condition: str, all_cases: Sequence[Case]) -> bool:
+    comparisons = {
+        "<=": lambda left, right: left <= right,
+        ">=": lambda left, right: left >= right,
+        "!=": lambda left, right: left != right,
+        "=": lambda left, right: left == right,
+        "<": lambda left, right: left < right,
+        ">": lambda left, right: left > right,
+    }
+    symbol = next((symbol for symbol in comparisons if symbol in condition), None)
+    if symbol is None:
+        raise UsageError(f"--only: cannot read {condition!r}; write for example cell=lstm or gain<=1.5")
+    name, wanted = (part.strip() for part in condition.split(symbol, 1))
+    known = sorted({"kind", *itertools.chain.from_iterable(each.parameters for each in all_cases)})
+    if name not in known:
+        raise UsageError(f"--only: unknown parameter {name!r}{_nearest(name, known)}")
+    value = case.kind if name == "kind" else case.parameters.get(name)
+    if value is None:
+        return False
+    if isinstance(value, str):
+        if symbol not in ("=", "!="):
+            raise UsageError(f"--only: {name} is text, so {symbol} does not apply to it")
+        return comparisons[symbol](value, wanted)
+    try:
+        return comparisons[symbol](float(value), float(wanted))
+    except ValueError:
+        raise UsageError(f"--only: {name} is a number, got {wanted!r}") from None
+
+
+def _hash(configuration: Mapping[str, Any]) -> str:
+    text = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

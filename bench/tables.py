@@ -1,0 +1,191 @@
+"""Derived tables: everything here can be made again from the CSV files of a folder."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from bench.claims import claims
+from bench.store import Store, write_csv, write_text
+
+_NET = ["cell", "initialization", "gain", "hidden_size", "input_kind", "input_scale", "sequence_length", "dtype"]
+_TASK = [
+    "task", "variant", "task_length", "cell", "initialization", "gain", "hidden_size", "remedy",
+    "remedy_strength", "optimizer", "learning_rate", "step_budget", "dtype",
+]  # fmt: skip
+VERDICTS = ("solved", "better_than_baseline", "at_baseline", "diverged")
+
+
+def derive(store: Store) -> None:
+    """Writes every derived table, as CSV and Markdown, and every picture of a result folder."""
+    from bench import plots
+
+    folder = store.folder / "tables"
+    for name, table in tables(store):
+        write_csv(folder / f"{name}.csv", table)
+        write_text(folder / f"{name}.md", markdown(table))
+    plots.draw(store)
+
+
+def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The derived tables that the folder's CSV files allow, by name."""
+    makers: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
+        "decay_summary": ("decay", decay_summary),
+        "accuracy_summary": ("task_accuracy", accuracy_summary),
+        "chain_cost": ("timings", chain_cost),
+        "exactness_summary": ("exactness", exactness_summary),
+    }
+    for name, (kind, make) in makers.items():
+        if kind in store.kinds():
+            table = make(store.read(kind))
+            if len(table):
+                yield name, table
+    yield "claims", claims(store)
+
+
+def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The tables of a folder in the columns that fit eighty characters."""
+    short = {
+        "decay_summary": (
+            "How far the gradient reaches (white-noise input, median over seeds)",
+            {"cell": "cell", "gain": "gain", "rate_nats_per_step": "rate/step", "reach_steps": "reach",
+             "explosion_lag_steps": "explodes at", "regime": "regime"},
+        ),
+        "accuracy_summary": (
+            "Long-range tasks (seeds by verdict, median over seeds)",
+            {"task": "task", "task_length": "T", "cell": "cell", "gain": "gain", "remedy": "remedy",
+             "solved": "solved", "at_baseline": "at base", "diverged": "diverged", "accuracy": "accuracy",
+             "first_nonfinite_step": "NaN at"},
+        ),
+        "chain_cost": (
+            "Cost of a chain beside the bare loop of matrix products",
+            {"cell": "cell", "state_size": "n", "sequence_length": "T", "chain_s": "chain s",
+             "bare_products_s": "bare s", "ratio": "ratio"},
+        ),
+    }  # fmt: skip
+    available = dict(tables(Store(folder)))
+    for name, (title, columns) in short.items():
+        if name in available:
+            table = available[name]
+            if name == "decay_summary":
+                table = table[table["input_kind"] == "white_noise"]
+            yield title, table[list(columns)].rename(columns=columns)
+
+
+def decay_summary(decay: pd.DataFrame) -> pd.DataFrame:
+    """Initial nets: rate, reach and regime of each setting, over seeds."""
+    initial = decay[decay["weights"] == "initial"].drop_duplicates([*_NET, "seed"])
+
+    def summary(group: pd.DataFrame) -> pd.Series:
+        return pd.Series(
+            {
+                "seeds": len(group),
+                "rate_nats_per_step": group["rate_nats_per_step"].median(),
+                "rate_least": group["rate_nats_per_step"].min(),
+                "rate_most": group["rate_nats_per_step"].max(),
+                "rate_stderr_nats_per_step": group["rate_stderr_nats_per_step"].median(),
+                "step_norm_bound_nats_per_step": group["step_norm_bound_nats_per_step"].median(),
+                "reach_steps": group["reach_steps"].median(),
+                "reach_censored_seeds": int(group["reach_censored"].sum()),
+                "explosion_lag_steps": group["explosion_lag_steps"].median(),
+                "regime": _counted(group["regime"]),
+                "share_beyond_half_length": group["share_beyond_half_length"].median(),
+            }
+        )
+
+    return _grouped(initial, _NET, summary)
+
+
+def accuracy_summary(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Each task, cell and remedy: verdicts and scores over seeds, reach before and after training."""
+
+    def summary(group: pd.DataFrame) -> pd.Series:
+        counts = {verdict: int((group["verdict"] == verdict).sum()) for verdict in VERDICTS}
+        return pd.Series(
+            {
+                "seeds": len(group),
+                **counts,
+                "metric": group["metric"].iloc[0],
+                "accuracy": group["accuracy"].median(),
+                "accuracy_least": group["accuracy"].min(),
+                "accuracy_most": group["accuracy"].max(),
+                "loss": group["loss"].median(),
+                "baseline_loss": group["baseline_loss"].iloc[0],
+                "steps_to_solve": _median(group["steps_to_solve"]),
+                "first_nonfinite_step": _median(group["first_nonfinite_step"]),
+                "reach_before_steps": group["reach_before_steps"].median(),
+                "reach_after_steps": group["reach_after_steps"].median(),
+            }
+        )
+
+    return _grouped(accuracy, _TASK, summary)
+
+
+def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
+    """Time of a chain over the time of the bare product loop, by pairs of the same round."""
+    keys = ["cell", "hidden_size", "state_size", "sequence_length", "dtype"]
+    wide = timings[timings["operation"] == "jacobian_chain"].pivot_table(
+        index=[*keys, "round"], columns="implementation", values="run_s", aggfunc="first"
+    )
+    wide = wide.reset_index()
+    wide["ratio"] = wide["rnn_jax"] / wide["bare_products"]
+
+    def summary(group: pd.DataFrame) -> pd.Series:
+        return pd.Series(
+            {
+                "rounds": len(group),
+                "chain_s": group["rnn_jax"].median(),
+                "bare_products_s": group["bare_products"].median(),
+                "ratio": group["ratio"].median(),
+                "ratio_least": group["ratio"].min(),
+                "ratio_most": group["ratio"].max(),
+            }
+        )
+
+    return _grouped(wide, keys, summary)
+
+
+def exactness_summary(exactness: pd.DataFrame) -> pd.DataFrame:
+    """Largest relative distance of the chain from jacrev of the unrolled net, by cell and lag."""
+    keys = ["cell", "gain", "hidden_size", "dtype", "lag"]
+
+    def summary(group: pd.DataFrame) -> pd.Series:
+        return pd.Series({"seeds": len(group), "largest_relative_error": group["relative_error"].max()})
+
+    return _grouped(exactness, keys, summary)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A GitHub table, numbers in four significant digits."""
+    header = "| " + " | ".join(str(name) for name in table.columns) + " |"
+    rule = "|" + "|".join("---" for _ in table.columns) + "|"
+    rows = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in table.itertuples(index=False)]
+    return "\n".join([header, rule, *rows]) + "\n"
+
+
+def _grouped(
+    frame: pd.DataFrame, keys: list[str], summary: Callable[[pd.DataFrame], pd.Series]
+) -> pd.DataFrame:
+    rows = []
+    for values, group in frame.groupby(keys, dropna=False, sort=True):
+        rows.append(pd.concat([pd.Series(dict(zip(keys, values, strict=True))), summary(group)]))
+    return pd.DataFrame(rows).infer_objects() if rows else pd.DataFrame(columns=keys)
+
+
+def _counted(texts: pd.Series) -> str:
+    """One word where all agree, else each with its count."""
+    counts = texts.value_counts().sort_index()
+    if len(counts) == 1:
+        return str(counts.index[0])
+    return ", ".join(f"{text} {count}" for text, count in counts.items())
+
+
+def _median(values: pd.Series) -> float:
+    known = values.dropna()
+    return float(known.median()) if len(known) else float("nan")
+
+
+def _cell(value: object) -> str:
+    if value is pd.NA or (isinstance(value, float) and value != value):
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|")

@@ -1,0 +1,33 @@
+"""JAX is strict in every test: float64 exists, dtypes and ranks never promote, annotations are checked."""
+
+import sys
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+import jax
+import pytest
+from beartype import beartype
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def check_annotations(function):
+    """Beartype, but not for the fields of a dataclass: JAX fills pytrees with shapes and markers too."""
+    return function if function.__name__ == "__init__" else beartype(function)
+
+
+# The hook takes its checker by name, and imports it once rnn_jax is imported.
+sys.modules["annotation_checker"] = SimpleNamespace(check=check_annotations)
+install_import_hook("rnn_jax", "annotation_checker.check")
+
+
+@pytest.fixture
+def jax_promotes():
+    """Ordinary promotion, for tests that call optax: its optimisers mix dtypes and ranks."""
+    with ExitStack() as stack:
+        stack.enter_context(jax.numpy_dtype_promotion("standard"))
+        stack.enter_context(jax.numpy_rank_promotion("allow"))
+        yield

@@ -1,0 +1,73 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnn_jax as rj
+
+NAMES = [
+    "elman_tanh",
+    "elman_relu",
+    "elman_identity",
+    "irnn",
+    "orthogonal",
+    "lstm",
+    "gru",
+    "gru_reset_before",
+]
+
+
+def test_the_names_that_files_and_suites_rely_on_are_there():
+    assert set(NAMES) <= set(rj.cells.CELLS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_keeps_its_state_and_shows_one_number_a_unit(name):
+    cell = rj.cells.create(name, 3, 4, key=jax.random.key(0), gain=0.8, dtype=jnp.float32)
+    before = cell.initial_state()
+    after = cell(before, jnp.ones(3, jnp.float32))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), before) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), after
+    )
+    assert cell.output(after).shape == (4,)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_registry_tells_the_initialization_that_is_used(name):
+    family = rj.cells.CELLS[name]
+    default = rj.cells.create(name, 3, 4, key=jax.random.key(0))
+    named = rj.cells.create(name, 3, 4, key=jax.random.key(0), initialization=family.initialization)
+    np.testing.assert_array_equal(default.weight_hh, named.weight_hh)
+
+
+def test_only_the_lstm_has_a_forget_bias():
+    assert [name for name in NAMES if rj.cells.CELLS[name].has_forget_bias] == ["lstm"]
+
+
+def test_the_names_fix_what_they_say():
+    irnn = rj.cells.create("irnn", 3, 4, key=jax.random.key(0))
+    np.testing.assert_array_equal(irnn.weight_hh, np.eye(4))
+    assert irnn.activation == "relu"
+    orthogonal = rj.cells.create("orthogonal", 3, 4, key=jax.random.key(0))
+    np.testing.assert_allclose(orthogonal.weight_hh.T @ orthogonal.weight_hh, np.eye(4), atol=1e-6)
+    assert orthogonal.activation == "tanh"
+    assert rj.cells.create("elman_identity", 3, 4, key=jax.random.key(0)).activation == "identity"
+    assert rj.cells.create("gru", 3, 4, key=jax.random.key(0)).reset == "after"
+    assert rj.cells.create("gru_reset_before", 3, 4, key=jax.random.key(0)).reset == "before"
+
+
+def test_an_option_that_repeats_what_the_name_fixes_is_allowed():
+    assert rj.cells.create("elman_relu", 3, 4, key=jax.random.key(0), activation="relu").activation == "relu"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("LSTM", {}, "cell must be one of elman_tanh, .*got 'LSTM'"),
+        ("irnn", {"activation": "tanh"}, "irnn fixes activation='relu', got 'tanh'"),
+        ("gru", {"reset": "before"}, "gru fixes reset='after', got 'before'"),
+    ],
+)
+def test_a_wrong_name_or_option_is_named(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        rj.cells.create(name, 3, 4, key=jax.random.key(0), **options)

@@ -1,0 +1,77 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import pytest
+
+import rnn_jax as rj
+from rnn_jax.step import bound_method_as_pytree, call_compiled, checked
+
+
+def keep(state, x):
+    return state
+
+
+def test_python_and_numpy_numbers_become_arrays_of_the_same_values():
+    state, xs, length = checked(keep, {"a": 1.5, "b": [2]}, jnp.ones((4, 1)), None)
+    assert length == 4
+    assert xs.shape == (4, 1)
+    assert state["a"].dtype == jnp.float64
+    assert state["b"][0] == 2
+
+
+def test_a_step_must_be_callable():
+    with pytest.raises(TypeError, match="step"):
+        rj.trajectory(3, jnp.ones(2), None, length=2)
+
+
+def test_the_message_names_the_leaf_of_a_nested_state():
+    def step(state, _):
+        return {"h": state["h"], "memory": (state["memory"][0], jnp.ones(5))}
+
+    state = {"h": jnp.ones(2), "memory": (jnp.ones(3), jnp.ones(4))}
+    with pytest.raises(ValueError, match=r"state\['memory'\]\[1\] came in as \(4,\) and went out as \(5,\)"):
+        checked(step, state, None, 3)
+
+
+def test_an_error_inside_the_step_that_is_not_about_shapes_is_left_alone():
+    def step(state, x):
+        raise TypeError("no such gate")
+
+    with pytest.raises(TypeError, match="^no such gate"):
+        checked(step, jnp.ones(2), None, 3)
+
+
+def test_another_frameworks_cell_called_in_its_own_order_asks_for_state_then_input():
+    cell = eqx.nn.GRUCell(3, 4, key=jax.random.key(0))
+    with pytest.raises(ValueError, match=r"is the order \(state, x\)\?"):
+        checked(cell, jnp.ones(4), jnp.ones((5, 3)), None)
+    checked(lambda state, x: cell(x, state), jnp.ones(4), jnp.ones((5, 3)), None)
+
+
+def test_a_step_that_changes_a_weak_type_is_no_error():
+    state, _, _ = checked(lambda h, _: jnp.float64(2.0) * h, 1.0, None, 3)
+    assert rj.trajectory(lambda h, _: 2.0 * h, state, None, length=3)[-1] == 8.0
+
+
+def add(callable_, other, operand):
+    return callable_(operand) + (0 if other is None else other(operand))
+
+
+def test_a_missing_callable_does_not_stop_the_compiled_program_from_being_used_again(compilations):
+    double = jax.tree_util.Partial(jnp.multiply, jnp.array(2.0))
+    triple = jax.tree_util.Partial(jnp.multiply, jnp.array(3.0))
+    operand = jnp.array(5.0)
+    assert call_compiled(add, (double, None), operand) == 10
+    with compilations() as compiled:
+        result = call_compiled(add, (triple, None), operand)
+    assert compiled == []
+    assert result == 15
+
+
+def test_a_bound_method_of_a_cell_carries_the_cells_arrays():
+    cell = rj.cells.create("lstm", 2, 3, key=jax.random.key(0))
+    output = bound_method_as_pytree(cell.output)
+    assert len(jax.tree.leaves(output)) == len(jax.tree.leaves(cell))
+    assert (output(cell.initial_state()) == cell.output(cell.initial_state())).all()
+    assert bound_method_as_pytree(keep) is keep
+    assert bound_method_as_pytree(None) is None
