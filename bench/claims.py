@@ -159,7 +159,17 @@ def _clipping_mends(store: Store) -> _Finding | None:
     broken = _unclipped_expanding(store)
     if accuracy is None or broken is None or broken.empty:
         return None
-    keys = ["task", "variant", "task_length", "cell", "initialization", "gain", "optimizer", "learning_rate", "hidden_size"]
+    keys = [
+        "task",
+        "variant",
+        "task_length",
+        "cell",
+        "initialization",
+        "gain",
+        "optimizer",
+        "learning_rate",
+        "hidden_size",
+    ]
     settings = broken[keys].drop_duplicates()
     clipped = accuracy[accuracy["remedy"].str.startswith("clip")].merge(settings, on=keys)
     if clipped.empty:
@@ -183,7 +193,10 @@ def _gating_mends(store: Store) -> _Finding | None:
         return None
     solved = gated["verdict"] == "solved"
     plain_solved = int((plain["verdict"] == "solved").sum())
-    by_cell = "; ".join(f"{cell} {int((part['verdict'] == 'solved').sum())} of {len(part)}" for cell, part in gated.groupby("cell"))
+    by_cell = "; ".join(
+        f"{cell} {int((part['verdict'] == 'solved').sum())} of {len(part)}"
+        for cell, part in gated.groupby("cell")
+    )
     return _Finding(
         _verdict(solved.mean() > 0.5, solved.any()),
         f"solved at length 100 or more: {by_cell}; {_PLAIN} {plain_solved} of {len(plain)}",
@@ -203,7 +216,9 @@ def _unclipped_expanding(store: Store) -> pd.DataFrame | None:
     accuracy = _read(store, "task_accuracy")
     if accuracy is None:
         return None
-    return accuracy[(accuracy["remedy"] == "none") & (accuracy["optimizer"] == "sgd") & (accuracy["gain"] > 1)]
+    return accuracy[
+        (accuracy["remedy"] == "none") & (accuracy["optimizer"] == "sgd") & (accuracy["gain"] > 1)
+    ]
 
 
 def _verdict(holds: bool, in_part: bool = False) -> str:
@@ -225,9 +240,19 @@ _CLAIMS: tuple[tuple[str, str, str, Callable[[Store], _Finding | None]], ...] = 
         "decay",
         _bracketed,
     ),
-    ("Gradients of early steps, and so their share of the weight update, become negligible", "gradient_norms", "decay", _negligible),
+    (
+        "Gradients of early steps, and so their share of the weight update, become negligible",
+        "gradient_norms",
+        "decay",
+        _negligible,
+    ),
     ("Where they expand, norms grow exponentially", "gradient_norms", "decay", _growing),
-    ("Updates then turn erratic and end in NaN, at a dated step", "task_accuracy", "training_loss", _dated_nan),
+    (
+        "Updates then turn erratic and end in NaN, at a dated step",
+        "task_accuracy",
+        "training_loss",
+        _dated_nan,
+    ),
     ("The plain RNN fails the long-range task", "task_accuracy", "accuracy", _plain_fails),
     ("Clipping mends the explosion", "task_accuracy", "training_loss", _clipping_mends),
     ("LSTM and GRU mostly mend the vanishing", "task_accuracy", "accuracy", _gating_mends),

@@ -30,7 +30,11 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
     for store in stores:
         read_machine(store.folder)
     shared = [kind for kind in stores[0].kinds() if kind in stores[1].kinds()]
-    makers = {"timings": ("times", _times), "decay": ("rates", _rates), "task_accuracy": ("verdicts", _verdicts)}
+    makers = {
+        "timings": ("times", _times),
+        "decay": ("rates", _rates),
+        "task_accuracy": ("verdicts", _verdicts),
+    }
     joined = {}
     for kind, (name, make) in makers.items():
         if kind in shared:

@@ -68,7 +68,9 @@ def configure(backend: str | None, dtype: str) -> None:
     try:
         jax.devices()
     except RuntimeError as error:
-        raise UsageError(f"--backend {backend}: JAX finds no such device: {str(error).splitlines()[0]}") from error
+        raise UsageError(
+            f"--backend {backend}: JAX finds no such device: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def environment(dtype: str) -> Environment:
@@ -97,7 +99,9 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
     }
     volatile = {
         "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": None if (status := _git("status", "--porcelain", "-uno")) is None else bool(status),
+        "uncommitted_changes": None
+        if (status := _git("status", "--porcelain", "-uno")) is None
+        else bool(status),
         "driver": _driver(),
         "kernel": platform.release(),
         "memory_bytes": _memory_bytes(),

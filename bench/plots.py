@@ -32,7 +32,12 @@ _REACH = -3.0
 
 def draw(store: Store) -> list[Path]:
     """Draws every picture that the folder's CSV files allow, and returns the files written."""
-    makers = {"decay": _decay, "trained_decay": _trained_decay, "accuracy": _accuracy, "training_loss": _training_loss}
+    makers = {
+        "decay": _decay,
+        "trained_decay": _trained_decay,
+        "accuracy": _accuracy,
+        "training_loss": _training_loss,
+    }
     written = []
     with mpl.rc_context(_STYLE):
         for name, make in makers.items():
@@ -64,7 +69,9 @@ def _decay(store: Store) -> Figure | None:
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: _columns(len(cells))]:
         axes.set_ylabel("log10 of the norm of dh_T/dh_t")
-    figure.suptitle("How far the gradient reaches: median over seeds and sequences, band from least to most", fontsize=11)
+    figure.suptitle(
+        "How far the gradient reaches: median over seeds and sequences, band from least to most", fontsize=11
+    )
     return figure
 
 
@@ -86,13 +93,18 @@ def _trained_decay(store: Store) -> Figure | None:
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=weights)
         axes.axhline(_REACH, color="0.4", linewidth=0.8)
         verdicts = longest[longest["case_id"] == setting.case_id]["verdict"]
-        axes.set(title=f"{_setting(setting)}\n{_counts(verdicts)}", ylim=(-12.5, 12.5), xlabel="lag T − t (steps)")
+        axes.set(
+            title=f"{_setting(setting)}\n{_counts(verdicts)}", ylim=(-12.5, 12.5), xlabel="lag T − t (steps)"
+        )
         axes.title.set_fontsize(9)
         axes.legend(fontsize=8)
     for axes in panels[:: _columns(len(settings))]:
         axes.set_ylabel("log10 of the norm of dh_T/dh_t")
     first = settings.iloc[0]
-    figure.suptitle(f"Before and after training on {first['task']} ({first['variant']}), T = {first['task_length']}", fontsize=11)
+    figure.suptitle(
+        f"Before and after training on {first['task']} ({first['variant']}), T = {first['task_length']}",
+        fontsize=11,
+    )
     return figure
 
 
@@ -148,12 +160,24 @@ def _training_loss(store: Store) -> Figure | None:
         ):
             curve = curves[(curves["case_id"] == setting.case_id) & (curves["seed"] == seed)]
             loss = curve["loss"].to_numpy(float)
-            axes.plot(curve["step"].to_numpy(float), loss, color=colour, linestyle=line, linewidth=1.2, label=f"seed {seed}")
+            axes.plot(
+                curve["step"].to_numpy(float),
+                loss,
+                color=colour,
+                linestyle=line,
+                linewidth=1.2,
+                label=f"seed {seed}",
+            )
             outcome = longest[(longest["case_id"] == setting.case_id) & (longest["seed"] == seed)].iloc[0]
             finite = loss[np.isfinite(loss)]
             if pd.notna(outcome["first_nonfinite_step"]) and finite.size:
                 axes.plot(
-                    int(outcome["first_nonfinite_step"]), finite[-1], "x", color=colour, markersize=9, markeredgewidth=2.5
+                    int(outcome["first_nonfinite_step"]),
+                    finite[-1],
+                    "x",
+                    color=colour,
+                    markersize=9,
+                    markeredgewidth=2.5,
                 )
         axes.axhline(setting.baseline_loss, color="0.4", linewidth=0.8)
         verdicts = longest[longest["case_id"] == setting.case_id]["verdict"]
@@ -184,7 +208,12 @@ def _over_runs(norms: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray
     """Median, least and most at each lag; an exact zero lies below every axis."""
     by_lag = norms.assign(value=norms[column].replace(-np.inf, -1e9)).groupby("lag")["value"]
     middle = by_lag.median()
-    return middle.index.to_numpy(float), middle.to_numpy(float), by_lag.min().to_numpy(float), by_lag.max().to_numpy(float)
+    return (
+        middle.index.to_numpy(float),
+        middle.to_numpy(float),
+        by_lag.min().to_numpy(float),
+        by_lag.max().to_numpy(float),
+    )
 
 
 def _line_name(row: object) -> str:

@@ -85,7 +85,11 @@ GRADIENT_NORMS = ResultFile(
         Column("method", "text", "how the product was formed"),
         Column("log10_frobenius_norm", "number", _LOG10_NORM.format("Frobenius")),
         Column("log10_spectral_norm", "number", _LOG10_NORM.format("spectral")),
-        Column("log10_output_norm", "number", "log10 of the Frobenius norm of dy_T/dh_(T-lag), y the visible part"),
+        Column(
+            "log10_output_norm",
+            "number",
+            "log10 of the Frobenius norm of dy_T/dh_(T-lag), y the visible part",
+        ),
         Column(
             "log10_loss_gradient_norm",
             "number",
@@ -103,18 +107,28 @@ DECAY = ResultFile(
     (
         _WEIGHTS,
         Column("sequence_count", "integer", "input sequences over which log norms were averaged"),
-        Column("rate_nats_per_step", "number", "mean increment of the log spectral norm a step, after lag T/10"),
+        Column(
+            "rate_nats_per_step", "number", "mean increment of the log spectral norm a step, after lag T/10"
+        ),
         Column("rate_stderr_nats_per_step", "number", "its standard error, by batch means"),
         Column(
             "step_norm_bound_nats_per_step",
             "number",
             "mean of log of the largest singular value of single step Jacobians: the rate's upper bound",
         ),
-        Column("reach_steps", "number", "smallest lag from which the averaged spectral norm stays under 1e-3"),
+        Column(
+            "reach_steps", "number", "smallest lag from which the averaged spectral norm stays under 1e-3"
+        ),
         Column("reach_censored", "truth", "True where it never does within T; reach_steps is then T"),
         Column("explosion_lag_steps", "number", "first measured lag at which it exceeds 1e3; empty if none"),
-        Column("regime", "text", "vanishing, stable, exploding (norm at lag T under 1e-3, between, over 1e3), not_finite"),
-        Column("lag_of_half_update_steps", "number", "smallest k such that the last k steps give half of dL/dW"),
+        Column(
+            "regime",
+            "text",
+            "vanishing, stable, exploding (norm at lag T under 1e-3, between, over 1e3), not_finite",
+        ),
+        Column(
+            "lag_of_half_update_steps", "number", "smallest k such that the last k steps give half of dL/dW"
+        ),
         Column(
             "share_beyond_half_length",
             "number",
@@ -161,12 +175,16 @@ TASK_ACCURACY = ResultFile(
         Column("loss", "number", "at the last evaluation; empty where the seed diverged"),
         Column("baseline_loss", "number", "loss of the best constant guess, computed"),
         Column("verdict", "text", "solved, better_than_baseline, at_baseline or diverged"),
-        Column("steps_to_solve", "integer", "training steps at the evaluation that first met the task's rule"),
+        Column(
+            "steps_to_solve", "integer", "training steps at the evaluation that first met the task's rule"
+        ),
         Column("first_nonfinite_step", "integer", "training step, from 1"),
         Column("first_nonfinite_quantity", "text", "loss, gradient, update or optimizer_state"),
         Column("largest_gradient_norm", "number", "largest finite gradient norm of the run, before clipping"),
         Column("median_gradient_norm", "number", "median gradient norm of the run, before clipping"),
-        Column("rate_before_nats_per_step", "number", "of the initial net on the task's inputs, as in decay.csv"),
+        Column(
+            "rate_before_nats_per_step", "number", "of the initial net on the task's inputs, as in decay.csv"
+        ),
         Column("rate_after_nats_per_step", "number", "of the trained net, or the last finite one"),
         Column("reach_before_steps", "number", "as in decay.csv"),
         Column("reach_after_steps", "number", "as in decay.csv"),
@@ -195,7 +213,9 @@ TIMINGS = ResultFile(
     "case x repetition",
     (
         Column("operation", "text", "what was timed"),
-        Column("implementation", "text", "whose: rnn_jax, or bare_products (T matrix products of the same size)"),
+        Column(
+            "implementation", "text", "whose: rnn_jax, or bare_products (T matrix products of the same size)"
+        ),
         Column("implementation_version", "text", "its version"),
         Column("method", "text", "how the product was formed"),
         Column("batch_size", "integer", "sequences at once"),
@@ -205,9 +225,16 @@ TIMINGS = ResultFile(
         Column("round", "integer", "number of the interleaved round"),
         Column("inner_calls", "integer", "calls in one sample"),
         Column("run_s", "number", "seconds a call", is_time=True),
-        Column("compile_s", "number", "seconds that the first call took longer than the median", is_time=True),
+        Column(
+            "compile_s", "number", "seconds that the first call took longer than the median", is_time=True
+        ),
         Column("compile_cache", "text", "off, cold or warm"),
-        Column("peak_bytes", "integer", "device memory at most; empty where the device does not say", is_time=True),
+        Column(
+            "peak_bytes",
+            "integer",
+            "device memory at most; empty where the device does not say",
+            is_time=True,
+        ),
         Column("flop", "number", "floating-point operations a call, by formula"),
     ),
     order=("operation", "implementation", "round"),

@@ -103,7 +103,9 @@ class Store:
         except (ValueError, pd.errors.ParserError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from error
         if list(frame.columns) != [column.name for column in columns]:
-            raise UsageError(f"{path} has other columns than schema version {SCHEMA_VERSION}; measure it again")
+            raise UsageError(
+                f"{path} has other columns than schema version {SCHEMA_VERSION}; measure it again"
+            )
         return frame.astype({column.name: _DTYPES[column.type] for column in columns})
 
     def kinds(self) -> list[str]:
@@ -133,7 +135,9 @@ def read_machine(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{folder} is not a result folder: it has no machine.json") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is damaged ({error}); delete it if the results are this machine's") from error
+        raise UsageError(
+            f"{path} is damaged ({error}); delete it if the results are this machine's"
+        ) from error
     return facts
 
 
@@ -154,8 +158,19 @@ def _ordered(file: ResultFile, rows: Rows) -> pd.DataFrame:
     if unknown:
         raise ValueError(f"{file.kind} has no column {unknown[0]!r}")
     frame = frame.reindex(columns=names).astype({c.name: _DTYPES[c.type] for c in file.all_columns})
-    case = ["suite", "cell", "initialization", "gain", "hidden_size", "input_kind", "sequence_length", "case_id"]
-    return frame.sort_values([*case, "seed", *file.order], kind="stable", na_position="first", ignore_index=True)
+    case = [
+        "suite",
+        "cell",
+        "initialization",
+        "gain",
+        "hidden_size",
+        "input_kind",
+        "sequence_length",
+        "case_id",
+    ]
+    return frame.sort_values(
+        [*case, "seed", *file.order], kind="stable", na_position="first", ignore_index=True
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -174,4 +189,6 @@ def _write(path: Path, text: str) -> None:
             os.unlink(name)
             raise
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; what was finished before is kept") from error
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}; what was finished before is kept"
+        ) from error

@@ -52,7 +52,9 @@ class Case:
 
     def match_id(self) -> str:
         """The same without what it runs on: what `compare` joins on."""
-        return _hash({k: v for k, v in self._configuration().items() if k not in ("method", "implementation")})
+        return _hash(
+            {k: v for k, v in self._configuration().items() if k not in ("method", "implementation")}
+        )
 
     def _configuration(self) -> dict[str, Any]:
         version = KINDS[self.kind].VERSION
@@ -113,7 +115,9 @@ def load(name_or_file: str) -> Suite:
     """
     path = Path(name_or_file) if name_or_file.endswith(".toml") else SUITES / f"{name_or_file}.toml"
     if not path.is_file():
-        raise UsageError(f"no suite {name_or_file!r}{_nearest(name_or_file, names())}; a file must end in .toml")
+        raise UsageError(
+            f"no suite {name_or_file!r}{_nearest(name_or_file, names())}; a file must end in .toml"
+        )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -121,7 +125,9 @@ def load(name_or_file: str) -> Suite:
     for key in content:
         if key not in _TOP_LEVEL and key not in KINDS:
             raise UsageError(f"{path}: unknown key {key!r}{_nearest(key, [*_TOP_LEVEL, *KINDS])}")
-    cases = tuple(itertools.chain.from_iterable(_cases(path, kind, content[kind]) for kind in content if kind in KINDS))
+    cases = tuple(
+        itertools.chain.from_iterable(_cases(path, kind, content[kind]) for kind in content if kind in KINDS)
+    )
     if not cases:
         raise UsageError(f"{path}: no cases; add a table such as [[gradient_norms]]")
     estimate = content.get("estimate_s")

@@ -8,7 +8,16 @@ import pandas as pd
 from bench.claims import claims
 from bench.store import Store, write_csv, write_text
 
-_NET = ["cell", "initialization", "gain", "hidden_size", "input_kind", "input_scale", "sequence_length", "dtype"]
+_NET = [
+    "cell",
+    "initialization",
+    "gain",
+    "hidden_size",
+    "input_kind",
+    "input_scale",
+    "sequence_length",
+    "dtype",
+]
 _TASK = [
     "task", "variant", "task_length", "cell", "initialization", "gain", "hidden_size", "remedy",
     "remedy_strength", "optimizer", "learning_rate", "step_budget", "dtype",

@@ -36,7 +36,9 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
         chosen["initialization"] = family.initialization
     fixed = family.fixed.get("initialization", chosen["initialization"])
     if chosen["initialization"] != fixed:
-        raise ValueError(f"cell {chosen['cell']} fixes initialization {fixed!r}, got {chosen['initialization']!r}")
+        raise ValueError(
+            f"cell {chosen['cell']} fixes initialization {fixed!r}, got {chosen['initialization']!r}"
+        )
     if not family.has_forget_bias and chosen["forget_bias"] is not None:
         raise ValueError(f"cell {chosen['cell']} has no forget gate, so forget_bias does not apply to it")
     if family.has_forget_bias and chosen["forget_bias"] is None:

@@ -32,7 +32,9 @@ PARAMETERS = (
 resolved = resolved_cell
 
 
-def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapping[str, list[dict[str, Any]]]:
+def run(
+    case: Any, environment: Environment, suite: str, report: Report
+) -> Mapping[str, list[dict[str, Any]]]:
     """Compares at lags 1, T/2 and T for each seed; rows for exactness.csv."""
     length = case["sequence_length"]
     common = common_columns(
@@ -53,7 +55,9 @@ def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapp
         for lag in sorted({1, length // 2, length} - {0}):
             start = jax.tree.map(lambda leaf, at=length - lag: leaf[at], states)
             unrolled = np.asarray(_unrolled_jacobian(cell, start, xs[length - lag :]), np.float64)
-            product = np.asarray(rj.jacobian_product(cell, cell.initial_state(), xs, lag).to_array(), np.float64)
+            product = np.asarray(
+                rj.jacobian_product(cell, cell.initial_state(), xs, lag).to_array(), np.float64
+            )
             error = np.linalg.norm(product - unrolled) / np.linalg.norm(unrolled)
             rows.append(common | {"seed": seed, "lag": lag, "relative_error": float(error)})
     return {EXACTNESS.kind: rows}

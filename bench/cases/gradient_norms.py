@@ -32,7 +32,9 @@ PARAMETERS = (
 resolved = resolved_cell
 
 
-def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapping[str, list[dict[str, Any]]]:
+def run(
+    case: Any, environment: Environment, suite: str, report: Report
+) -> Mapping[str, list[dict[str, Any]]]:
     """Probes each seed's net; rows for gradient_norms.csv and decay.csv."""
     common = common_columns(
         case,
@@ -51,7 +53,9 @@ def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapp
         direction = jax.random.normal(seed_key(seed, 2), (case["hidden_size"],), jnp.float32)
         direction = (direction / jnp.linalg.norm(direction)).astype(environment.dtype)
         directions = jnp.broadcast_to(direction, (case["sequences"], case["hidden_size"]))
-        reading = probe(cell, inputs, case["lags"], along_direction, directions, "initial")
+        reading = probe(
+            cell, inputs, case["lags"], along_direction, directions, weights="initial", recorded_sequences=2
+        )
         norm_rows += [common | {"seed": seed} | row for row in reading.norm_rows]
         decay_rows.append(common | {"seed": seed} | reading.decay_row)
     return {GRADIENT_NORMS.kind: norm_rows, DECAY.kind: decay_rows}

@@ -15,7 +15,6 @@ from rnn_jax.jacobian.scaled import row_norms
 
 _LN10 = float(np.log(10.0))
 _BOUND_STEPS = 32
-RECORDED_SEQUENCES = 2
 
 Loss = Callable[[Any, Any, Any], jax.Array]
 """`loss(arguments, cell, states) -> scalar`, hashable, of one sequence."""
@@ -39,7 +38,16 @@ def geometric_lags(length: int, count: int) -> np.ndarray:
     return np.unique(np.concatenate([[0], np.geomspace(1, length, count).round().astype(int)]))
 
 
-def probe(cell: Any, inputs: jax.Array, lag_count: int, loss: Loss, loss_arguments: Any, weights: str) -> Reading:
+def probe(
+    cell: Any,
+    inputs: jax.Array,
+    lag_count: int,
+    loss: Loss,
+    loss_arguments: Any,
+    *,
+    weights: str,
+    recorded_sequences: int,
+) -> Reading:
     """Measures one net.
 
     Args:
@@ -49,6 +57,7 @@ def probe(cell: Any, inputs: jax.Array, lag_count: int, loss: Loss, loss_argumen
         loss: of one sequence's states; equal losses share a compiled program.
         loss_arguments: what the loss needs, arrays with a leading axis of sequences.
         weights: "initial" or "trained", as it stands in the rows.
+        recorded_sequences: for how many of the sequences norms are written; all count for the decay.
     """
     lags = geometric_lags(inputs.shape[1], lag_count)
     measured = _measure(tuple(lags.tolist()), loss, cell, inputs, loss_arguments)
@@ -65,7 +74,7 @@ def probe(cell: Any, inputs: jax.Array, lag_count: int, loss: Loss, loss_argumen
     rows = [
         {"weights": weights, "sequence": sequence, "lag": int(lag), "method": chains.method}
         | {name: float(values[sequence, place]) for name, values in logs.items() if place < values.shape[1]}
-        for sequence in range(min(RECORDED_SEQUENCES, inputs.shape[0]))
+        for sequence in range(min(recorded_sequences, inputs.shape[0]))
         for place, lag in enumerate(lags)
     ]
     # The last lag is all of the sequence, where no input is left; its column stays empty.
@@ -122,4 +131,3 @@ def _mean_log_step_norm(cell: Any, state: Any, inputs: jax.Array) -> jax.Array:
         return jnp.log(jnp.linalg.svd(jacobian, compute_uv=False)[0])
 
     return jnp.mean(jax.lax.map(log_norm, (before, inputs[times])))
-

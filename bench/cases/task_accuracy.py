@@ -28,7 +28,9 @@ PARAMETERS = (
     Parameter("task", str, "the task", required=True, choices=tuple(rj.tasks.TASKS)),
     Parameter("variant", str, "which of its definitions; the first one if missing", choices=_VARIANTS),
     Parameter("task_length", int, "the task's length", required=True, low=1, high=100_000),
-    Parameter("remedy", str, "against vanishing or exploding gradients", "none", choices=tuple(rj.remedies.REMEDIES)),
+    Parameter(
+        "remedy", str, "against vanishing or exploding gradients", "none", choices=tuple(rj.remedies.REMEDIES)
+    ),
     Parameter("remedy_strength", float, "the remedy's one number", low=1e-12, high=1e12),
     Parameter("optimizer", str, "optax optimiser", "adam", choices=tuple(OPTIMIZERS)),
     Parameter("learning_rate", float, "its step size", 2e-3, low=1e-12, high=1e3),
@@ -57,7 +59,9 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapping[str, list[dict[str, Any]]]:
+def run(
+    case: Any, environment: Environment, suite: str, report: Report
+) -> Mapping[str, list[dict[str, Any]]]:
     """Trains every seed; rows for task_accuracy, training_curves, gradient_norms and decay."""
     task = _task(case.parameters)
     remedy = _remedy(case)
@@ -83,7 +87,12 @@ def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapp
         input_scale=1.0,
         sequence_length=task.sequence_length,
     )
-    told = {"task": task.name, "variant": task.variant, "remedy": remedy.name, "remedy_strength": remedy.strength}
+    told = {
+        "task": task.name,
+        "variant": task.variant,
+        "remedy": remedy.name,
+        "remedy_strength": remedy.strength,
+    }
     before = [_probe(case, task, result.initial_model, index, environment, "initial") for index in case.seeds]
     after = [_probe(case, task, result.model, index, environment, "trained") for index in case.seeds]
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -106,7 +115,9 @@ def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapp
             "compile_s": result.compile_s,
         }
         rows.setdefault(TASK_ACCURACY.kind, []).append(head | setting | outcome)
-        rows.setdefault(TRAINING_CURVES.kind, []).extend(head | told | point for point in _curve(result, seed))
+        rows.setdefault(TRAINING_CURVES.kind, []).extend(
+            head | told | point for point in _curve(result, seed)
+        )
         for reading in (before[seed], after[seed]):
             rows.setdefault(GRADIENT_NORMS.kind, []).extend(head | row for row in reading.norm_rows)
             rows.setdefault(DECAY.kind, []).append(head | reading.decay_row)
@@ -141,7 +152,15 @@ def _probe(case: Any, task: Task, models: Any, index: int, environment: Environm
     readout = jax.tree.map(
         lambda leaf: jnp.broadcast_to(leaf, (case["sequences"], *leaf.shape)), (model.weight, model.bias)
     )
-    return probe(model.cell, batch.inputs, case["lags"], TaskLoss(task), (*readout, batch), weights)
+    return probe(
+        model.cell,
+        batch.inputs,
+        case["lags"],
+        TaskLoss(task),
+        (*readout, batch),
+        weights=weights,
+        recorded_sequences=1,
+    )
 
 
 def _outcome(result: rj.TrainingResult, seed: int) -> dict[str, Any]:

@@ -38,7 +38,9 @@ _TRIES = 5
 _COMPILED = 0
 
 
-def run(case: Any, environment: Environment, suite: str, report: Report) -> Mapping[str, list[dict[str, Any]]]:
+def run(
+    case: Any, environment: Environment, suite: str, report: Report
+) -> Mapping[str, list[dict[str, Any]]]:
     """Frobenius norms at every lag against the bare product loop; rows for timings.csv."""
     length, seed = case["sequence_length"], case.seeds[0]
     cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)

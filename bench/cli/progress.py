@@ -75,7 +75,9 @@ class _Bar:
         self.progress.update(self.bar, completed=number - 1, description=label)
 
     def within(self, what: str, fraction: float) -> None:
-        self.progress.update(self.bar, completed=self.finished + fraction, description=f"{self.label}: {what}")
+        self.progress.update(
+            self.bar, completed=self.finished + fraction, description=f"{self.label}: {what}"
+        )
 
     def done(self, seconds: float) -> None:
         self._finish_case()

@@ -15,16 +15,22 @@ INTERRUPTED = 130
 
 
 def run(
-    suite: Annotated[str, typer.Argument(help="A suite's name (see `rnn-bench list`) or a TOML file of your own.")],
+    suite: Annotated[
+        str, typer.Argument(help="A suite's name (see `rnn-bench list`) or a TOML file of your own.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results. Default: results/MACHINE/SUITE.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder for the results. Default: results/MACHINE/SUITE.", show_default=False),
     ] = None,
     backend: Annotated[str | None, typer.Option(help="cpu or gpu. Default: what JAX finds.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     only: Annotated[
-        str | None, typer.Option(help="Only the cases that meet these conditions, such as 'cell=lstm,gain<=1'.")
+        str | None,
+        typer.Option(help="Only the cases that meet these conditions, such as 'cell=lstm,gain<=1'."),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds instead of the suite's own number.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="How many seeds instead of the suite's own number.")
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of a case that fails.")] = False,
 ) -> None:
     """Measure a suite: writes CSV files, tables and pictures.

@@ -12,7 +12,9 @@ from bench.errors import UsageError
 def tables(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(help="Result folders. Default: every one below results/, and the tables in README.md."),
+        typer.Argument(
+            help="Result folders. Default: every one below results/, and the tables in README.md."
+        ),
     ] = None,
 ) -> None:
     """Derive tables and pictures again from the CSV files; the same CSV gives the same bytes."""

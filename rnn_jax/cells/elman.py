@@ -35,6 +35,8 @@ class Elman:
     bias: Array
     activation: str = field(metadata={"static": True})
 
+    structure = "elementwise"
+
     @classmethod
     def create(
         cls,

@@ -38,6 +38,11 @@ class GRU:
     bias_candidate: Array
     reset: str = field(metadata={"static": True})
 
+    @property
+    def structure(self) -> str:
+        """"elementwise" where the reset gate acts after the product, else "dense"."""
+        return "elementwise" if self.reset == "after" else "dense"
+
     @classmethod
     def create(
         cls,

@@ -39,6 +39,8 @@ class LSTM:
     weight_xh: Array
     bias: Array
 
+    structure = "elementwise"
+
     @classmethod
     def create(
         cls,

@@ -1,7 +1,7 @@
 """The chain dh_T/dh_{T-k} = J_T J_{T-1} ... J_{T-k+1} and its norms at every lag k."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from rnn_jax.coordinates import ravel_reals
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.jacobian.steps import step_jacobian
+from rnn_jax.jacobian.structure import Factor, step_factor
 from rnn_jax.step import Inputs, State, Step, bound_method_as_pytree, call_compiled, checked
 from rnn_jax.trajectory import run
 
@@ -120,7 +120,8 @@ def jacobian_chain(
         output: the visible part of a state, an array; gives the norms of dy_T/dh_{T-lag} too.
 
     Returns:
-        a `JacobianChain`; under `jax.vmap` its arrays get the batch axis.
+        a `JacobianChain`; under `jax.vmap` its arrays get the batch axis. A product that is exactly
+        zero has log norm -inf; one that runs over a state that is not finite has NaN.
 
     Raises:
         ValueError: a lag lies outside 0..T, a norm or method is unknown, the step changes the
@@ -187,10 +188,11 @@ def _every_lag(
         left, measure = _start(states, readout, spectral)
 
         def extend(product, at):
-            product = scaled.times(product, step_jacobian(step, *at))
+            product = scaled.times(product, _factor(step, *at).after)
             return product, measure(product)
 
-        _, later = jax.lax.scan(extend, left, (before, xs), length=length, reverse=True)
+        arguments = (before, xs, _nan_where_not_finite(states))
+        _, later = jax.lax.scan(extend, left, arguments, length=length, reverse=True)
         return jax.tree.map(
             lambda first, rest: jnp.concatenate([first[None], rest[::-1]]), measure(left), later
         )
@@ -208,11 +210,12 @@ def _chosen_lags(
 ) -> Measured:
     with jax.default_matmul_precision("highest"):
         states = run(step, state, xs, length=length)
+        arguments = (states, xs, _nan_where_not_finite(states))
         left, measure = _start(states, readout, spectral)
 
         def to_next_lag(carry, gap):
             product, time = carry
-            product = _extended(step, states, xs, product, time, gap)
+            product = _extended(step, arguments, product, time, gap)
             return (product, time - gap), measure(product)
 
         start = (left, jnp.asarray(length, jnp.int32))
@@ -222,23 +225,37 @@ def _chosen_lags(
 def _product(step: Step, state: State, xs: Inputs, lag: Array, *, length: int) -> ScaledMatrix:
     with jax.default_matmul_precision("highest"):
         states = run(step, state, xs, length=length)
+        arguments = (states, xs, _nan_where_not_finite(states))
         left, _ = _start(states, None, spectral=False)
-        return _extended(step, states, xs, left, jnp.asarray(length, jnp.int32), lag)
+        return _extended(step, arguments, left, jnp.asarray(length, jnp.int32), lag)
 
 
-def _extended(
-    step: Step, states: State, xs: Inputs, product: ScaledMatrix, time: Array, count: Array
-) -> ScaledMatrix:
+def _extended(step: Step, arguments: Any, product: ScaledMatrix, time: Array, count: Array) -> ScaledMatrix:
     """The product times J_time, J_{time-1}, ... : `count` factors, their number a traced integer."""
 
     def one_factor(done, product):
-        index = time - 1 - done
-        state, x = jax.tree.map(
-            lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), (states, xs)
+        at = jax.tree.map(
+            lambda leaf: jax.lax.dynamic_index_in_dim(leaf, time - 1 - done, keepdims=False), arguments
         )
-        return scaled.times(product, step_jacobian(step, state, x))
+        return scaled.times(product, _factor(step, *at).after)
 
     return jax.lax.fori_loop(jnp.zeros((), jnp.int32), count, one_factor, product)
+
+
+def _factor(step: Step, state: State, x: Any, nan_or_zero: Array) -> Factor:
+    factor = step_factor(step, state, x)
+    return replace(factor, matrix=factor.matrix + nan_or_zero)
+
+
+def _nan_where_not_finite(states: State) -> Float[Array, " time"]:
+    """NaN at each t whose h_{t-1} or h_t is not finite, else 0.
+
+    Once a state has overflowed, the derivative of a rectifier there is 0, and the product would
+    look like a gradient that vanished.
+    """
+    vectors = jax.vmap(lambda each: ravel_reals(each)[0])(states)
+    finite = jnp.all(jnp.isfinite(vectors), axis=1)
+    return jnp.where(finite[:-1] & finite[1:], 0.0, jnp.nan).astype(vectors.dtype)
 
 
 def _start(states: State, readout: Callable | None, spectral: bool) -> tuple[ScaledMatrix, Callable]:

@@ -6,6 +6,7 @@ one, so rows of very different size never push each other out of range, and a ch
 exact: the only rounding is that of the matrix product itself.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,17 +91,19 @@ def _exponents(peak: Float[Array, "..."]) -> Int[Array, "..."]:
 
 
 def power_of_two(exponent: Int[Array, "..."], dtype: Any) -> Float[Array, "..."]:
-    """2**exponent, exact; exponents below the dtype's normal range give 0."""
-    smallest = int(jnp.finfo(dtype).minexp)
-    exact = jnp.ldexp(jnp.ones(exponent.shape, dtype), jnp.maximum(exponent, smallest))
-    return jnp.where(exponent < smallest, jnp.zeros((), dtype), exact)
+    """2**exponent, exact, written into the bits; exponents below the dtype's normal range give 0.
+
+    `jnp.ldexp` goes through `pow`, which is not exact on every backend.
+    """
+    layout = jnp.finfo(dtype)
+    bits = jnp.dtype(f"int{layout.bits}")
+    biased = jnp.clip(exponent, layout.minexp - 1, layout.maxexp - 1) - (layout.minexp - 1)
+    return jax.lax.bitcast_convert_type(biased.astype(bits) << layout.nmant, jnp.dtype(dtype))
 
 
-def times(matrix: ScaledMatrix, factor: Float[Array, "columns columns2"]) -> ScaledMatrix:
-    """`matrix @ factor`, rescaled. The factor is first brought to entries under 1."""
-    shift = _exponents(jnp.max(jnp.abs(factor)))
-    factor = factor * power_of_two(-shift, factor.dtype)
-    return normalized(matrix.mantissa @ factor, matrix.exponent + shift)
+def times(matrix: ScaledMatrix, multiply: Callable[[Array], Array]) -> ScaledMatrix:
+    """`multiply(matrix)` rescaled, for a product from the right."""
+    return normalized(multiply(matrix.mantissa), matrix.exponent)
 
 
 def aligned(matrix: ScaledMatrix) -> tuple[Float[Array, "rows columns"], Int[Array, ""]]:

@@ -1,6 +1,8 @@
 """What every task has in common: batches, scores, and the baseline."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import jax
@@ -80,11 +82,7 @@ def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -
 
 def regression_baseline(task: Task, key: Array) -> Float[Array, ""]:
     """Mean squared error of the best constant, the mean target, over 131,072 examples."""
-
-    def moments(targets: Array) -> Array:
-        return jnp.stack([jnp.mean(targets), jnp.mean(jnp.square(targets))])
-
-    mean, square = jnp.mean(_over_samples(task, key, moments), axis=0)
+    mean, square = _mean_over_samples(task, _moments, key)
     return square - jnp.square(mean)
 
 
@@ -94,25 +92,26 @@ def classification_baseline(task: Task, key: Array) -> Float[Array, ""]:
     At each target step that guess is the distribution of the classes there, counted over 131,072
     examples.
     """
-
-    def frequencies(targets: Array) -> Array:
-        return jnp.mean(jax.nn.one_hot(targets, task.output_size, dtype=jnp.float32), axis=0)
-
-    share = jnp.mean(_over_samples(task, key, frequencies), axis=0)
+    share = _mean_over_samples(task, _class_shares, key)
     return jnp.mean(jnp.sum(jax.scipy.special.entr(share), axis=-1))
 
 
-def _over_samples(task: Task, key: Array, statistic: Any) -> Array:
+def _moments(task: Task, targets: Array) -> Array:
+    return jnp.stack([jnp.mean(targets), jnp.mean(jnp.square(targets))])
+
+
+def _class_shares(task: Task, targets: Array) -> Array:
+    return jnp.mean(jax.nn.one_hot(targets, task.output_size, dtype=jnp.float32), axis=0)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _mean_over_samples(task: Task, statistic: Callable[[Task, Array], Array], key: Array) -> Array:
+    """The mean of a statistic of the targets; under jit the inputs, unused, are never made."""
     keys = jax.random.split(key, BASELINE_EXAMPLES // _BASELINE_CHUNK)
-
-    # Under jit the inputs, which a baseline does not look at, are never made.
-    @jax.jit
-    def all_chunks(keys: Array) -> Array:
-        return jax.lax.map(
-            lambda each: statistic(task.sample(each, _BASELINE_CHUNK, jnp.float32).targets), keys
-        )
-
-    return all_chunks(keys)
+    chunks = jax.lax.map(
+        lambda each: statistic(task, task.sample(each, _BASELINE_CHUNK, jnp.float32).targets), keys
+    )
+    return jnp.mean(chunks, axis=0)
 
 
 def checked_variant(task: Task, variants: tuple[str, ...], shortest: int) -> None:

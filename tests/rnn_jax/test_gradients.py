@@ -47,9 +47,7 @@ def test_gradients_of_every_state_and_input_equal_jax_grad(lstm, xs):
     state = jax.tree.map(lambda leaf: leaf + 0.2, lstm.initial_state())
     ours = rj.loss_gradients(loss_at_several_times, lstm, state, xs)
     by_inputs, by_states = jax.jit(
-        jax.grad(
-            lambda xs, shifts: loss_of_disturbed(loss_at_several_times, lstm, state, xs, shifts), (0, 1)
-        )
+        jax.grad(lambda xs, shifts: loss_of_disturbed(loss_at_several_times, lstm, state, xs, shifts), (0, 1))
     )(xs, jnp.zeros((T + 1, 8)))
     assert ours.loss == pytest.approx(loss_at_several_times(rj.trajectory(lstm, state, xs)).item(), rel=1e-12)
     np.testing.assert_allclose(ours.state.to_array(), by_states, rtol=1e-10, atol=1e-14)
@@ -80,9 +78,9 @@ def test_gradients_that_plain_float32_backpropagation_loses_are_right():
 
     def plain(cell, xs):
         shifts = jnp.zeros((steps + 1, 6), xs.dtype)
-        gradient = jax.jit(
-            jax.grad(lambda s: loss_of_disturbed(loss, cell, cell.initial_state(), xs, s))
-        )(shifts)
+        gradient = jax.jit(jax.grad(lambda s: loss_of_disturbed(loss, cell, cell.initial_state(), xs, s)))(
+            shifts
+        )
         return np.linalg.norm(np.asarray(gradient, float), axis=1)
 
     assert np.sum(plain(single, xs) == 0) > 100  # why the scaled pass exists

@@ -88,9 +88,7 @@ def test_identity_weights_are_gain_times_the_identity():
 @pytest.mark.parametrize("initialization", ["gaussian", "orthogonal", "identity"])
 def test_each_dtype_of_one_key_is_the_same_net(initialization):
     def create(dtype):
-        return Elman.create(
-            3, 8, key=jax.random.key(4), initialization=initialization, gain=0.9, dtype=dtype
-        )
+        return Elman.create(3, 8, key=jax.random.key(4), initialization=initialization, gain=0.9, dtype=dtype)
 
     single, double, half = create(jnp.float32), create(jnp.float64), create(jnp.float16)
     for name in ("weight_hh", "weight_xh", "bias"):
@@ -110,7 +108,9 @@ def test_another_key_is_another_net():
 def test_vmap_and_jit_of_a_step_equal_single_steps(x):
     cell = Elman.create(3, 5, key=jax.random.key(1))
     states = jax.random.normal(jax.random.key(5), (4, 5))
-    batched = jax.jit(jax.vmap(lambda cell, state, x: cell(state, x), in_axes=(None, 0, None)))(cell, states, x)
+    batched = jax.jit(jax.vmap(lambda cell, state, x: cell(state, x), in_axes=(None, 0, None)))(
+        cell, states, x
+    )
     np.testing.assert_allclose(batched, jnp.stack([cell(state, x) for state in states]), rtol=1e-12)
 
 
@@ -144,5 +144,8 @@ def test_a_wrong_argument_is_named(sizes, options, message):
 
 
 def test_float64_without_x64_says_how_to_switch_it_on():
-    with jax.enable_x64(False), pytest.raises(ValueError, match=r'jax\.config\.update\("jax_enable_x64", True\)'):
+    with (
+        jax.enable_x64(False),
+        pytest.raises(ValueError, match=r'jax\.config\.update\("jax_enable_x64", True\)'),
+    ):
         Elman.create(3, 4, key=jax.random.key(0), dtype=jnp.float64)

@@ -91,7 +91,9 @@ def test_float32_and_float64_cells_of_one_key_are_the_same_net():
 
 def test_vmap_and_jit_of_a_step_equal_single_steps(cell, x):
     states = LSTMState(*jax.random.normal(jax.random.key(5), (2, 4, 5)))
-    batched = jax.jit(jax.vmap(lambda cell, state, x: cell(state, x), in_axes=(None, 0, None)))(cell, states, x)
+    batched = jax.jit(jax.vmap(lambda cell, state, x: cell(state, x), in_axes=(None, 0, None)))(
+        cell, states, x
+    )
     for index in range(4):
         single = cell(LSTMState(states.h[index], states.c[index]), x)
         np.testing.assert_allclose(batched.h[index], single.h, rtol=1e-12)

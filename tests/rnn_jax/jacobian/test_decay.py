@@ -75,7 +75,9 @@ def test_an_explosion_is_dated_by_the_first_lag_over_a_thousand():
     assert (decay.reach, decay.reach_censored) == (500.0, True)
 
 
-@pytest.mark.parametrize(("log_norm", "regime"), [(-6.9, "stable"), (-6.92, "vanishing"), (6.92, "exploding")])
+@pytest.mark.parametrize(
+    ("log_norm", "regime"), [(-6.9, "stable"), (-6.92, "vanishing"), (6.92, "exploding")]
+)
 def test_the_regime_turns_at_a_factor_of_a_thousand(log_norm, regime):
     assert rj.decay(chain_of(constant(np.exp(log_norm / 20), 20))).regime == regime
 

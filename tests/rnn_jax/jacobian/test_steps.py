@@ -20,7 +20,9 @@ def flat_step(cell, state, x):
 
     def step(vector):
         parts = [jnp.asarray(part) for part in np.split(vector, sizes)]
-        return np.concatenate([np.asarray(leaf) for leaf in jax.tree.leaves(cell(structure.unflatten(parts), x))])
+        return np.concatenate(
+            [np.asarray(leaf) for leaf in jax.tree.leaves(cell(structure.unflatten(parts), x))]
+        )
 
     return step, np.concatenate([np.asarray(leaf) for leaf in leaves])
 
@@ -33,7 +35,9 @@ def test_step_jacobians_equal_finite_differences_row_output_column_input(name, x
     t = 4
     step, vector = flat_step(cell, jax.tree.map(lambda leaf: leaf[t - 1], states), xs[t - 1])
     shift = 1e-6
-    columns = [(step(vector + shift * e) - step(vector - shift * e)) / (2 * shift) for e in np.eye(vector.size)]
+    columns = [
+        (step(vector + shift * e) - step(vector - shift * e)) / (2 * shift) for e in np.eye(vector.size)
+    ]
     np.testing.assert_allclose(jacobians[t - 1], np.stack(columns, axis=1), atol=1e-8)
 
 
@@ -61,7 +65,6 @@ def test_the_jacobian_of_an_lstm_covers_h_and_then_c(xs):
     h = rj.trajectory(cell, cell.initial_state(), xs).h[2]
     z = np.asarray(cell.weight_hh @ h + cell.weight_xh @ xs[2] + cell.bias)
     np.testing.assert_allclose(jacobians[2][4:, 4:], np.diag(1 / (1 + np.exp(-z[4:8]))), atol=1e-15)
-
 
 
 def test_step_jacobians_at_states_along_the_sequence_use_the_state_before():

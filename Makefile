@@ -1,0 +1,53 @@
+# make bench   set everything up, run the quick suite on whatever device is there, print a table
+# make test    set everything up, run the tests
+# make check   what a developer runs before submitting: the same script as CI
+PYTHON ?= python3
+VENV ?= .venv
+SUITE ?= quick
+OUT ?=
+
+# The CUDA build of JAX where a driver answers: CUDA 13 needs driver 580 or later.
+DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1 | cut -d. -f1)
+CUDA := $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo cuda13 || echo cuda12))
+EXTRAS := $(CUDA)
+comma := ,
+
+.PHONY: bench test lint tables check clean
+
+bench: $(VENV)/.installed
+	$(VENV)/bin/rnn-bench run $(SUITE) $(if $(OUT),--out $(OUT))
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.installed-lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
+
+tables: $(VENV)/.installed
+	$(VENV)/bin/rnn-bench tables
+
+check:
+	.ci/run
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "rnn_jax needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet -e '.$(if $(EXTRAS),[$(EXTRAS)])'
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet -e '.[test$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-lint: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet -e '.[test,lint$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	touch $@ $(VENV)/.installed $(VENV)/.installed-test

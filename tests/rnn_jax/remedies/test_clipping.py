@@ -1,0 +1,96 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rnn_jax.remedies import REMEDIES, clip_by_norm, clip_by_value, global_norm, none
+
+# Plain gradient steps of size 1: what comes out is minus the gradient that the optimiser saw.
+SEEN = optax.sgd(1.0)
+
+
+def gradient_seen(remedy, gradient):
+    optimizer = remedy.adapt_optimizer(SEEN)
+    updates, _ = optimizer.update(gradient, optimizer.init(gradient))
+    return jax.tree.map(lambda leaf: -leaf, updates)
+
+
+def gradient_of_norm(norm, dtype=jnp.float64):
+    tree = {"a": jnp.array([[1.0, -2.0], [0.0, 4.0]]), "b": (jnp.array(2.0), jnp.array([0.0, 0.0]))}
+    return jax.tree.map(lambda leaf: (leaf * (norm / 5.0)).astype(dtype), tree)  # its norm is 5
+
+
+@pytest.mark.parametrize("norm", [0.01, 0.99, 1.01, 50.0])
+def test_clip_by_norm_equals_optax_on_ordinary_gradients(norm, jax_promotes):
+    gradient = gradient_of_norm(norm)
+    theirs, _ = optax.clip_by_global_norm(1.0).update(gradient, optax.EmptyState())
+    ours = gradient_seen(clip_by_norm(1.0), gradient)
+    jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, rtol=1e-12), ours, theirs)
+
+
+@pytest.mark.parametrize("norm", [1e25, 3e38])
+def test_a_float32_gradient_whose_square_overflows_keeps_its_direction(norm, jax_promotes):
+    gradient = gradient_of_norm(norm, jnp.float32)
+    clipped = gradient_seen(clip_by_norm(2.0), gradient)
+    expected = gradient_of_norm(2.0, jnp.float32)
+    jax.tree.map(lambda left, right: np.testing.assert_allclose(left, right, rtol=1e-5), clipped, expected)
+    theirs, _ = optax.clip_by_global_norm(2.0).update(gradient, optax.EmptyState())
+    assert not theirs["a"].any()  # why we do not use optax's
+
+
+def test_a_gradient_of_zeros_stays_zero():
+    clipped = gradient_seen(clip_by_norm(1.0), gradient_of_norm(0.0))
+    assert all(not leaf.any() for leaf in jax.tree.leaves(clipped))
+
+
+@pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
+def test_a_gradient_that_is_not_finite_is_not_hidden(bad):
+    gradient = gradient_of_norm(1.0)
+    gradient["b"] = (jnp.array(bad), gradient["b"][1])
+    clipped = gradient_seen(clip_by_norm(1.0), gradient)
+    assert not jnp.isfinite(clipped["b"][0])
+
+
+def test_clip_by_value_cuts_every_entry(jax_promotes):
+    gradient = {"a": jnp.array([0.3, -0.3, 5.0, -1e25], jnp.float32)}
+    clipped = gradient_seen(clip_by_value(0.5), gradient)
+    np.testing.assert_array_equal(clipped["a"], np.array([0.3, -0.3, 0.5, -0.5], np.float32))
+
+
+def test_the_optimizer_comes_after_the_clipping(jax_promotes):
+    optimizer = clip_by_norm(1.0).adapt_optimizer(optax.sgd(0.1))
+    gradient = gradient_of_norm(100.0)
+    updates, _ = optimizer.update(gradient, optimizer.init(gradient))
+    assert global_norm(updates) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.float32, jnp.float64])
+def test_the_global_norm_is_right_up_to_the_largest_number(dtype):
+    largest = jnp.finfo(dtype).max
+    tree = [jnp.array([0.6], dtype) * largest, jnp.array([[0.0, 0.8]], dtype) * largest]
+    assert float(global_norm(tree)) == pytest.approx(float(largest), rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1.0])
+def test_the_global_norm_does_not_underflow(size):
+    tree = [jnp.array([3 * size], jnp.float32), jnp.array([4 * size], jnp.float32)]
+    assert global_norm(tree) == pytest.approx(5 * size, rel=1e-6)
+
+
+@pytest.mark.parametrize("make", [clip_by_norm, clip_by_value])
+@pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan")])
+def test_a_threshold_that_is_not_positive_is_refused(make, threshold):
+    with pytest.raises(ValueError, match=f"threshold must be positive, got {threshold}"):
+        make(threshold)
+
+
+def test_no_remedy_leaves_the_optimizer_alone():
+    assert none().adapt_optimizer(SEEN) is SEEN
+
+
+def test_remedies_carry_the_names_and_strengths_that_files_use():
+    assert sorted(REMEDIES) == ["clip_by_norm", "clip_by_value", "none"]
+    assert (clip_by_norm(0.5).name, clip_by_norm(0.5).strength) == ("clip_by_norm", 0.5)
+    assert (clip_by_value(0.5).name, clip_by_value(0.5).strength) == ("clip_by_value", 0.5)
+    assert (none().name, none().strength) == ("none", None)
