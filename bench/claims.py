@@ -1,4 +1,6 @@
 """The textbook's claims about vanishing and exploding gradients, each held against the results."""
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,8 @@
 """Two result folders side by side: ratios of times, differences of rates, verdicts that differ."""
 
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
 from pathlib import Path
 
 import numpy as np

@@ -1,5 +1,8 @@
 """Pictures of a result folder, as SVG and PNG: legible in print, told apart without colour."""
 
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -60,11 +63,15 @@ def _decay(store: Store) -> Figure | None:
     low, high = -12.5, 12.5
     for axes, cell in zip(panels, cells, strict=True):
         of_cell = norms[norms["cell"] == cell]
-        for gain, colour, line in zip(sorted(of_cell["gain"].unique()), cycle(COLOURS), cycle(_LINES)):
+        for gain, colour, line in zip(
+            sorted(of_cell["gain"].unique()), cycle(COLOURS), cycle(_LINES), strict=False
+        ):
             lags, middle, least, most = _over_runs(of_cell[of_cell["gain"] == gain], "log10_spectral_norm")
             axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=f"gain {gain:g}")
         axes.axhline(_REACH, color="0.4", linewidth=0.8)
+        axes.text(0.99, _REACH, "reach: 1e-3", color="0.3", fontsize=7, ha="right", va="bottom",
+                  transform=axes.get_yaxis_transform())  # fmt: skip
         axes.set(title=cell, ylim=(low, high), xlabel="lag T − t (steps)")
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: _columns(len(cells))]:
@@ -80,7 +87,7 @@ def _trained_decay(store: Store) -> Figure | None:
     if not {"gradient_norms", "task_accuracy"} <= set(store.kinds()):
         return None
     norms, accuracy = store.read("gradient_norms"), store.read("task_accuracy")
-    longest = _longest_of_first_task(accuracy)
+    longest = _fullest_setting(accuracy)
     settings = longest.drop_duplicates("case_id")
     if settings.empty:
         return None
@@ -119,7 +126,7 @@ def _accuracy(store: Store) -> Figure | None:
         return None
     figure, panels = _panels(len(tasks), shared_y=True)
     labels = sorted({_line_name(row) for row in accuracy.itertuples()})
-    looks = {label: look for label, look in zip(labels, zip(cycle(COLOURS), cycle(_MARKERS), cycle(_LINES)))}
+    looks = dict(zip(labels, zip(cycle(COLOURS), cycle(_MARKERS), cycle(_LINES), strict=False), strict=False))
     for axes, ((task, variant), of_task) in zip(panels, tasks, strict=True):
         names = pd.Series([_line_name(row) for row in of_task.itertuples()], index=of_task.index)
         lengths = sorted(of_task["task_length"].unique())
@@ -135,6 +142,7 @@ def _accuracy(store: Store) -> Figure | None:
                 color=colour, marker=marker, linestyle=line, markersize=5, capsize=2, label=label,
             )  # fmt: skip
         axes.set(title=f"{task} ({variant})", xlabel="task length (steps)", xscale="log", ylim=(-0.04, 1.04))
+        axes.set_xlim(lengths[0] / 1.5, lengths[-1] * 1.5)
         axes.set_xticks(lengths, [str(length) for length in lengths])
         axes.minorticks_off()
         axes.set_ylabel(_metric_label(of_task["metric"].iloc[0]))
@@ -148,15 +156,17 @@ def _training_loss(store: Store) -> Figure | None:
     if not {"training_curves", "task_accuracy"} <= set(store.kinds()):
         return None
     curves, accuracy = store.read("training_curves"), store.read("task_accuracy")
-    # The expanding nets, and the longest run of every cell on the first task.
-    longest = _longest_of_first_task(accuracy)
+    longest = _fullest_setting(accuracy)
     settings = longest.drop_duplicates("case_id")
     if settings.empty:
         return None
     figure, panels = _panels(len(settings), shared_y=False)
     for axes, setting in zip(panels, settings.itertuples(), strict=True):
         for seed, colour, line in zip(
-            sorted(longest[longest["case_id"] == setting.case_id]["seed"]), cycle(COLOURS), cycle(_LINES)
+            sorted(longest[longest["case_id"] == setting.case_id]["seed"]),
+            cycle(COLOURS),
+            cycle(_LINES),
+            strict=False,
         ):
             curve = curves[(curves["case_id"] == setting.case_id) & (curves["seed"] == seed)]
             loss = curve["loss"].to_numpy(float)
@@ -195,13 +205,14 @@ def _training_loss(store: Store) -> Figure | None:
     return figure
 
 
-def _longest_of_first_task(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """The runs of the longest length that has an unclipped run, of the alphabetically first task."""
+def _fullest_setting(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the first task at the length that most cells and remedies were trained at."""
     of_task = accuracy[accuracy["task"] == accuracy["task"].min()]
-    unclipped = of_task[of_task["remedy"] == "none"]
-    lengths = unclipped if len(unclipped) else of_task
-    chosen = of_task[of_task["task_length"] == lengths["task_length"].max()]
-    return chosen.sort_values(["cell", "optimizer", "gain", "remedy"], kind="stable")
+    counts = of_task.groupby("task_length")["case_id"].nunique()
+    length = counts[counts == counts.max()].index.max()
+    return of_task[of_task["task_length"] == length].sort_values(
+        ["optimizer", "cell", "gain", "remedy"], kind="stable"
+    )
 
 
 def _over_runs(norms: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -1,5 +1,8 @@
 """Result folders: one shard a finished case, and the CSV files collated from them."""
 
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
 import json
 import os
 import tempfile
@@ -98,7 +101,7 @@ class Store:
                 path,
                 keep_default_na=False,
                 na_values={column.name: [""] for column in columns if column.type != "text"},
-                dtype={name: "string" for name in texts},
+                dtype=dict.fromkeys(texts, "string"),
             )
         except (ValueError, pd.errors.ParserError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from error

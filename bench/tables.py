@@ -1,5 +1,8 @@
 """Derived tables: everything here can be made again from the CSV files of a folder."""
 
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,9 +1,10 @@
-"""The dtype a user asked for."""
+"""Dtypes: the one a user asked for, and the least that a norm is summed in."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 
 def float_dtype(dtype: Any) -> Any:
@@ -18,3 +19,8 @@ def float_dtype(dtype: Any) -> Any:
     if jax.dtypes.canonicalize_dtype(chosen) != chosen:
         raise ValueError(f'dtype {chosen} needs jax.config.update("jax_enable_x64", True) at start-up')
     return chosen
+
+
+def at_least_float32(array: Array) -> Array:
+    """The array, cast to float32 if it has fewer bits: a sum of squares in 8 or 16 is worth nothing."""
+    return array.astype(jnp.float32) if jnp.finfo(array.dtype).bits < 32 else array

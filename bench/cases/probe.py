@@ -109,6 +109,7 @@ def _measure(lags: tuple[int, ...], loss: Loss, cell: Any, inputs: jax.Array, lo
             cell, state, xs, np.array(lags), norms=("frobenius", "spectral"), output=cell.output
         )
         gradients = rj.loss_gradients(of_states, cell, state, xs)
+        assert gradients.input is not None
         norms = (
             jax.tree.map(lambda leaf: leaf[at_states], row_norms(gradients.state)),
             jax.tree.map(lambda leaf: leaf[at_inputs], row_norms(gradients.input)),

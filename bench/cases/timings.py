@@ -82,7 +82,7 @@ def run(
                 "inner_calls": sample.inner_calls,
                 "run_s": run_s,
                 "compile_s": sample.first_s - float(np.median(sample.run_s)),
-                "compile_cache": "off" if not jax.config.jax_compilation_cache_dir else "warm",
+                "compile_cache": "warm" if jax.config.values.get("jax_compilation_cache_dir") else "off",
                 "peak_bytes": _peak_bytes(),
                 "flop": flop[name],
             }
@@ -139,8 +139,9 @@ def _interleaved(
     return samples
 
 
-def _count_compilation(event: str, duration: float, **_: Any) -> None:
+def _count_compilation(event: str, duration_secs: float, **_: Any) -> None:
     global _COMPILED
+    del duration_secs
     if event.endswith("backend_compile_duration"):
         _COMPILED += 1
 

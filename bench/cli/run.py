@@ -10,7 +10,6 @@ from bench.cli.progress import progress_for
 from bench.cli.show import say, show_tables
 from bench.errors import UsageError
 
-
 INTERRUPTED = 130
 
 

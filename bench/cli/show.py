@@ -15,7 +15,7 @@ def say(line: str) -> None:
     _console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
+def print_rows(rows: Sequence[Mapping[Any, Any]], title: str | None = None) -> None:
     """A table of dictionaries with the same keys."""
     if not rows:
         return
@@ -37,7 +37,7 @@ def show_tables(folder: Path) -> None:
     from bench.tables import terminal_tables
 
     for title, frame in terminal_tables(folder):
-        print_rows(frame.to_dict("records"), title)  # pyright: ignore[reportArgumentType]
+        print_rows(frame.to_dict("records"), title)
 
 
 def _text(value: Any) -> str:

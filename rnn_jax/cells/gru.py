@@ -40,7 +40,7 @@ class GRU:
 
     @property
     def structure(self) -> str:
-        """"elementwise" where the reset gate acts after the product, else "dense"."""
+        """ "elementwise" where the reset gate acts after the product, else "dense"."""
         return "elementwise" if self.reset == "after" else "dense"
 
     @classmethod

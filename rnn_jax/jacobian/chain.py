@@ -14,12 +14,13 @@ from jaxtyping import Array, Float
 from rnn_jax.coordinates import ravel_reals
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.jacobian.structure import Factor, step_factor
+from rnn_jax.jacobian.structure import Factor, factor, prepared
 from rnn_jax.step import Inputs, State, Step, bound_method_as_pytree, call_compiled, checked
 from rnn_jax.trajectory import run
 
 NORMS = ("frobenius", "spectral")
 METHODS = ("auto", "sequential")
+_BLOCK = 64
 
 
 @partial(
@@ -49,12 +50,12 @@ class JacobianChain:
     source: tuple | None = field(default=None, repr=False, compare=False)
 
     @property
-    def log_frobenius_norm(self) -> Float[Array, " lags"]:
+    def log_frobenius_norm(self) -> Float[Array, "*batch lags"]:
         """Natural log of the Frobenius norm at each lag; -inf where the product is exactly zero."""
         return self.frobenius_norm.log()
 
     @property
-    def log_spectral_norm(self) -> Float[Array, " lags"]:
+    def log_spectral_norm(self) -> Float[Array, "*batch lags"]:
         """Natural log of the spectral norm at each lag.
 
         Raises:
@@ -65,7 +66,7 @@ class JacobianChain:
         return self.spectral_norm.log()
 
     @property
-    def log_output_norm(self) -> Float[Array, " lags"]:
+    def log_output_norm(self) -> Float[Array, "*batch lags"]:
         """Natural log of the Frobenius norm of dy_T/dh_{T-lag} at each lag.
 
         Raises:
@@ -182,20 +183,47 @@ Measured = tuple[ScaledNumber, ScaledNumber | None, ScaledNumber | None]
 def _every_lag(
     step: Step, readout: Callable | None, state: State, xs: Inputs, *, length: int, spectral: bool
 ) -> Measured:
+    """Blocks of steps: what is cheap is formed for a whole block, then its products one by one."""
     with jax.default_matmul_precision("highest"):
         states = run(step, state, xs, length=length)
-        before = jax.tree.map(lambda leaf: leaf[:-1], states)
-        left, measure = _start(states, readout, spectral)
-
-        def extend(product, at):
-            product = scaled.times(product, _factor(step, *at).after)
-            return product, measure(product)
-
-        arguments = (before, xs, _nan_where_not_finite(states))
-        _, later = jax.lax.scan(extend, left, arguments, length=length, reverse=True)
-        return jax.tree.map(
-            lambda first, rest: jnp.concatenate([first[None], rest[::-1]]), measure(left), later
+        left, norms = _start(states, readout)
+        first = norms(
+            scaled.row_norms(left), scaled.spectral_norm(norms.of_state(left)) if spectral else None
         )
+        if length == 0:
+            return jax.tree.map(lambda leaf: leaf[None], first)
+
+        def extend(product, material):
+            product, rows = scaled.times(product, _factor(step, *material).after)
+            return product, (rows, scaled.spectral_norm(norms.of_state(product)) if spectral else None)
+
+        def extend_by_block(product, block):
+            material = jax.vmap(lambda h, x, nan_or_zero: (prepared(step, h, x), nan_or_zero))(*block)
+            product, (rows, largest) = jax.lax.scan(extend, product, material, reverse=True)
+            return product, jax.vmap(norms)(rows, largest)
+
+        before = jax.tree.map(lambda leaf: leaf[:-1], states)
+        blocks, count = _in_blocks((before, xs, _nan_where_not_finite(states)), length)
+        _, measured = jax.lax.scan(extend_by_block, left, blocks, length=count, reverse=True)
+
+        def by_lag(at_zero: Array, in_blocks: Array) -> Array:
+            later = in_blocks.reshape(-1)[::-1][:length]
+            return jnp.concatenate([at_zero[None], later])
+
+        return jax.tree.map(by_lag, first, measured)
+
+
+def _in_blocks(tree: Any, length: int) -> tuple[Any, int]:
+    """Leaves (time, ...) as (blocks, steps, ...), filled up before the first step; what is measured
+    there lies beyond the largest lag and is dropped."""
+    count = -(-length // _BLOCK)
+    size = -(-length // count)
+
+    def blocks(leaf: Array) -> Array:
+        filling = jnp.broadcast_to(leaf[:1], (count * size - length, *leaf.shape[1:]))
+        return jnp.concatenate([filling, leaf]).reshape(count, size, *leaf.shape[1:])
+
+    return jax.tree.map(blocks, tree), count
 
 
 def _chosen_lags(
@@ -211,12 +239,13 @@ def _chosen_lags(
     with jax.default_matmul_precision("highest"):
         states = run(step, state, xs, length=length)
         arguments = (states, xs, _nan_where_not_finite(states))
-        left, measure = _start(states, readout, spectral)
+        left, norms = _start(states, readout)
 
         def to_next_lag(carry, gap):
             product, time = carry
             product = _extended(step, arguments, product, time, gap)
-            return (product, time - gap), measure(product)
+            largest = scaled.spectral_norm(norms.of_state(product)) if spectral else None
+            return (product, time - gap), norms(scaled.row_norms(product), largest)
 
         start = (left, jnp.asarray(length, jnp.int32))
         return jax.lax.scan(to_next_lag, start, gaps)[1]
@@ -226,7 +255,7 @@ def _product(step: Step, state: State, xs: Inputs, lag: Array, *, length: int) -
     with jax.default_matmul_precision("highest"):
         states = run(step, state, xs, length=length)
         arguments = (states, xs, _nan_where_not_finite(states))
-        left, _ = _start(states, None, spectral=False)
+        left, _ = _start(states, None)
         return _extended(step, arguments, left, jnp.asarray(length, jnp.int32), lag)
 
 
@@ -237,14 +266,16 @@ def _extended(step: Step, arguments: Any, product: ScaledMatrix, time: Array, co
         at = jax.tree.map(
             lambda leaf: jax.lax.dynamic_index_in_dim(leaf, time - 1 - done, keepdims=False), arguments
         )
-        return scaled.times(product, _factor(step, *at).after)
+        state, x, nan_or_zero = at
+        product, _ = scaled.times(product, _factor(step, prepared(step, state, x), nan_or_zero).after)
+        return product
 
     return jax.lax.fori_loop(jnp.zeros((), jnp.int32), count, one_factor, product)
 
 
-def _factor(step: Step, state: State, x: Any, nan_or_zero: Array) -> Factor:
-    factor = step_factor(step, state, x)
-    return replace(factor, matrix=factor.matrix + nan_or_zero)
+def _factor(step: Step, material: Any, nan_or_zero: Array) -> Factor:
+    made = factor(step, material)
+    return replace(made, matrix=made.matrix + nan_or_zero)
 
 
 def _nan_where_not_finite(states: State) -> Float[Array, " time"]:
@@ -258,29 +289,33 @@ def _nan_where_not_finite(states: State) -> Float[Array, " time"]:
     return jnp.where(finite[:-1] & finite[1:], 0.0, jnp.nan).astype(vectors.dtype)
 
 
-def _start(states: State, readout: Callable | None, spectral: bool) -> tuple[ScaledMatrix, Callable]:
-    """The identity (above dy_T/dh_T if a readout is given), and what to measure of a product.
+@dataclass(frozen=True)
+class _Norms:
+    """Norms of a product from the norms of its rows, the output's rows lying under the state's."""
 
-    Both are pushed through the same matrix product: the output's rows lie under the state's.
-    """
+    size: int
+    has_output: bool
+
+    def of_state(self, product: ScaledMatrix) -> ScaledMatrix:
+        return jax.tree.map(lambda leaf: leaf[: self.size], product)
+
+    def __call__(self, rows: ScaledNumber, spectral: ScaledNumber | None) -> Measured:
+        state = scaled.norm_of(jax.tree.map(lambda leaf: leaf[: self.size], rows))
+        output = (
+            scaled.norm_of(jax.tree.map(lambda leaf: leaf[self.size :], rows)) if self.has_output else None
+        )
+        return state, spectral, output
+
+
+def _start(states: State, readout: Callable | None) -> tuple[ScaledMatrix, _Norms]:
+    """The identity, with dy_T/dh_T under it if a readout is given: one product pushes both."""
     last = jax.tree.map(lambda leaf: leaf[-1], states)
     coordinates, rebuild = ravel_reals(last)
-    size = coordinates.size
-    left = jnp.eye(size, dtype=coordinates.dtype)
+    left = jnp.eye(coordinates.size, dtype=coordinates.dtype)
     if readout is not None:
         rows = jax.jacrev(lambda vector: ravel_reals(readout(rebuild(vector)))[0])(coordinates)
         left = jnp.concatenate([left, rows.astype(left.dtype)])
-
-    def measure(product: ScaledMatrix) -> Measured:
-        of_state = jax.tree.map(lambda leaf: leaf[:size], product)
-        of_output = jax.tree.map(lambda leaf: leaf[size:], product)
-        return (
-            scaled.frobenius_norm(of_state),
-            scaled.spectral_norm(of_state) if spectral else None,
-            scaled.frobenius_norm(of_output) if readout is not None else None,
-        )
-
-    return scaled.from_array(left), measure
+    return scaled.from_array(left), _Norms(coordinates.size, readout is not None)
 
 
 def _known(name: str, values: Sequence[str], known: Sequence[str]) -> None:

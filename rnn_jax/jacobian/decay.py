@@ -68,6 +68,8 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
     logs = (chain.frobenius_norm if chain.spectral_norm is None else chain.spectral_norm).log_float64()
     logs = logs.reshape(-1, lags.size)[:, order]
     lags = lags[order]
+    if lags.size < 2:
+        raise ValueError(f"a decay needs at least two measured lags, got {lags.tolist()}")
     transient = int(lags[-1]) // 10 if transient is None else transient
     if not 0 <= transient < lags[-1]:
         raise ValueError(f"transient must lie in 0..{lags[-1] - 1}, below the largest lag, got {transient}")
@@ -97,7 +99,9 @@ def _rate(lags: np.ndarray, logs: np.ndarray, transient: int, batches: int) -> t
     # The nearest measured lag to each mark; geometric lags give fewer and unequal batches.
     nearest = np.unique([np.abs(lags - mark).argmin() for mark in marks])
     if nearest.size < 2:
-        raise ValueError(f"the rate needs two measured lags from lag {transient} on, got {lags.tolist()}")
+        raise ValueError(
+            f"the rate needs at least two measured lags from lag {transient} on, got {lags.tolist()}"
+        )
     if np.isneginf(logs[:, nearest]).any():
         return -np.inf, np.nan  # a product that is exactly zero
     steps = np.tile(np.diff(lags[nearest]), logs.shape[0])

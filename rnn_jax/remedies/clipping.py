@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from rnn_jax.dtypes import at_least_float32
 from rnn_jax.remedies.remedy import Remedy
 
 
@@ -55,7 +56,7 @@ def clip_by_value(threshold: float) -> Remedy:
 
 def global_norm(tree: Any) -> Float[Array, ""]:
     """Euclidean norm over all leaves, right up to the largest finite number; at least float32."""
-    leaves = [leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32)) for leaf in jax.tree.leaves(tree)]
+    leaves = [at_least_float32(leaf) for leaf in jax.tree.leaves(tree)]
     peak = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves if leaf.size]))
     usable = jnp.isfinite(peak) & (peak > 0)
     scale = jnp.where(usable, peak, 1.0)

@@ -160,9 +160,8 @@ def test_shares_equal_truncated_backpropagation(name):
         return jnp.sum(cell.output(state) ** 2)
 
     whole = flat_gradient(jax.grad(truncated_loss)(cell, steps + 1))
-    expected = [1.0]
-    for k in range(1, steps + 1):
-        expected.append(1 - flat_gradient(jax.grad(truncated_loss)(cell, k)) @ whole / (whole @ whole))
+    parts = [flat_gradient(jax.grad(truncated_loss)(cell, k)) for k in range(1, steps + 1)]
+    expected = [1.0, *(1 - part @ whole / (whole @ whole) for part in parts)]
 
     shares = rj.weight_gradient_shares(
         lambda states: jnp.sum(cell.output(jax.tree.map(lambda leaf: leaf[-1], states)) ** 2),
@@ -207,7 +206,7 @@ def test_a_tiny_share_is_not_the_difference_of_two_numbers_close_to_one():
     )
     states = [1.0]
     for _ in range(steps):
-        states.append(w * states[-1] + 1)  # noqa: PERF401 - each needs the one before
+        states.append(w * states[-1] + 1)
     parts = np.array([w ** (steps - t) * states[t - 1] for t in range(1, steps + 1)])
     expected = np.concatenate([[0.0], np.cumsum(parts)])[::-1] / parts.sum()
     assert expected[-2] < 1e-17

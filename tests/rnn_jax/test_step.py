@@ -37,7 +37,7 @@ def test_an_error_inside_the_step_that_is_not_about_shapes_is_left_alone():
     def step(state, x):
         raise TypeError("no such gate")
 
-    with pytest.raises(TypeError, match="^no such gate"):
+    with pytest.raises(TypeError, match=r"^no such gate"):
         checked(step, jnp.ones(2), None, 3)
 
 

@@ -13,7 +13,7 @@ def test_states_are_h_0_to_h_t_of_a_loop():
     states = rj.trajectory(cell, state, xs)
     expected = [state]
     for x in xs:
-        expected.append(cell(expected[-1], x))  # noqa: PERF401 - each state needs the one before
+        expected.append(cell(expected[-1], x))
     np.testing.assert_allclose(states.h, jnp.stack([each.h for each in expected]), rtol=1e-12)
     np.testing.assert_allclose(states.c, jnp.stack([each.c for each in expected]), rtol=1e-12)
 

@@ -136,6 +136,16 @@ def test_chosen_lags_equal_the_same_lags_of_all(gru, xs):
         np.testing.assert_allclose(getattr(some, name), getattr(every, name)[lags], rtol=1e-13)
 
 
+@pytest.mark.parametrize("steps", [1, 63, 64, 65, 200])
+def test_every_length_gives_the_powers_of_the_step_jacobian(steps):
+    weight = np.array([[0.9, 0.5], [-0.4, 0.8]])
+    step = jax.tree_util.Partial(lambda weight, h, x: weight @ h + x, jnp.asarray(weight))
+    chain = rj.jacobian_chain(step, jnp.ones(2), jnp.ones((steps, 2)), norms=("spectral",))
+    powers = np.stack([np.linalg.matrix_power(weight, lag) for lag in range(steps + 1)])
+    np.testing.assert_allclose(np.exp(chain.log_frobenius_norm), np.linalg.norm(powers, axis=(1, 2)))
+    np.testing.assert_allclose(np.exp(chain.log_spectral_norm), np.linalg.norm(powers, 2, axis=(1, 2)))
+
+
 def test_a_sequence_of_no_steps_has_the_identity_alone(gru):
     chain = rj.jacobian_chain(gru, gru.initial_state(), jnp.zeros((0, 3)), norms=("spectral",))
     assert chain.lags.tolist() == [0]
@@ -211,6 +221,14 @@ def test_a_small_row_survives_when_an_early_factor_kills_the_large_one(dtype):
     assert chain.log_spectral_norm[3_000] == pytest.approx(0.0, abs=1e-6)
     assert chain.log_spectral_norm[3_001] == pytest.approx(3_000 * np.log(1e-3), rel=1e-6)
     assert chain.log_frobenius_norm[3_001] == pytest.approx(3_000 * np.log(1e-3), rel=1e-6)
+
+
+def test_one_factor_may_span_more_than_the_dtype_can_hold_as_a_product_of_its_entries():
+    wide = [[1e25, 0.0], [0.0, 1e-25]]
+    xs = matrices((1, [[0.0, 0.0], [0.0, 1.0]]), (2, wide)).astype(jnp.float32)
+    chain = rj.jacobian_chain(times_matrix, jnp.ones(2, jnp.float32), xs)
+    expected = np.log(10) * np.array([25, 50, -50])
+    np.testing.assert_allclose(chain.log_frobenius_norm[1:], expected, rtol=1e-6)
 
 
 @pytest.mark.xfail(

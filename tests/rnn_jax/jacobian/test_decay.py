@@ -180,5 +180,5 @@ def test_no_batches_are_refused():
 
 @pytest.mark.parametrize("lag", [0, 20])
 def test_one_lag_is_too_few_for_a_rate(lag):
-    with pytest.raises(ValueError, match="two measured lags"):
+    with pytest.raises(ValueError, match="at least two measured lags"):
         rj.decay(chain_of(constant(0.9, 50), np.array([lag])))

@@ -9,11 +9,16 @@ from hypothesis.extra.numpy import arrays
 from rnn_jax.jacobian import ScaledMatrix, scaled
 
 DTYPES = [jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64]
-# JAX's own functions under the property tests compile once per shape, so the shape is fixed.
+# A compiled function is compiled anew for every shape, so the property tests have one.
 SHAPE = (3, 2)
 
 from_array = jax.jit(scaled.from_array)
-times = jax.jit(scaled.times)
+
+
+@jax.jit
+def times(left, right):
+    """left @ right and the norms of its rows."""
+    return scaled.times(left, lambda mantissa: mantissa @ right)
 
 
 def entries(span):
@@ -59,11 +64,16 @@ def test_the_exponents_of_the_rows_are_kept_apart(array, exponent):
 def test_a_product_is_the_product_of_the_plain_matrices(left, right, exponent):
     left_held = from_array(jnp.asarray(left))
     moved = ScaledMatrix(left_held.mantissa, left_held.exponent + jnp.int32(exponent))
-    product = times(moved, jnp.asarray(right))
+    product, rows = times(moved, jnp.asarray(right))
+    assert product.exponent.dtype == rows.exponent.dtype == jnp.int32
     back = np.ldexp(np.asarray(product.mantissa, float), np.asarray(product.exponent)[:, None] - exponent)
     exact = left.astype(float) @ right.astype(float)
     rounding = 1e-6 * np.abs(left.astype(float)) @ np.abs(right.astype(float))
     assert np.all(np.abs(back - exact) <= rounding)
+    norms = scaled.row_norms(product).log_float64()
+    np.testing.assert_allclose(rows.log_float64(), norms, rtol=1e-12, atol=1e-6)
+    np.testing.assert_array_equal(np.isneginf(norms), ~np.any(np.asarray(product.mantissa), axis=1))
+    assert np.abs(product.mantissa).max() <= 1
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -84,19 +94,30 @@ def test_numbers_near_the_limits_of_the_dtype_are_held_exactly(dtype, name):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_product_of_the_largest_numbers_does_not_overflow(dtype):
-    largest = jnp.full((2, 2), jnp.finfo(dtype).max, dtype)
-    product = scaled.times(scaled.times(scaled.from_array(largest), largest), largest)
-    expected = 3 * np.log(float(jnp.finfo(dtype).max)) + 3 * np.log(2)
-    assert float(product.log_spectral_norm()) == pytest.approx(expected, rel=1e-2)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_product_leaves_the_range_of_the_dtype_without_over_or_underflow(dtype, sign):
+    # Factors whose squares, and whose products with each other, are out of range.
+    power = sign * int(0.8 * jnp.finfo(dtype).maxexp)
+    factor = jnp.full((2, 2), 2.0**power, dtype)
+    product, rows = scaled.from_array(factor), None
+    for _ in range(9):
+        product, rows = times(product, factor)
+    expected = 10 * power * np.log(2) + 10 * np.log(2)  # each factor has the norm 2 * 2**power
+    assert float(product.log_spectral_norm()) == pytest.approx(expected, rel=1e-5)
+    assert float(scaled.norm_of(rows).log()) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_a_product_of_the_smallest_numbers_does_not_underflow(dtype):
-    smallest = jnp.full((2, 2), jnp.finfo(dtype).smallest_normal, dtype)
-    product = scaled.times(scaled.times(scaled.from_array(smallest), smallest), smallest)
-    expected = 3 * np.log(float(jnp.finfo(dtype).smallest_normal)) + 3 * np.log(2)
-    assert float(product.log_spectral_norm()) == pytest.approx(expected, rel=1e-2)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_a_row_of_zeros_and_a_tiny_row_do_not_spoil_an_ordinary_one(dtype):
+    tiny = jnp.finfo(dtype).smallest_normal * 4
+    held = scaled.from_array(jnp.eye(3, dtype=dtype))
+    product, rows = times(
+        held, jnp.array([[3, 4], [0, 0], [0, 1]], dtype) * jnp.array([[1], [1], [tiny]], dtype)
+    )
+    logs = rows.log_float64()
+    np.testing.assert_allclose(logs[[0, 2]], [np.log(5), np.log(float(tiny))], rtol=1e-6)
+    assert np.isneginf(logs[1])
+    np.testing.assert_array_equal(product.to_array()[:2], [[3, 4], [0, 0]])
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32])
@@ -141,7 +162,9 @@ def test_infinity_and_nan_pass_through_and_leave_other_rows_alone(dtype):
     assert jnp.isnan(held.log_frobenius_norm())
     assert not jnp.isfinite(scaled.frobenius_norm(scaled.from_array(array[::2])).log())
     for factor in (jnp.eye(2, dtype=dtype), jnp.zeros((2, 2), dtype)):
-        assert jnp.isnan(scaled.times(held, factor).mantissa[1]).all()
+        product, rows = times(held, factor)
+        assert jnp.isnan(product.mantissa[1]).all()
+        assert jnp.isnan(rows.mantissa[1])
 
 
 def test_a_nan_under_a_tiny_exponent_is_not_lost():
