@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.scaled import ScaledMatrix
-from rnn_jax.step import Inputs, State, Step, call_compiled, checked
+from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays
 from rnn_jax.trajectory import run
 
 Loss = Callable[[State], Array]
@@ -142,7 +142,7 @@ def weight_gradient_shares(
     Raises:
         ValueError: the step holds no floating weights, or as `loss_gradients`.
     """
-    if real_size(step) == 0:
+    if not is_pytree_of_arrays(step) or real_size(step) == 0:
         raise ValueError(
             "step must be a pytree of its weights, such as a cell or "
             f"jax.tree_util.Partial(function, params); {step!r} holds none"

@@ -57,7 +57,7 @@ def call_compiled(function: Callable, callables: tuple[Any, ...], *operands: Any
     callable is a constant of the program, so it is traced anew at every call and what it closes
     over is never stale.
     """
-    if all(_is_pytree_of_arrays(each) for each in callables):
+    if all(is_pytree_of_arrays(each) for each in callables):
         return _call(function, tuple(sorted(static.items())), *callables, *operands)
     return jax.jit(lambda *inner: function(*callables, *inner, **static))(*operands)
 
@@ -65,7 +65,7 @@ def call_compiled(function: Callable, callables: tuple[Any, ...], *operands: Any
 def bound_method_as_pytree(function: Callable | None) -> Any:
     """`cell.output` as a Partial of the cell, so that the cell's arrays are traced; else unchanged."""
     owner = getattr(function, "__self__", None)
-    if function is None or owner is None or not _is_pytree_of_arrays(owner):
+    if function is None or owner is None or not is_pytree_of_arrays(owner):
         return function
     return jax.tree_util.Partial(getattr(type(owner), function.__name__), owner)
 
@@ -75,7 +75,8 @@ def _call(function, static, *operands):
     return function(*operands, **dict(static))
 
 
-def _is_pytree_of_arrays(tree: Any) -> bool:
+def is_pytree_of_arrays(tree: Any) -> bool:
+    """True for a pytree whose leaves are all arrays or numbers, such as a cell; False for a plain function."""
     leaves = jax.tree.leaves(tree)
     if len(leaves) == 1 and leaves[0] is tree:
         return False

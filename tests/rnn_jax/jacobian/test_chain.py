@@ -250,8 +250,12 @@ def test_a_product_that_is_exactly_zero_has_log_norm_minus_infinity():
     assert rj.decay(chain).regime == "vanishing"
 
 
-def test_a_nan_in_an_input_is_a_nan_in_the_norms_and_not_a_number_that_looks_right(gru, xs):
-    chain = rj.jacobian_chain(gru, gru.initial_state(), xs.at[T - 3, 1].set(jnp.nan), norms=("spectral",))
+# The derivative of relu at NaN is 0, and that of a linear net is its weight: neither says NaN by itself.
+@pytest.mark.parametrize("name", ["gru", "lstm", "elman_relu", "elman_identity"])
+def test_a_nan_in_an_input_is_a_nan_in_the_norms_and_not_a_number_that_looks_right(name, xs):
+    cell = rj.cells.create(name, 3, 4, key=jax.random.key(1))
+    broken = xs.at[T - 3, 1].set(jnp.nan)
+    chain = rj.jacobian_chain(cell, cell.initial_state(), broken, norms=("spectral",))
     # States 48, 49, 50 are NaN, so every factor from J_48 on is: all lags but 0.
     assert np.isnan(chain.log_frobenius_norm[1:]).all()
     assert np.isnan(chain.log_spectral_norm[1:]).all()
