@@ -11,7 +11,7 @@ import numpy as np
 
 import rnn_jax as rj
 from rnn_jax.batching import over_examples
-from rnn_jax.jacobian.scaled import row_norms
+from rnn_jax.jacobian import scaled
 
 _LN10 = float(np.log(10.0))
 _BOUND_STEPS = 32
@@ -111,8 +111,8 @@ def _measure(lags: tuple[int, ...], loss: Loss, cell: Any, inputs: jax.Array, lo
         gradients = rj.loss_gradients(of_states, cell, state, xs)
         assert gradients.input is not None
         norms = (
-            jax.tree.map(lambda leaf: leaf[at_states], row_norms(gradients.state)),
-            jax.tree.map(lambda leaf: leaf[at_inputs], row_norms(gradients.input)),
+            jax.tree.map(lambda leaf: leaf[at_states], scaled.row_norms(gradients.state)),
+            jax.tree.map(lambda leaf: leaf[at_inputs], scaled.row_norms(gradients.input)),
         )
         shares = rj.weight_gradient_shares(of_states, cell, state, xs)
         return chain, norms, shares, _mean_log_step_norm(cell, state, xs)
@@ -129,6 +129,6 @@ def _mean_log_step_norm(cell: Any, state: Any, inputs: jax.Array) -> jax.Array:
 
     def log_norm(at: tuple[Any, jax.Array]) -> jax.Array:
         jacobian = rj.step_jacobians(cell, at[0], at[1][None])[0]
-        return jnp.log(jnp.linalg.svd(jacobian, compute_uv=False)[0])
+        return scaled.from_array(jacobian).log_spectral_norm()
 
     return jnp.mean(jax.lax.map(log_norm, (before, inputs[times])))

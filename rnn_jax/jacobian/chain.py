@@ -114,8 +114,8 @@ def jacobian_chain(
         state: the initial state h_0, a pytree of n real coordinates.
         xs: the inputs x_1..x_T, leading with the time axis, or None.
         lags: the lags T - t at which norms are wanted, concrete integers in 0..T; every lag if None.
-        norms: "frobenius" (always given) and "spectral", which takes one SVD a lag: ask for it at a
-            few hundred lags at most.
+        norms: "frobenius" (always given) and "spectral", which takes 25 matrix products a lag in
+            float32 and 54 in float64: ask for it at a few hundred lags at most.
         method: "sequential", or "auto", which says in the result what it picked.
         length: T, for `xs=None`.
         output: the visible part of a state, an array; gives the norms of dy_T/dh_{T-lag} too.
