@@ -1,0 +1,380 @@
+"""Suite files: what they mean, and what is said of a wrong one."""
+
+import hashlib
+import itertools
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import rnn_jax as rj
+from bench import suite
+from bench.cases import KINDS
+from bench.errors import UsageError
+from bench.machine import Environment
+
+# The first 16 digits of `printf %s TEXT | sha256sum`. If a change here is meant, results measured before
+# it are measured again and match nothing: say so, and freeze the new number.
+GOLDEN_TEXT = '{"cell":"lstm","forget_bias":null,"gain":0.5,"kind":"exactness","seeds":[0,1],"version":1}'
+GOLDEN_MATCH_ID = "e1d95d77c5896e0d"
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """`loaded(text)` writes a suite file and loads it."""
+
+    def load(text):
+        path = tmp_path / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        return suite.load(str(path))
+
+    return load
+
+
+@pytest.fixture
+def refused(loaded):
+    """`refused(text)` is what the UsageError says; the file is always named."""
+
+    def refuse(text):
+        with pytest.raises(UsageError) as error:
+            loaded(text)
+        told = str(error.value)
+        assert "mine.toml" in told
+        return told
+
+    return refuse
+
+
+# --- shipped suites
+
+
+@pytest.mark.parametrize("name", suite.names())
+def test_shipped_suite_loads(name):
+    shipped = suite.load(name)
+    assert shipped.name == name
+    assert shipped.description.endswith(".") or shipped.description.endswith("?")
+    assert shipped.estimate_s > 0
+    assert len({case.match_id() for case in shipped.cases}) == len(shipped.cases)
+    for case in shipped.cases:
+        assert set(case.parameters) == {each.name for each in KINDS[case.kind].PARAMETERS}
+
+
+def test_shipped_suites_are_known_by_name():
+    assert {"smoke", "quick", "cpu"} <= set(suite.names())
+
+
+def test_quick_and_smoke_measure_the_cells_that_people_ask_for_in_every_way():
+    for name in ("smoke", "quick"):
+        for kind in KINDS:
+            cells = {case["cell"] for case in suite.load(name).cases if case.kind == kind}
+            assert {"elman_tanh", "lstm", "gru"} <= cells, (name, kind)
+
+
+# --- what a file means
+
+
+def test_sweeps_multiply_in_the_files_order(loaded):
+    swept = loaded(
+        '[[gradient_norms]]\ncell = ["gru", "lstm"]\nhidden_size = [4, 8]\ngain = [0.5, 1.0, 2.0]\nseeds = 5\n'
+        '[[exactness]]\ncell = "irnn"\n'
+    )
+    told = [(case["cell"], case["hidden_size"], case["gain"]) for case in swept.cases[:-1]]
+    assert sorted(told) == sorted(itertools.product(["gru", "lstm"], [4, 8], [0.5, 1.0, 2.0]))
+    assert [case["cell"] for case in swept.cases[:6]] == ["gru"] * 6
+    assert all(case.seeds == (0, 1, 2, 3, 4) for case in swept.cases[:-1])
+    assert swept.cases[-1].kind == "exactness"
+    assert swept.name == "mine"
+
+
+def test_defaults_are_filled_in(loaded):
+    lstm, task = loaded(
+        '[[gradient_norms]]\ncell = "lstm"\n'
+        '[[task_accuracy]]\ncell = "elman_tanh"\ntask = "copy"\ntask_length = 10\nremedy = "clip_by_norm"\n'
+    ).cases
+    assert lstm.seeds == (0, 1, 2)
+    assert (lstm["initialization"], lstm["gain"], lstm["forget_bias"]) == ("orthogonal", 1.0, 1.0)
+    assert (lstm["sequence_length"], lstm["sequences"], lstm["lags"]) == (200, 16, 40)
+    assert (task["initialization"], task["forget_bias"]) == ("gaussian", None)
+    assert (task["variant"], task["remedy_strength"]) == ("urnn", 1.0)
+    assert (task["optimizer"], task["learning_rate"], task["step_budget"]) == ("adam", 2e-3, 2000)
+
+
+def test_every_cell_can_be_named(loaded):
+    listed = ", ".join(f'"{name}"' for name in rj.cells.CELLS)
+    cells = [case["cell"] for case in loaded(f"[[exactness]]\ncell = [{listed}]\n").cases]
+    assert cells == list(rj.cells.CELLS)
+
+
+def test_a_case_named_twice_is_measured_once(loaded):
+    same = loaded(
+        '[[exactness]]\ncell = "gru"\ngain = 1\n[[exactness]]\ncell = ["gru", "lstm"]\ngain = [1.0, 1]\n'
+    )
+    assert [case["cell"] for case in same.cases] == ["gru", "lstm"]
+
+
+def test_with_seeds():
+    some = suite.load("smoke").with_seeds(4)
+    assert {case.seeds for case in some.cases} == {(0, 1, 2, 3)}
+    with pytest.raises(UsageError, match="--seeds must be at least 1, got 0"):
+        some.with_seeds(0)
+
+
+# --- what is said of a wrong one
+
+CELL = '[[gradient_norms]]\ncell = "lstm"\n'
+TASK = '[[task_accuracy]]\ncell = "lstm"\ntask = "adding"\ntask_length = 20\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[gradient_norm]]\ncell = "lstm"', ["'gradient_norm'", "did you mean 'gradient_norms'", "timings"]),
+        ('descripton = "x"\n' + CELL, ["'descripton'", "did you mean 'description'"]),
+        (CELL + "hiden_size = 4", ["number 1", "'hiden_size'", "did you mean 'hidden_size'", "seeds"]),
+        (CELL + "\n" + CELL + "gian = 4", ["[[gradient_norms]] number 2", "'gian'", "did you mean 'gain'"]),
+        ('[[exactness]]\ncell = "lstn"', ["cell", "'lstn'", "did you mean 'lstm'", "gru_reset_before"]),
+        ("[[exactness]]\ngain = 1.0", ["cell is missing", "elman_tanh", "gru"]),
+        ('[[task_accuracy]]\ncell = "gru"\ntask_length = 20', ["task is missing", "adding", "copy"]),
+        ('[[task_accuracy]]\ncell = "gru"\ntask = "adding"', ["task_length is missing", "from 1 to 100000"]),
+        (CELL + "hidden_size = 0", ["hidden_size must be a whole number from 1 to 65536, got 0"]),
+        (CELL + "hidden_size = 8.0", ["hidden_size must be a whole number", "got 8.0"]),
+        (CELL + "hidden_size = true", ["hidden_size must be a whole number", "got True"]),
+        (CELL + "gain = true", ["gain must be a number", "got True"]),
+        (CELL + "gain = -0.5", ["gain must be a number from 0 to", "got -0.5"]),
+        (CELL + "gain = nan", ["gain must be a number", "got nan"]),
+        (CELL + "gain = inf", ["gain must be a number", "got inf"]),
+        (CELL + 'gain = "1.0"', ["gain must be a number", "got '1.0'"]),
+        (CELL + "gain = [1.0, -1.0]", ["gain must be a number", "got -1.0"]),
+        (CELL + "gain = [[1.0]]", ["gain must be a number", "got [1.0]"]),
+        (CELL + "gain = []", ["gain is an empty list"]),
+        (CELL + "initialization = 1", ["initialization must be one of gaussian, orthogonal, identity, got 1"]),
+        (CELL + "seeds = 0", ["seeds must be a number from 1 to 10000, got 0"]),
+        (CELL + "seeds = true", ["seeds", "got True"]),
+        (CELL + "seeds = [1, 2]", ["seeds", "got [1, 2]"]),
+        (CELL + "sequence_length = 1000001", ["sequence_length", "to 1e+06", "got 1000001"]),
+        ('[[exactness]]\ncell = "lstm"\nsequence_length = 501', ["sequence_length", "from 1 to 500"]),
+        (TASK + 'variant = "urnn"', ["variant of adding must be one of halves, anywhere, mean, got 'urnn'"]),
+        (TASK + 'variant = "halvs"', ["variant", "did you mean 'halves'"]),
+        (TASK.replace("20", "5"), ["adding", "at least 10", "got 5"]),
+        (TASK + "remedy_strength = 2.0", ["remedy_strength needs a remedy"]),
+        (TASK + 'remedy = ["none", "clip_by_norm"]\nremedy_strength = 2.0', ["remedy_strength needs a remedy"]),
+        (TASK + 'remedy = "clip_by_nrm"', ["remedy", "did you mean 'clip_by_norm'"]),
+        (TASK + 'optimizer = "adamw"', ["optimizer", "did you mean 'adam'", "rmsprop", "sgd"]),
+        ('[[exactness]]\ncell = "gru"\nforget_bias = 1.0', ["cell gru has no forget gate", "forget_bias"]),
+        ('[[exactness]]\ncell = "irnn"\ninitialization = "gaussian"', ["irnn fixes", "'identity'", "'gaussian'"]),
+        ("[gradient_norms]\ncell = 'lstm'", ["gradient_norms must be a list of tables", "[[gradient_norms]]"]),
+        ("gradient_norms = [1]", ["gradient_norms must be a list of tables"]),
+        ("", ["no cases", "[[gradient_norms]]"]),
+        ("gradient_norms = []", ["no cases"]),
+        ("estimate_s = 0\n" + CELL, ["estimate_s", "got 0"]),
+        ("estimate_s = true\n" + CELL, ["estimate_s", "got True"]),
+        ("cell = lstm", ["not a TOML file", "line 1"]),
+        (CELL + f"gain = 1{'0' * 400}", ["gain must be a number"]),
+        (CELL + f"gain = 1{'0' * 5000}", ["not a TOML file"]),
+    ],
+    ids=lambda value: value.replace("\n", " ")[-60:] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_wrong_file_is_told(text, told, refused):
+    message = refused(text)
+    for words in told:
+        assert words in message, message
+    assert "\n" not in message
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path):
+    path = tmp_path / "latin.toml"
+    path.write_bytes('description = "Schrödinger"'.encode("latin-1"))
+    with pytest.raises(UsageError, match=r"latin\.toml: not a TOML file"):
+        suite.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("quik", "did you mean 'quick'"),
+        ("nothing_like_it", "cpu, quick, smoke"),
+        ("absent.toml", "absent.toml"),
+        ("", "cpu, quick, smoke"),
+        ("a\0b", "a file must end in"),
+    ],
+)
+def test_a_missing_suite_is_told(name, told):
+    with pytest.raises(UsageError) as error:
+        suite.load(name)
+    assert "no suite" in str(error.value)
+    assert told in str(error.value)
+
+
+_SCALARS = st.one_of(
+    st.none().map(lambda _: "lstm"),
+    st.booleans(),
+    st.integers(-(10**6), 10**6),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from(["adding", "copy", "gru", "irnn", "halves", "none", "clip_by_norm", "gaussian"]),
+)
+_PARAMETER_NAMES = sorted({each.name for kind in KINDS.values() for each in kind.PARAMETERS})
+_TABLES = st.dictionaries(
+    st.one_of(st.sampled_from([*_PARAMETER_NAMES, "seeds"]), st.text(max_size=5)),
+    st.one_of(_SCALARS, st.lists(_SCALARS, max_size=2), st.dictionaries(st.text(max_size=3), _SCALARS)),
+    max_size=4,
+)
+_COMPLETE = _TABLES.map(lambda table: {"cell": "lstm", "task": "adding", "task_length": 20} | table)
+_FILES = st.dictionaries(
+    st.one_of(st.sampled_from([*KINDS, "description", "estimate_s"]), st.text(max_size=5)),
+    st.one_of(_SCALARS, st.lists(st.one_of(_TABLES, _COMPLETE), max_size=2), _TABLES),
+    max_size=3,
+)
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+@given(content=_FILES)
+def test_any_file_is_a_suite_or_a_usage_error(content, tmp_path, monkeypatch):
+    path = tmp_path / "any.toml"
+    path.touch()
+    monkeypatch.setattr("bench.suite.tomllib.loads", lambda text: content)
+    try:
+        assert suite.load(str(path)).cases
+    except UsageError as error:
+        told = str(error)
+        assert "any.toml" in told
+
+
+# --- --only
+
+
+@pytest.fixture
+def several(loaded):
+    return loaded(
+        '[[gradient_norms]]\ncell = ["lstm", "gru"]\ngain = [0.5, 1.0, 1.5]\n'
+        '[[task_accuracy]]\ncell = ["lstm", "gru"]\ntask = "adding"\ntask_length = [10, 20]\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "count"),
+    [
+        ("cell=lstm", 5),
+        ("cell!=lstm", 5),
+        ("gain<=1", 8),
+        ("gain<1", 2),
+        ("gain>=1", 8),
+        ("gain>1.0", 2),
+        ("gain=1", 6),
+        ("gain != 1", 4),
+        ("kind=task_accuracy", 4),
+        ("cell = gru , kind=gradient_norms, gain<=1", 2),
+        ("task_length=20", 2),
+        ("forget_bias=1", 5),
+    ],
+)
+def test_only_keeps_the_cases_that_meet_the_conditions(conditions, count, several):
+    kept = several.only(conditions)
+    assert len(kept.cases) == count
+    assert all(each in several.cases for each in kept.cases)
+    assert kept.name == several.name
+
+
+def test_only_does_not_change_what_a_case_is(several, environment):
+    whole = {case.case_id(environment) for case in several.cases}
+    assert {case.case_id(environment) for case in several.only("cell=gru").cases} < whole
+
+
+@pytest.mark.parametrize(
+    ("conditions", "told"),
+    [
+        ("gian<1", ["unknown parameter 'gian'", "did you mean 'gain'", "task_length"]),
+        ("cell", ["cannot read 'cell'", "cell=lstm"]),
+        ("", ["cannot read ''"]),
+        ("cell=lstm,", ["cannot read ''"]),
+        ("cell<lstm", ["cell is text", "<"]),
+        ("gain=much", ["gain is a number", "'much'"]),
+        ("gain=<1", ["gain is a number", "'<1'"]),
+        ("cell=irnn", ["--only cell=irnn leaves no case of suite mine"]),
+        ("gain<0.1,gain>1", ["leaves no case"]),
+        ("gain<0.1,gian>1", ["unknown parameter 'gian'"]),
+    ],
+)
+def test_only_is_told_what_it_cannot_do(conditions, told, several):
+    with pytest.raises(UsageError) as error:
+        several.only(conditions)
+    for words in told:
+        assert words in str(error.value)
+
+
+# --- identities
+
+
+@pytest.fixture
+def case(loaded):
+    return loaded('[[gradient_norms]]\ncell = "lstm"\ngain = 0.5\nseeds = 2\n').cases[0]
+
+
+HERE = Environment("slow", "cpu", "Slow Chip", "0.10.1", "float32")
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        Environment("fast", "cpu", "Slow Chip", "0.10.1", "float32"),
+        Environment("slow", "gpu", "Slow Chip", "0.10.1", "float32"),
+        Environment("slow", "cpu", "Slow Chip", "0.10.1", "float64"),
+        Environment("slow", "cpu", "Slow Chip", "0.10.1", "float32", "default"),
+    ],
+    ids=["machine", "backend", "dtype", "precision"],
+)
+def test_case_id_says_where_and_match_id_does_not(there, case):
+    assert case.case_id(HERE) != case.case_id(there)
+    assert case.match_id() == case.match_id()
+
+
+@pytest.mark.parametrize("name", [each.name for each in KINDS["gradient_norms"].PARAMETERS])
+def test_both_ids_depend_on_every_parameter(name, case):
+    changed = suite.Case(case.kind, dict(case.parameters) | {name: "other"}, case.seeds)
+    assert changed.case_id(HERE) != case.case_id(HERE)
+    assert changed.match_id() != case.match_id()
+
+
+def test_both_ids_depend_on_seeds_kind_and_version(case, monkeypatch):
+    for other in (
+        suite.Case(case.kind, case.parameters, (0, 1, 2)),
+        suite.Case("timings", case.parameters, case.seeds),
+    ):
+        assert other.case_id(HERE) != case.case_id(HERE)
+        assert other.match_id() != case.match_id()
+    before = case.case_id(HERE), case.match_id()
+    monkeypatch.setattr(KINDS["gradient_norms"], "VERSION", 99)
+    assert case.case_id(HERE) != before[0]
+    assert case.match_id() != before[1]
+
+
+def test_ids_do_not_depend_on_the_order_of_keys(case):
+    turned = suite.Case(case.kind, dict(reversed(case.parameters.items())), case.seeds)
+    assert list(turned.parameters) != list(case.parameters)
+    assert (turned.case_id(HERE), turned.match_id()) == (case.case_id(HERE), case.match_id())
+
+
+def test_a_whole_number_for_a_number_is_the_same_case(loaded):
+    one, other = (loaded(f'[[exactness]]\ncell = "gru"\ngain = {gain}\n').cases[0] for gain in ("1", "1.0"))
+    assert one.match_id() == other.match_id()
+
+
+def test_match_id_leaves_out_method_and_implementation(case):
+    def with_method(method):
+        return suite.Case(case.kind, dict(case.parameters) | {"method": method}, case.seeds)
+
+    assert with_method("blocks").match_id() == with_method("sequential").match_id()
+    assert with_method("blocks").case_id(HERE) != with_method("sequential").case_id(HERE)
+
+
+def test_match_id_is_the_one_that_was_first_published(monkeypatch):
+    monkeypatch.setattr(KINDS["exactness"], "VERSION", 1)
+    parameters = {"gain": 0.5, "forget_bias": None, "cell": "lstm"}
+    assert hashlib.sha256(GOLDEN_TEXT.encode()).hexdigest()[:16] == GOLDEN_MATCH_ID
+    assert suite.Case("exactness", parameters, (0, 1)).match_id() == GOLDEN_MATCH_ID
+
+
+def test_label_names_what_differs_from_the_defaults(case):
+    assert case.label() == "gradient_norms cell=lstm initialization=orthogonal gain=0.5 forget_bias=1.0"
