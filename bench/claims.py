@@ -24,18 +24,27 @@ class _Finding:
 
 def claims(store: Store) -> pd.DataFrame:
     """One row a claim: does it hold, the number, the picture and the command that shows it."""
+    suite = _suite(store)
     rows = [
         {
             "claim": text,
             "verdict": finding.verdict,
             "number": finding.number,
-            "figure": figure,
-            "command": f"rnn-bench run SUITE --only kind={kind}",
+            "figure": f"figures/{figure}.png" if figure else "",
+            "command": f"rnn-bench run {suite} --only kind={kind}",
         }
         for text, kind, figure, check in _CLAIMS
         for finding in [_checked(check, store)]
     ]
     return pd.DataFrame(rows)
+
+
+def _suite(store: Store) -> str:
+    for kind in store.kinds():
+        frame = store.read(kind)
+        if len(frame):
+            return str(frame["suite"].iloc[0])
+    return "SUITE"
 
 
 def _checked(check: Callable[[Store], _Finding | None], store: Store) -> _Finding:

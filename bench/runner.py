@@ -57,12 +57,12 @@ def run(
     failed = 0
     try:
         for number, case in enumerate(todo, start=1):
-            progress.case(number, case.label())
+            progress.case(number, suite.label(case))
             started = perf_counter()
             error = _measure(case, environment, suite.name, store, progress, started, debug)
             if error:
                 failed += 1
-                progress.failed(case.label(), error)
+                progress.failed(suite.label(case), error)
             else:
                 progress.done(perf_counter() - started)
     finally:

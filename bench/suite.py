@@ -17,6 +17,7 @@ from bench.parameter import Parameter
 
 SUITES = Path(__file__).parent / "suites"
 _TOP_LEVEL = ("description", "estimate_s")
+_FOLLOWS_FROM_CELL = ("initialization", "forget_bias")
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,6 @@ class Case:
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
-
-    def label(self) -> str:
-        """What a person calls it: the kind and the parameters that differ from their defaults."""
-        kind = KINDS[self.kind]
-        told = [
-            f"{each.name}={self[each.name]}"
-            for each in kind.PARAMETERS
-            if self[each.name] != each.default and self[each.name] is not None
-        ]
-        return f"{self.kind} " + " ".join(told)
 
     def case_id(self, environment: Environment) -> str:
         """Hash of the configuration, the seeds, the code's version, and what it runs on."""
@@ -76,6 +67,17 @@ class Suite:
     description: str
     estimate_s: int | None
     cases: tuple[Case, ...]
+
+    def label(self, case: Case) -> str:
+        """What a person calls a case: its kind, and what tells it from the others of that kind."""
+        others = [each for each in self.cases if each.kind == case.kind]
+        told = []
+        for name, value in case.parameters.items():
+            varies = len({each[name] for each in others}) > 1
+            if value is None or name in _FOLLOWS_FROM_CELL or not (varies or name in ("cell", "task")):
+                continue
+            told.append(value if isinstance(value, str) else f"{name}={value:g}")
+        return " ".join([case.kind, *told])
 
     def with_seeds(self, count: int) -> "Suite":
         """The same cases, each for seeds 0..count-1.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 if TYPE_CHECKING:
     from bench.runner import Progress as RunProgress
@@ -51,28 +52,31 @@ class _Bar:
 
     def __init__(self, stream: TextIO):
         self.progress = Progress(
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(bar_width=20),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[place]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=16),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("left", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
             console=Console(file=stream),
+            expand=True,
             transient=True,
         )
-        self.finished = 0
+        self.finished, self.total = 0, 0
         self.label = ""
 
     def start(self, cases: int, already_done: int) -> None:
         if already_done:
             self.progress.console.print(f"{already_done} cases were done before", highlight=False)
-        self.bar = self.progress.add_task("", total=max(cases, 1))
+        self.bar = self.progress.add_task("", total=max(cases, 1), place=f"0/{cases}")
+        self.total = cases
         if cases:
             self.progress.start()
 
     def case(self, number: int, label: str) -> None:
         self.label, self.finished = label, number - 1
-        self.progress.update(self.bar, completed=number - 1, description=label)
+        place = f"{number}/{self.total}"
+        self.progress.update(self.bar, completed=number - 1, description=label, place=place)
 
     def within(self, what: str, fraction: float) -> None:
         self.progress.update(

@@ -58,7 +58,11 @@ def run(
         raise UsageError(f"--out {folder} is a file; choose a folder")
     store = Store(folder)
     store.claim(facts, machine.differences)
-    say(f"suite {chosen.name}: {len(chosen.cases)} cases on {environment.machine}, {dtype}, into {folder}")
+    whole = seeds is None and only is None and chosen.estimate_s is not None
+    estimate = f" (about {chosen.estimate_s} s on two cores)" if whole else ""
+    say(
+        f"suite {chosen.name}: {len(chosen.cases)} cases{estimate} on {environment.machine}, {dtype}, into {folder}"
+    )
     try:
         outcome = runner.run(chosen, environment, store, facts, progress_for(sys.stderr), debug=debug)
     except KeyboardInterrupt:

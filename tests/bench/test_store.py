@@ -283,7 +283,7 @@ def test_a_write_that_is_interrupted_leaves_no_temporary_file(store, monkeypatch
 
 def test_a_file_in_place_of_the_folder_is_told(tmp_path):
     (tmp_path / "results").write_text("not a folder", encoding="utf-8")
-    with pytest.raises(UsageError, match="cannot write .*results"):
+    with pytest.raises(UsageError, match=r"cannot write .*results"):
         Store(tmp_path / "results").write("c0", {"decay": []})
 
 

@@ -220,3 +220,15 @@ def test_shares_need_a_step_that_holds_its_weights(xs):
         rj.weight_gradient_shares(
             lambda states: jnp.sum(states[-1]), jax.tree_util.Partial(lambda h, x: 0.5 * h), jnp.ones(2), xs
         )
+
+
+def test_a_weight_may_be_a_python_number():
+    def shares(weight):
+        step = jax.tree_util.Partial(lambda w, h, _: w * h, weight)
+        return rj.weight_gradient_shares(
+            lambda states: jnp.sum(states[-1]), step, jnp.ones(1), None, length=4
+        )
+
+    # h_T = w**4 h_0: each of the four steps has the same part in dL/dw.
+    np.testing.assert_allclose(shares(0.5), [1.0, 0.75, 0.5, 0.25, 0.0], atol=1e-15)
+    np.testing.assert_array_equal(shares(0.5), shares(jnp.array(0.5)))

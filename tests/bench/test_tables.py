@@ -1,0 +1,313 @@
+"""Derived tables of frames whose numbers are known."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from bench import tables
+from bench.errors import UsageError
+from bench.store import Store
+
+
+def only_row(table):
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+# --- decay
+
+
+@pytest.fixture
+def decay(row, folder_of):
+    def read(*rows):
+        return folder_of(decay=[row("decay", **each) for each in rows]).read("decay")
+
+    return read
+
+
+def test_decay_summary_takes_medians_and_extremes_over_seeds(decay):
+    rates = [-0.5, -0.1, -0.2, -0.3]
+    told = only_row(
+        tables.decay_summary(
+            decay(
+                *(
+                    {
+                        "seed": seed,
+                        "rate_nats_per_step": rate,
+                        "rate_stderr_nats_per_step": 0.01 * (seed + 1),
+                        "reach_steps": [10.0, 20.0, 40.0, 100.0][seed],
+                        "reach_censored": seed == 3,
+                        "regime": "stable" if seed == 3 else "vanishing",
+                        "explosion_lag_steps": None,
+                    }
+                    for seed, rate in enumerate(rates)
+                )
+            )
+        )
+    )
+    assert told["seeds"] == 4
+    assert told["rate_nats_per_step"] == pytest.approx(-0.25)
+    assert (told["rate_least"], told["rate_most"]) == (-0.5, -0.1)
+    assert told["rate_stderr_nats_per_step"] == pytest.approx(0.025)
+    assert told["reach_steps"] == 30.0
+    assert told["reach_censored_seeds"] == 1
+    assert told["regime"] == "stable 1, vanishing 3"
+    assert math.isnan(told["explosion_lag_steps"])
+
+
+def test_decay_summary_is_of_initial_nets_and_says_one_regime_once(decay):
+    told = only_row(
+        tables.decay_summary(
+            decay(
+                {"rate_nats_per_step": -1.0},
+                {"rate_nats_per_step": -9.0, "weights": "trained", "regime": "exploding"},
+            )
+        )
+    )
+    assert told["rate_nats_per_step"] == -1.0
+    assert told["regime"] == "vanishing"
+
+
+def test_decay_summary_counts_a_net_probed_for_two_remedies_once(decay):
+    same = {"input_kind": "adding", "rate_nats_per_step": -1.0}
+    told = tables.decay_summary(decay({"case_id": "plain"} | same, {"case_id": "clipped"} | same))
+    assert only_row(told)["seeds"] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": "gru"},
+        {"gain": 2.0},
+        {"initialization": "orthogonal"},
+        {"hidden_size": 8},
+        {"input_kind": "adding"},
+        {"input_scale": 0.1},
+        {"sequence_length": 50},
+        {"forget_bias": 5.0},
+        {"input_size": 2},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_decay_summary_never_mixes_two_nets(change, decay):
+    one = {"cell": "lstm", "forget_bias": 1.0, "rate_nats_per_step": -1.0, "case_id": "one"}
+    told = tables.decay_summary(decay(one, one | {"rate_nats_per_step": -2.0, "case_id": "other"} | change))
+    assert sorted(told["rate_nats_per_step"]) == [-2.0, -1.0]
+
+
+# --- accuracy
+
+
+@pytest.fixture
+def accuracy(row, folder_of):
+    def read(*rows):
+        return folder_of(task_accuracy=[row("task_accuracy", **each) for each in rows]).read("task_accuracy")
+
+    return read
+
+
+def test_accuracy_summary_counts_verdicts_and_takes_medians(accuracy):
+    outcomes = [
+        ("solved", 1.0, 300, None),
+        ("solved", 0.9, 500, None),
+        ("at_baseline", 0.1, None, None),
+        ("diverged", None, None, 17),
+        ("better_than_baseline", 0.5, None, None),
+    ]
+    told = only_row(
+        tables.accuracy_summary(
+            accuracy(
+                *(
+                    {
+                        "seed": seed,
+                        "verdict": verdict,
+                        "accuracy": score,
+                        "steps_to_solve": steps,
+                        "first_nonfinite_step": nonfinite,
+                    }
+                    for seed, (verdict, score, steps, nonfinite) in enumerate(outcomes)
+                )
+            )
+        )
+    )
+    assert told["seeds"] == 5
+    assert [told[name] for name in tables.VERDICTS] == [2, 1, 1, 1]
+    assert told["accuracy"] == pytest.approx(0.7), "the median of those that have one"
+    assert (told["accuracy_least"], told["accuracy_most"]) == (0.1, 1.0)
+    assert told["steps_to_solve"] == 400
+    assert told["first_nonfinite_step"] == 17
+
+
+def test_accuracy_summary_of_seeds_that_all_diverged(accuracy):
+    told = only_row(
+        tables.accuracy_summary(
+            accuracy(*({"seed": s, "verdict": "diverged", "accuracy": None, "loss": None} for s in (0, 1)))
+        )
+    )
+    assert told["diverged"] == 2
+    assert math.isnan(told["accuracy"])
+    assert math.isnan(told["first_nonfinite_step"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": "gru"},
+        {"gain": 2.0},
+        {"task_length": 20},
+        {"variant": "mean"},
+        {"remedy": "clip_by_value", "remedy_strength": 1.0},
+        {"remedy_strength": 2.0},
+        {"optimizer": "sgd"},
+        {"learning_rate": 0.1},
+        {"step_budget": 7},
+        {"forget_bias": 5.0},
+        {"batch_size": 7},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_accuracy_summary_never_mixes_two_settings(change, accuracy):
+    one = {"cell": "lstm", "forget_bias": 1.0, "remedy": "clip_by_norm", "remedy_strength": 1.0}
+    told = tables.accuracy_summary(accuracy(one, one | {"case_id": "other", "verdict": "diverged"} | change))
+    assert sorted(told["solved"]) == [0, 1]
+
+
+# --- cost
+
+
+@pytest.fixture
+def timings(row, folder_of):
+    def read(*rows):
+        return folder_of(timings=[row("timings", **each) for each in rows]).read("timings")
+
+    return read
+
+
+def rounds(chain, bare, **setting):
+    """Two implementations' samples of the same rounds."""
+    return [
+        {"implementation": name, "round": number, "run_s": run_s, **setting}
+        for name, samples in (("rnn_jax", chain), ("bare_products", bare))
+        for number, run_s in enumerate(samples)
+    ]
+
+
+def test_chain_cost_pairs_the_samples_of_a_round(timings):
+    # A slow second half hits both: each round's ratio is 2 but for one, while the ratio of medians is not.
+    told = only_row(
+        tables.chain_cost(timings(*rounds([2.0, 4.0, 20.0, 40.0, 30.0], [1.0, 2.0, 10.0, 20.0, 10.0])))
+    )
+    assert told["rounds"] == 5
+    assert told["ratio"] == 2.0
+    assert (told["ratio_least"], told["ratio_most"]) == (2.0, 3.0)
+    assert (told["chain_s"], told["bare_products_s"]) == (20.0, 10.0)
+
+
+def test_chain_cost_leaves_other_operations_out(timings):
+    told = tables.chain_cost(
+        timings(*rounds([2.0], [1.0]), *rounds([9.0], [1.0], operation="lyapunov", case_id="other"))
+    )
+    assert only_row(told)["ratio"] == 2.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cell": "gru"}, {"hidden_size": 8, "state_size": 8}, {"sequence_length": 9}, {"gain": 2.0}],
+    ids=lambda change: next(iter(change)),
+)
+def test_chain_cost_never_mixes_two_cases(change, timings):
+    told = tables.chain_cost(
+        timings(*rounds([2.0, 2.0], [1.0, 1.0]), *rounds([6.0, 6.0], [2.0, 2.0], case_id="other", **change))
+    )
+    # Two settings may share a line; then all of their rounds must be in it.
+    assert told["rounds"].sum() == 4
+    assert told["ratio_least"].min() == 2.0
+    assert told["ratio_most"].max() == 3.0
+
+
+def test_exactness_summary_takes_the_worst(row, folder_of):
+    frame = folder_of(
+        exactness=[
+            row("exactness", seed=seed, lag=lag, relative_error=error)
+            for seed, lag, error in ((0, 1, 1e-8), (1, 1, 1e-7), (0, 9, math.inf), (1, 9, 0.0))
+        ]
+    ).read("exactness")
+    told = tables.exactness_summary(frame)
+    assert told["lag"].tolist() == [1, 9]
+    assert told["largest_relative_error"].tolist() == [1e-7, math.inf]
+    assert told["seeds"].tolist() == [2, 2]
+
+
+# --- files
+
+
+def test_markdown_is_a_table_with_blanks_and_escapes():
+    text = tables.markdown(
+        pd.DataFrame(
+            {
+                "text": ["x|y", "plain", "last"],
+                "number": [1 / 3, float("nan"), float("-inf")],
+                "whole": pd.array([12345, None, 7], dtype="Int64"),
+                "maybe": ["", None, pd.NA],
+            }
+        )
+    )
+    lines = text.splitlines()
+    assert text.endswith("\n")
+    assert lines[1] == "|---|---|---|---|"
+    assert lines[2] == r"| x\|y | 0.3333 | 12345 |  |"
+    assert lines[3] == "| plain |  |  |  |"
+    assert lines[4] == "| last | -inf | 7 |  |"
+    assert lines[0] == "| text | number | whole | maybe |"
+
+
+def test_tables_of_a_folder_are_those_that_its_files_allow(row, folder_of):
+    assert [name for name, _ in tables.tables(folder_of("empty"))] == ["claims"]
+    store = folder_of("some", decay=[row("decay")])
+    assert [name for name, _ in tables.tables(store)] == ["decay_summary", "claims"]
+
+
+def test_derive_writes_each_table_twice_and_the_same_bytes_again(row, folder_of):
+    store = folder_of(
+        decay=[row("decay", seed=seed, rate_nats_per_step=-seed / 3) for seed in range(3)],
+        exactness=[row("exactness")],
+    )
+    tables.derive(store)
+    written = {path.name: path.read_bytes() for path in (store.folder / "tables").iterdir()}
+    assert set(written) == {
+        f"{name}.{suffix}"
+        for name in ("decay_summary", "exactness_summary", "claims")
+        for suffix in ("csv", "md")
+    }
+    assert b"-0.333333333" in written["decay_summary.csv"]
+    assert b"-0.3333 |" in written["decay_summary.md"]
+    tables.derive(store)
+    assert written == {path.name: path.read_bytes() for path in (store.folder / "tables").iterdir()}
+
+
+def test_a_table_whose_rows_went_away_goes_away(row, folder_of):
+    store = folder_of(decay=[row("decay")])
+    tables.derive(store)
+    store.write("c0", {"exactness": [row("exactness")]})
+    store.collate()
+    tables.derive(store)
+    assert not (store.folder / "tables" / "decay_summary.csv").exists(), "a table of results that are gone"
+
+
+def test_derive_does_not_make_a_folder(tmp_path):
+    with pytest.raises(UsageError, match="nowhere"):
+        tables.derive(Store(tmp_path / "nowhere"))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_terminal_tables_leave_out_what_a_task_drives(row, folder_of):
+    store = folder_of(
+        decay=[
+            row("decay", case_id="noise", rate_nats_per_step=-1.0),
+            row("decay", case_id="task", input_kind="adding", rate_nats_per_step=-2.0),
+        ]
+    )
+    ((title, table),) = tables.terminal_tables(store.folder)
+    assert "white-noise" in title
+    assert table["rate/step"].tolist() == [-1.0]
