@@ -1,14 +1,14 @@
 """Runs the cases of a suite, one after the other, and keeps each as it is done."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
 from bench import tables
 from bench.cases import KINDS
-from bench.cases.cell import common_columns
+from bench.cases.cell import setting_columns
 from bench.machine import Environment
 from bench.schema import FAILURES
 from bench.store import Store
@@ -41,12 +41,21 @@ def run(
     machine: Mapping[str, Any],
     progress: Progress,
     *,
+    also_kept: Collection[str] = (),
     debug: bool = False,
 ) -> Outcome:
     """Measures every case of the suite that the folder does not hold yet.
 
-    A case that fails leaves a row in failures.csv and the run goes on. The CSV files are collated
-    from all shards at the end, also after an interruption.
+    A case that fails leaves a row in failures.csv and the run goes on. The CSV files are collated at
+    the end, also after an interruption.
+
+    Args:
+        suite: what to measure.
+        environment, machine: what it is measured on.
+        store: the folder.
+        progress: where to say what is going on.
+        also_kept: ids of cases whose earlier results stay in the CSV files.
+        debug: print the traceback of a case that fails.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was finished is collated before.
@@ -67,7 +76,7 @@ def run(
                 progress.done(perf_counter() - started)
     finally:
         store.write_machine(machine)
-        store.collate()
+        store.collate({*also_kept, *(case.case_id(environment) for case in suite.cases)})
     tables.derive(store)
     return Outcome(len(todo) - failed, found_done, failed)
 
@@ -90,7 +99,7 @@ def _measure(
             traceback.print_exc()
         line = f"{type(error).__name__}: {error}".splitlines()[0]
         memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-        row = _failure_row(case, environment, suite_name) | {
+        row = setting_columns(case, environment, suite_name) | {
             "kind": case.kind,
             "status": "out_of_memory" if memory else "failed",
             "error": line,
@@ -100,10 +109,3 @@ def _measure(
         return line
     store.write(case_id, rows)
     return ""
-
-
-def _failure_row(case: Case, environment: Environment, suite_name: str) -> dict[str, Any]:
-    try:
-        return common_columns(case, environment, suite_name)
-    except Exception:  # the cell itself cannot be made: the row then says so without its sizes
-        return {"suite": suite_name, "case_id": case.case_id(environment), "match_id": case.match_id()}

@@ -6,7 +6,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import UsageError
-from bench.schema import RESULT_FILES, SCHEMA_VERSION, ResultFile
+from bench.machine import differences
+from bench.schema import FAILURES, RESULT_FILES, SCHEMA_VERSION, ResultFile
 
 Rows = Sequence[Mapping[str, Any]]
 _DTYPES = {"text": "string", "integer": "Int64", "number": "float64", "truth": "boolean"}
@@ -45,7 +46,7 @@ class Store:
         content = {"schema_version": SCHEMA_VERSION, "case_id": case_id, "status": status, "tables": tables}
         _write(self.shards / f"{case_id}.json", json.dumps(content))
 
-    def claim(self, machine: Mapping[str, Any], differences: Any) -> None:
+    def claim(self, facts: Mapping[str, Any]) -> None:
         """Makes the folder this machine's, or refuses.
 
         Raises:
@@ -54,36 +55,59 @@ class Store:
         path = self.folder / "machine.json"
         if path.is_file():
             there = read_machine(self.folder)
-            unlike = differences(there, machine)
+            unlike = differences(there, facts)
             if unlike:
                 raise UsageError(
                     f"{self.folder} holds results of another machine or installation; choose another --out. "
                     f"There and here: {'; '.join(unlike)}"
                 )
-        self.write_machine(machine)
+        self.write_machine(facts)
 
     def write_machine(self, machine: Mapping[str, Any]) -> None:
         """Writes `machine.json`."""
         _write(self.folder / "machine.json", json.dumps(machine, indent=2, sort_keys=True) + "\n")
 
-    def collate(self) -> dict[str, pd.DataFrame]:
-        """Writes every CSV file anew from the shards, and returns them by kind."""
-        collected: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in RESULT_FILES}
-        for path in sorted(self.shards.glob("*.json")):
-            shard = self._load(path)
+    def collate(self, case_ids: Collection[str] | None = None) -> dict[str, pd.DataFrame]:
+        """Writes every CSV file anew, and returns them by kind.
+
+        Args:
+            case_ids: the cases that the files shall hold; every shard if None. Those without a shard
+                keep the rows that the CSV files have of them, so that a folder that came without its
+                shards loses nothing. Shards of other cases, such as those of an older version of the
+                measuring code, are left where they are.
+
+        Raises:
+            UsageError: a shard is damaged, or a CSV file is of another schema.
+        """
+        shards = {path.stem: path for path in sorted(self.shards.glob("*.json"))}
+        wanted = set(shards) if case_ids is None else set(case_ids)
+        collected: dict[str, list[pd.DataFrame]] = {
+            kind: [self._rows_without_shard(kind, wanted - set(shards))] for kind in RESULT_FILES
+        }
+        for case_id in sorted(wanted & set(shards)):
+            shard = self._load(shards[case_id])
             if shard is None:
-                raise UsageError(f"{path} is not a whole shard; delete it, and `run` measures its case again")
+                raise UsageError(
+                    f"{shards[case_id]} is not a whole shard; delete it, and `run` measures its case again"
+                )
             for kind, rows in shard["tables"].items():
-                collected[kind].extend(rows)
+                collected[kind].append(_typed(RESULT_FILES[kind], rows))
         frames = {}
-        for kind, rows in collected.items():
+        for kind, parts in collected.items():
             path = self.folder / f"{kind}.csv"
-            if rows:
-                frames[kind] = _ordered(RESULT_FILES[kind], rows)
+            filled = [part for part in parts if len(part)]
+            if filled:
+                frames[kind] = _ordered(RESULT_FILES[kind], pd.concat(filled, ignore_index=True))
                 write_csv(path, frames[kind])
             elif path.is_file():
                 path.unlink()
         return frames
+
+    def _rows_without_shard(self, kind: str, case_ids: set[str]) -> pd.DataFrame:
+        if kind == FAILURES.kind or not case_ids or kind not in self.kinds():
+            return _typed(RESULT_FILES[kind], [])
+        frame = self.read(kind)
+        return frame[frame["case_id"].isin(case_ids)]
 
     def read(self, kind: str) -> pd.DataFrame:
         """One result file as a DataFrame with the right dtypes.
@@ -97,19 +121,22 @@ class Store:
         columns = RESULT_FILES[kind].all_columns
         texts = [column.name for column in columns if column.type == "text"]
         try:
+            header = pd.read_csv(path, nrows=0).columns
+            if list(header) != [column.name for column in columns]:
+                raise UsageError(
+                    f"{path} has other columns than schema version {SCHEMA_VERSION}; measure it again"
+                )
             frame = pd.read_csv(
                 path,
                 keep_default_na=False,
                 na_values={column.name: [""] for column in columns if column.type != "text"},
                 dtype=dict.fromkeys(texts, "string"),
             )
-        except (ValueError, pd.errors.ParserError) as error:
-            raise UsageError(f"{path} cannot be read: {error}") from error
-        if list(frame.columns) != [column.name for column in columns]:
-            raise UsageError(
-                f"{path} has other columns than schema version {SCHEMA_VERSION}; measure it again"
-            )
-        return frame.astype({column.name: _DTYPES[column.type] for column in columns})
+            if not isinstance(frame.index, pd.RangeIndex):  # rows longer than the header
+                raise ValueError("its rows have more values than it has columns")
+            return frame.astype({column.name: _DTYPES[column.type] for column in columns})
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{path} cannot be read as schema version {SCHEMA_VERSION}: {error}") from error
 
     def kinds(self) -> list[str]:
         """The kinds of result file that the folder holds."""
@@ -121,7 +148,8 @@ class Store:
             shard = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return shard if isinstance(shard, dict) and shard.get("schema_version") == SCHEMA_VERSION else None
+        whole = isinstance(shard, dict) and {"status", "tables"} <= shard.keys()
+        return shard if whole and shard.get("schema_version") == SCHEMA_VERSION else None
 
 
 def read_machine(folder: Path) -> dict[str, Any]:
@@ -154,13 +182,16 @@ def write_text(path: Path, text: str) -> None:
     _write(path, text)
 
 
-def _ordered(file: ResultFile, rows: Rows) -> pd.DataFrame:
+def _typed(file: ResultFile, rows: Rows) -> pd.DataFrame:
     names = [column.name for column in file.all_columns]
     frame = pd.DataFrame(list(rows))
     unknown = sorted(set(frame.columns) - set(names))
     if unknown:
         raise ValueError(f"{file.kind} has no column {unknown[0]!r}")
-    frame = frame.reindex(columns=names).astype({c.name: _DTYPES[c.type] for c in file.all_columns})
+    return frame.reindex(columns=names).astype({c.name: _DTYPES[c.type] for c in file.all_columns})
+
+
+def _ordered(file: ResultFile, frame: pd.DataFrame) -> pd.DataFrame:
     case = [
         "suite",
         "cell",

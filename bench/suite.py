@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 import json
+import operator
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -70,11 +71,13 @@ class Suite:
 
     def label(self, case: Case) -> str:
         """What a person calls a case: its kind, and what tells it from the others of that kind."""
-        others = [each for each in self.cases if each.kind == case.kind]
+        alike = [each for each in self.cases if each.kind == case.kind]
+        of_cell = [each for each in alike if each["cell"] == case["cell"]]
         told = []
         for name, value in case.parameters.items():
+            others = of_cell if name in _FOLLOWS_FROM_CELL else alike
             varies = len({each[name] for each in others}) > 1
-            if value is None or name in _FOLLOWS_FROM_CELL or not (varies or name in ("cell", "task")):
+            if value is None or not (varies or name in ("cell", "task")):
                 continue
             told.append(value if isinstance(value, str) else f"{name}={value:g}")
         return " ".join([case.kind, *told])
@@ -95,9 +98,8 @@ class Suite:
         Raises:
             UsageError: a condition cannot be read, names no parameter of the suite, or nothing is left.
         """
-        kept = self.cases
-        for condition in conditions.split(","):
-            kept = tuple(case for case in kept if _meets(case, condition.strip(), self.cases))
+        meets = [_condition(text.strip(), self.cases) for text in conditions.split(",")]
+        kept = tuple(case for case in self.cases if all(met(case) for met in meets))
         if not kept:
             raise UsageError(f"--only {conditions} leaves no case of suite {self.name}")
         return replace(self, cases=kept)
@@ -116,13 +118,17 @@ def load(name_or_file: str) -> Suite:
             the message names the file, the key, what is allowed and the nearest match.
     """
     path = Path(name_or_file) if name_or_file.endswith(".toml") else SUITES / f"{name_or_file}.toml"
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:  # a name too long to be a file's
+        found = False
+    if not found:
         raise UsageError(
             f"no suite {name_or_file!r}{_nearest(name_or_file, names())}; a file must end in .toml"
         )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # also an encoding that is not UTF-8, a number too long to read
         raise UsageError(f"{path}: not a TOML file: {error}") from error
     for key in content:
         if key not in _TOP_LEVEL and key not in KINDS:
@@ -133,7 +139,7 @@ def load(name_or_file: str) -> Suite:
     if not cases:
         raise UsageError(f"{path}: no cases; add a table such as [[gradient_norms]]")
     estimate = content.get("estimate_s")
-    if estimate is not None and (not isinstance(estimate, int) or estimate < 1):
+    if estimate is not None and (isinstance(estimate, bool) or not isinstance(estimate, int) or estimate < 1):
         raise UsageError(f"{path}: estimate_s must be a positive number of seconds, got {estimate!r}")
     unique = tuple({case.match_id(): case for case in cases}.values())
     return Suite(path.stem, str(content.get("description", "")), estimate, unique)
@@ -185,33 +191,39 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]!r}?{listing}" if close else listing
 
 
-def _meets(case: Case, condition: str, all_cases: Sequence[Case]) -> bool:
-    comparisons = {
-        "<=": lambda left, right: left <= right,
-        ">=": lambda left, right: left >= right,
-        "!=": lambda left, right: left != right,
-        "=": lambda left, right: left == right,
-        "<": lambda left, right: left < right,
-        ">": lambda left, right: left > right,
-    }
-    symbol = next((symbol for symbol in comparisons if symbol in condition), None)
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "!=": operator.ne,
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+def _condition(text: str, cases: Sequence[Case]) -> Callable[[Case], bool]:
+    """Reads one condition of `--only`."""
+    symbol = next((symbol for symbol in _COMPARISONS if symbol in text), None)
     if symbol is None:
-        raise UsageError(f"--only: cannot read {condition!r}; write for example cell=lstm or gain<=1.5")
-    name, wanted = (part.strip() for part in condition.split(symbol, 1))
-    known = sorted({"kind", *itertools.chain.from_iterable(each.parameters for each in all_cases)})
+        raise UsageError(f"--only: cannot read {text!r}; write for example cell=lstm or gain<=1.5")
+    name, wanted = (part.strip() for part in text.split(symbol, 1))
+    known = sorted({"kind", *itertools.chain.from_iterable(case.parameters for case in cases)})
     if name not in known:
         raise UsageError(f"--only: unknown parameter {name!r}{_nearest(name, known)}")
-    value = case.kind if name == "kind" else case.parameters.get(name)
-    if value is None:
-        return False
-    if isinstance(value, str):
-        if symbol not in ("=", "!="):
-            raise UsageError(f"--only: {name} is text, so {symbol} does not apply to it")
-        return comparisons[symbol](value, wanted)
+    types = {each.type for case in cases for each in KINDS[case.kind].PARAMETERS if each.name == name}
+    is_text = name == "kind" or str in types
+    if is_text and symbol not in ("=", "!="):
+        raise UsageError(f"--only: {name} is text, so {symbol} does not apply to it")
     try:
-        return comparisons[symbol](float(value), float(wanted))
+        threshold = wanted if is_text else float(wanted)
     except ValueError:
         raise UsageError(f"--only: {name} is a number, got {wanted!r}") from None
+
+    def met(case: Case) -> bool:
+        value = case.kind if name == "kind" else case.parameters.get(name)
+        return value is not None and _COMPARISONS[symbol](value, threshold)
+
+    return met
 
 
 def _hash(configuration: Mapping[str, Any]) -> str:

@@ -54,9 +54,8 @@ def create_cell(case: Any, input_size: int, key: jax.Array, environment: Environ
     return rj.cells.create(case["cell"], input_size, case["hidden_size"], key=key, **options)
 
 
-def common_columns(case: Any, environment: Environment, suite: str, **facts: Any) -> dict[str, Any]:
-    """The columns that begin every row, but for the seed."""
-    cell = jax.eval_shape(lambda key: create_cell(case, 1, key, environment), jax.random.key(0))
+def setting_columns(case: Any, environment: Environment, suite: str) -> dict[str, Any]:
+    """The columns that the case and what it runs on give, without making its cell."""
     return {
         "schema_version": SCHEMA_VERSION,
         "case_id": case.case_id(environment),
@@ -69,9 +68,14 @@ def common_columns(case: Any, environment: Environment, suite: str, **facts: Any
         "gain": case["gain"],
         "forget_bias": case["forget_bias"],
         "hidden_size": case["hidden_size"],
-        "state_size": real_size(jax.eval_shape(lambda cell: cell.initial_state(), cell)),
-        **facts,
     }
+
+
+def common_columns(case: Any, environment: Environment, suite: str, **facts: Any) -> dict[str, Any]:
+    """The columns that begin every row, but for the seed."""
+    cell = jax.eval_shape(lambda key: create_cell(case, 1, key, environment), jax.random.key(0))
+    state_size = real_size(jax.eval_shape(lambda cell: cell.initial_state(), cell))
+    return setting_columns(case, environment, suite) | {"state_size": state_size} | facts
 
 
 def seed_key(seed: int, purpose: int) -> jax.Array:

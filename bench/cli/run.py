@@ -46,7 +46,7 @@ def run(
     from bench.folders import default_folder
     from bench.store import Store
 
-    chosen = suites.load(suite)
+    chosen = whole = suites.load(suite)
     if seeds is not None:
         chosen = chosen.with_seeds(seeds)
     if only is not None:
@@ -57,14 +57,21 @@ def run(
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; choose a folder")
     store = Store(folder)
-    store.claim(facts, machine.differences)
-    whole = seeds is None and only is None and chosen.estimate_s is not None
-    estimate = f" (about {chosen.estimate_s} s on two cores)" if whole else ""
+    store.claim(facts)
+    estimate = f" (about {chosen.estimate_s} s on two cores)" if chosen is whole and chosen.estimate_s else ""
     say(
         f"suite {chosen.name}: {len(chosen.cases)} cases{estimate} on {environment.machine}, {dtype}, into {folder}"
     )
     try:
-        outcome = runner.run(chosen, environment, store, facts, progress_for(sys.stderr), debug=debug)
+        outcome = runner.run(
+            chosen,
+            environment,
+            store,
+            facts,
+            progress_for(sys.stderr),
+            also_kept=[case.case_id(environment) for case in whole.cases],
+            debug=debug,
+        )
     except KeyboardInterrupt:
         say(f"interrupted; what was finished is in {folder}, and the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from bench import plots, suite
 from bench.claims import claims
 
 CLAIMS = {
@@ -40,17 +41,22 @@ def test_every_claim_of_an_empty_folder_is_not_measured_here(folder_of):
     assert set(told.columns) == {"claim", "verdict", "number", "figure", "command"}
 
 
-def test_the_figures_that_claims_name_are_drawn(folder_of):
-    from bench import plots
+def test_the_figures_that_claims_name_are_those_that_are_drawn(folder_of, row):
+    store = folder_of(
+        gradient_norms=[row("gradient_norms")],
+        task_accuracy=[row("task_accuracy")],
+        training_curves=[row("training_curves")],
+    )
+    drawn = {str(path.relative_to(store.folder)) for path in plots.draw(store)}
+    assert set(claims(store)["figure"]) - {""} <= drawn
 
-    named = set(claims(folder_of())["figure"]) - {""}
-    assert named <= {"decay", "trained_decay", "accuracy", "training_loss"}
-    assert plots.draw(folder_of()) == []
+
+def test_the_commands_that_claims_name_are_of_the_folders_suite(folder_of, row):
+    commands = claims(folder_of(decay=[row("decay", suite="quick")]))["command"]
+    assert all(command.startswith("rnn-bench run quick --only kind=") for command in commands)
 
 
 def test_every_claim_is_measured_by_the_cpu_suite(folder_of):
-    from bench import suite
-
     kinds = {case.kind for case in suite.load("cpu").cases}
     for command in claims(folder_of())["command"]:
         assert command.rsplit("kind=", 1)[1] in kinds

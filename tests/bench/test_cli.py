@@ -3,6 +3,7 @@
 import datetime
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -171,6 +172,13 @@ def test_misuse_is_one_line_and_exit_code_2(arguments, told, rnn_bench, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.toml"], "misuse left something behind"
 
 
+def test_a_missing_gpu_is_told(rnn_bench, tmp_path):
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        pytest.skip("there is a GPU")
+    line = complaint(rnn_bench("machine", "--backend", "gpu", cwd=tmp_path))
+    assert "--backend gpu: JAX finds no such device" in line
+
+
 def test_an_unknown_verb_is_exit_code_2(rnn_bench, tmp_path):
     done = rnn_bench("measure", cwd=tmp_path)
     assert done.returncode == 2
@@ -284,6 +292,15 @@ def test_running_again_measures_nothing_and_leaves_the_same_bytes(measured, meas
     before, done = measured_again
     assert f"cases: 0 measured, {CASES} done before" in done.stdout
     assert f"{CASES} cases were done before" in done.stderr
+    assert csv_bytes(here / "out") == before
+
+
+def test_running_a_part_of_the_suite_again_keeps_the_rest(measured, measured_again, rnn_bench):
+    here, _ = measured
+    before, _ = measured_again
+    done = rnn_bench("run", "tiny.toml", "--out", "out", "--only", "cell=gru,kind=exactness", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "cases: 0 measured, 1 done before" in done.stdout
     assert csv_bytes(here / "out") == before
 
 

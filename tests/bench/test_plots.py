@@ -100,6 +100,18 @@ def test_a_decay_picture_names_its_cells_gains_and_axes(row, folder_of):
         assert words in svg
 
 
+@pytest.mark.parametrize("change", [{"hidden_size": 8}, {"input_scale": 0.1}, {"forget_bias": 5.0}], ids=str)
+def test_a_decay_picture_draws_no_median_over_different_nets(change, row, folder_of):
+    one = decay_rows(row, cells=("lstm",), gains=(0.5,), value=-1.0)
+    other = [each | change | {"case_id": "other", "log10_spectral_norm": -9.0} for each in one]
+    pictures = [
+        plots.draw(folder_of(name, gradient_norms=norms))[0].read_text(encoding="utf-8")
+        for name, norms in (("one", one), ("both", one + other))
+    ]
+    lines = [len(re.findall(r'<g id="line2d_', picture)) for picture in pictures]
+    assert lines[1] > lines[0], "a line for each of the two nets"
+
+
 def test_a_task_picture_names_verdicts_and_settings(row, folder_of):
     store = folder_of(**task_rows(row, verdict="at_baseline", settings=(("gru", "clip_by_norm"),)))
     pictures = {

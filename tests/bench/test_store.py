@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from bench.errors import UsageError
-from bench.machine import differences
 from bench.schema import COMMON, RESULT_FILES
 from bench.store import Store, read_machine, write_csv
 
@@ -294,6 +293,50 @@ def test_a_read_only_folder_is_told(tmp_path):
         Store(tmp_path).write("c0", {"decay": []})
 
 
+# --- collating some cases
+
+
+def test_only_the_cases_asked_for_are_collated(store, row):
+    for case_id in ("c0", "c1", "old"):
+        store.write(case_id, {"decay": [row("decay", case_id=case_id)]})
+    store.collate({"c0", "c1", "not measured yet"})
+    assert store.read("decay")["case_id"].tolist() == ["c0", "c1"]
+    assert (store.shards / "old.json").is_file(), "what was measured is not thrown away"
+
+
+def test_a_damaged_shard_of_another_case_does_no_harm(store, row):
+    store.write("c0", {"decay": [row("decay")]})
+    (store.shards / "old.json").write_text("{", encoding="utf-8")
+    store.collate({"c0"})
+    assert store.read("decay")["case_id"].tolist() == ["c0"]
+
+
+def test_rows_whose_shards_did_not_come_along_are_kept(store, row):
+    kinds = ("decay", "gradient_norms", "task_accuracy")
+    for case_id in ("c0", "c1"):
+        store.write(case_id, {kind: [sparse(row, kind) | {"case_id": case_id, "seed": 5}] for kind in kinds})
+    store.collate()
+    before = {kind: (store.folder / f"{kind}.csv").read_bytes() for kind in kinds}
+    for path in store.shards.iterdir():
+        path.unlink()
+    store.collate({"c0", "c1"})
+    assert before == {kind: (store.folder / f"{kind}.csv").read_bytes() for kind in kinds}
+    # One of them is measured again: its rows are the new ones, the other's stay.
+    store.write("c1", {"decay": [row("decay", case_id="c1", seed=7)]})
+    store.collate({"c0", "c1"})
+    frame = store.read("decay")
+    assert sorted(zip(frame["case_id"], frame["seed"], strict=True)) == [("c0", 5), ("c1", 7)]
+    assert store.read("task_accuracy")["case_id"].tolist() == ["c0"]
+
+
+def test_a_failure_without_a_shard_is_forgotten(store, row):
+    store.write("c0", {"failures": [row("failures")]}, status="failed")
+    store.collate()
+    (store.shards / "c0.json").unlink()
+    store.collate({"c0"})
+    assert store.kinds() == []
+
+
 # --- reading
 
 
@@ -338,27 +381,27 @@ def test_write_csv_rounds_only_floating_numbers(tmp_path):
 
 
 def test_a_folder_is_claimed_once(store, facts):
-    store.claim(facts, differences)
+    store.claim(facts)
     assert read_machine(store.folder) == facts
     facts["volatile"] = {"command": "rnn-bench run tiny --seeds 2"}
-    store.claim(facts, differences)
+    store.claim(facts)
     assert read_machine(store.folder)["volatile"] == facts["volatile"], "volatile facts may change"
 
 
 def test_a_folder_of_another_machine_is_refused(store, facts):
-    store.claim(facts, differences)
+    store.claim(facts)
     other = {"identity": facts["identity"] | {"dtype": "float64"}, "volatile": {}}
     with pytest.raises(UsageError, match=r"another machine.*--out.*dtype: 'float32' and 'float64'") as error:
-        store.claim(other, differences)
+        store.claim(other)
     assert "machine:" not in str(error.value), "only what differs is named"
     assert read_machine(store.folder) == facts
 
 
 def test_a_key_that_only_one_machine_has_counts(store, facts):
-    store.claim(facts, differences)
+    store.claim(facts)
     other = {"identity": facts["identity"] | {"driver": "580"}, "volatile": {}}
     with pytest.raises(UsageError, match="driver: None and '580'"):
-        store.claim(other, differences)
+        store.claim(other)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"identity": 3}', "null", '"identity"'], ids=repr)

@@ -376,5 +376,24 @@ def test_match_id_is_the_one_that_was_first_published(monkeypatch):
     assert suite.Case("exactness", parameters, (0, 1)).match_id() == GOLDEN_MATCH_ID
 
 
-def test_label_names_what_differs_from_the_defaults(case):
-    assert case.label() == "gradient_norms cell=lstm initialization=orthogonal gain=0.5 forget_bias=1.0"
+def test_a_label_names_what_tells_a_case_from_the_others_of_its_kind():
+    quick = suite.load("quick")
+    told = [quick.label(case) for case in quick.cases]
+    assert told[0] == "exactness elman_tanh"
+    assert "gradient_norms lstm gain=0.5 sequence_length=300" in told
+    assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("name", suite.names())
+def test_no_two_cases_of_a_shipped_suite_have_one_label(name):
+    shipped = suite.load(name)
+    labels = [shipped.label(case) for case in shipped.cases]
+    assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize(
+    "sweep", ["forget_bias = [0.0, 1.0]", 'initialization = ["gaussian", "orthogonal"]', "gain = [1.0, 2.0]"]
+)
+def test_no_two_cases_of_a_sweep_have_one_label(sweep, loaded):
+    swept = loaded(f'[[exactness]]\ncell = "lstm"\n{sweep}\n')
+    assert len({swept.label(case) for case in swept.cases}) == 2

@@ -150,6 +150,13 @@ def test_accuracy_summary_of_seeds_that_all_diverged(accuracy):
     assert math.isnan(told["first_nonfinite_step"])
 
 
+def test_accuracy_summary_counts_a_seed_once_though_two_numbers_of_seeds_were_run(accuracy):
+    first = [{"case_id": "two seeds", "seed": seed} for seed in (0, 1)]
+    later = [{"case_id": "three seeds", "seed": seed} for seed in (0, 1, 2)]
+    told = only_row(tables.accuracy_summary(accuracy(*first, *later)))
+    assert (told["seeds"], told["solved"]) == (3, 3)
+
+
 @pytest.mark.parametrize(
     "change",
     [
