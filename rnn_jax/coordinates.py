@@ -5,10 +5,12 @@ parts. Integers, booleans and random keys have no derivative; they are carried a
 """
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -31,7 +33,7 @@ def real_dtype(tree: Any) -> Any:
             "the state holds no floating or complex numbers, so it has no Jacobian; "
             f"its leaves are {[str(leaf.dtype) for leaf in jax.tree.leaves(tree)]}"
         )
-    return jnp.result_type(*dtypes)
+    return reduce(np.promote_types, dtypes)
 
 
 def ravel_reals(tree: Any) -> tuple[Float[Array, " n"], Callable[[Array], Any]]:

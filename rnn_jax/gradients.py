@@ -137,11 +137,14 @@ def weight_gradient_shares(
         state, xs, length: as for `loss_gradients`.
 
     Returns:
-        share(k) for k = 0..T, shape (T + 1,).
+        share(k) for k = 0..T, shape (T + 1,); NaN where the weight gradient is exactly zero.
 
     Raises:
-        ValueError: the step holds no floating weights, or as `loss_gradients`.
+        ValueError: the step holds no floating weights, the sequence has no step, or as
+            `loss_gradients`.
     """
+    if is_pytree_of_arrays(step):
+        step = jax.tree.map(jnp.asarray, step)  # plain Python numbers have no size
     if not is_pytree_of_arrays(step) or real_size(step) == 0:
         raise ValueError(
             "step must be a pytree of its weights, such as a cell or "
@@ -149,6 +152,10 @@ def weight_gradient_shares(
         )
     gradients = loss_gradients(loss, step, state, xs, length=length)
     state, xs, length = checked(step, state, xs, length)
+    if length == 0:
+        raise ValueError(
+            "xs must hold at least one step: without one there is no weight gradient to share out"
+        )
     return call_compiled(_shares, (step,), state, xs, gradients.state, length=length)
 
 

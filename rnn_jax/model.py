@@ -50,4 +50,4 @@ class Model:
 
         state, _ = jax.lax.scan(advance, self.cell.initial_state(), inputs[:silent])
         _, visible = jax.lax.scan(advance_and_read, state, inputs[silent:])
-        return visible @ self.weight.T + self.bias
+        return visible @ self.weight.T + self.bias[None]

@@ -38,8 +38,8 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     before = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
     try:
         after = jax.eval_shape(lambda h, x: step(h, x), before, one)
-    except TypeError as error:
-        if "dot_general" in str(error) or "shape" in str(error):
+    except (TypeError, AttributeError) as error:
+        if isinstance(error, AttributeError) or "dot_general" in str(error) or "shape" in str(error):
             raise ValueError(
                 f"step does not accept a state of {_shapes(before)} with an input of "
                 f"{_shapes(one)} (is the order (state, x)?): {str(error).splitlines()[0]}"

@@ -161,7 +161,8 @@ def train(
         curves.append(np.asarray(curve))
         scores.append(np.asarray(runs.score))
         if on_progress is not None:
-            on_progress(min(done, step_budget), curves[-1][:, -1, 0])
+            steps = min(done, step_budget)
+            on_progress(steps, curves[-1][:, steps - 1 - (done - evaluate_every), 0])
         if not np.asarray(runs.is_active(step_budget)).any():
             break
     return _result(
@@ -192,7 +193,8 @@ def _result(
         steps_run=np.asarray(runs.step),
         steps_to_solve=solved_step,
         verdict=[
-            _verdict(*facts_of_seed, baseline) for facts_of_seed in zip(solved_step, final_loss, strict=True)
+            _verdict(step, loss, baseline)
+            for step, loss in zip(solved_step.tolist(), final_loss.tolist(), strict=True)
         ],
         first_nonfinite_step=nonfinite_step,
         first_nonfinite_quantity=quantities,

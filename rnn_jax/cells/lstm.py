@@ -70,11 +70,11 @@ class LSTM:
         checked_sizes(input_size, hidden_size)
         dtype = float_dtype(dtype)
         recurrent_key, input_key = jax.random.split(key)
-        bias = jnp.zeros((4, hidden_size), dtype).at[1].set(forget_bias)
+        bias = jnp.zeros((4, hidden_size), jnp.float32).at[1].set(forget_bias)
         return cls(
             weight_hh=stacked_recurrent(recurrent_key, 4, hidden_size, initialization, gain, dtype),
             weight_xh=input_matrix(input_key, 4 * hidden_size, input_size, dtype),
-            bias=bias.ravel(),
+            bias=bias.ravel().astype(dtype),
         )
 
     def initial_state(self) -> LSTMState:

@@ -101,7 +101,7 @@ def jacobian_chain(
     """Norms of the Jacobian of the last state with respect to earlier ones.
 
     The product is accumulated from the last factor backwards, each row with its own integer
-    exponent, so nothing under- or overflows at any length. Memory grows with the states only.
+    exponent, so that no length makes it under- or overflow. Memory grows with the states only.
 
     Args:
         step: a callable `(state, x) -> state`. A cell or `jax.tree_util.Partial(function, params)`

@@ -43,8 +43,10 @@ class ScaledNumber:
 class ScaledMatrix:
     """A matrix held as `mantissa[i, j] * 2**exponent[i]`, one integer exponent a row.
 
+    Within one row, entries further apart than the dtype's range are lost to the larger one.
+
     Attributes:
-        mantissa: shape (rows, columns), entries under 1 in size.
+        mantissa: shape (rows, columns), rows of about unit size.
         exponent: shape (rows,), int32.
     """
 
@@ -75,17 +77,20 @@ def from_array(array: Float[Array, "rows columns"]) -> ScaledMatrix:
 
 def normalized(matrix: Float[Array, "rows columns"], exponent: Int[Array, " rows"]) -> ScaledMatrix:
     """Moves each row's size into its exponent; exact, also for rows of zeros, inf or NaN."""
-    shift = row_exponents(matrix)
+    shift = rowexponent_of(matrix)
     return ScaledMatrix(matrix * power_of_two(-shift, matrix.dtype)[:, None], exponent + shift)
 
 
-def row_exponents(matrix: Float[Array, "rows columns"]) -> Int[Array, " rows"]:
+def rowexponent_of(matrix: Float[Array, "rows columns"]) -> Int[Array, " rows"]:
     """The e for which a row's largest entry lies in [2**(e-1), 2**e); 0 for zero, inf and NaN."""
-    return _exponents(jnp.max(jnp.abs(matrix), axis=1))
+    return exponent_of(jnp.max(jnp.abs(matrix), axis=1))
 
 
-def _exponents(peak: Float[Array, "..."]) -> Int[Array, "..."]:
-    """`frexp`'s exponent, kept where both 2**e and 2**-e are normal: the rest goes next time."""
+def exponent_of(peak: Float[Array, "..."]) -> Int[Array, "..."]:
+    """`frexp`'s exponent; 0 for zero, inf and NaN.
+
+    It is kept where both 2**e and 2**-e are normal numbers; what is left over goes next time.
+    """
     _, exponent = jnp.frexp(peak)
     usable = (peak > 0) & jnp.isfinite(peak)
     limit = _exponent_limit(peak.dtype)

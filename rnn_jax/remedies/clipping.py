@@ -1,13 +1,15 @@
 """Clipping of the whole gradient, by norm or by value."""
 
+from functools import reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from rnn_jax.dtypes import at_least_float32
+from rnn_jax.jacobian.scaled import exponent_of, power_of_two
 from rnn_jax.remedies.remedy import Remedy
 
 
@@ -30,9 +32,16 @@ def clip_by_norm(threshold: float) -> Remedy:
 
     def clip(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         del params
-        norm = global_norm(updates)
-        factor = jnp.where(norm > threshold, threshold / norm, 1.0)
-        return jax.tree.map(lambda leaf: leaf * factor.astype(leaf.dtype), updates), state
+        norm, exponent = _scaled_norm(updates)
+        # In two factors: threshold / norm alone would be flushed to zero for the largest norms.
+        down, factor = power_of_two(-exponent, norm.dtype), threshold / norm
+        too_long = norm * power_of_two(exponent, norm.dtype) > threshold
+
+        def clipped(leaf: Array) -> Array:
+            wide = leaf.astype(norm.dtype)
+            return jnp.where(too_long, wide * down * factor, wide).astype(leaf.dtype)
+
+        return jax.tree.map(clipped, updates), state
 
     transform = optax.GradientTransformation(lambda params: optax.EmptyState(), clip)
     return Remedy("clip_by_norm", threshold, lambda optimizer: optax.chain(transform, optimizer))
@@ -56,11 +65,22 @@ def clip_by_value(threshold: float) -> Remedy:
 
 def global_norm(tree: Any) -> Float[Array, ""]:
     """Euclidean norm over all leaves, right up to the largest finite number; at least float32."""
-    leaves = [at_least_float32(leaf) for leaf in jax.tree.leaves(tree)]
-    peak = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves if leaf.size]))
-    usable = jnp.isfinite(peak) & (peak > 0)
-    scale = jnp.where(usable, peak, 1.0)
-    return scale * jnp.sqrt(sum(jnp.sum(jnp.square(leaf / scale)) for leaf in leaves))
+    norm, exponent = _scaled_norm(tree)
+    return norm * power_of_two(exponent, norm.dtype)
+
+
+def _scaled_norm(tree: Any) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """The norm as mantissa and exponent.
+
+    By powers of two: XLA divides by multiplying with a reciprocal, which is flushed to zero above
+    2**126.
+    """
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(tree)]
+    dtype = reduce(np.promote_types, dtypes, np.dtype(np.float32))
+    leaves = [leaf.astype(dtype) for leaf in jax.tree.leaves(tree) if leaf.size]
+    exponent = exponent_of(jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves])))
+    down = power_of_two(-exponent, dtype)
+    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf * down)) for leaf in leaves)), exponent
 
 
 def _positive(threshold: float) -> None:

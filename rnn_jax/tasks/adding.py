@@ -82,7 +82,8 @@ class Adding:
             return steps(first_key, 0, length // 10), steps(second_key, length // 10, length // 2)
         first = steps(first_key, 0, length)
         other = steps(second_key, 0, length - 1)
-        return first, other + (other >= first)  # uniform over the steps that are not the first
+        # Uniform over the steps that are not the first.
+        return first, other + (other >= first).astype(jnp.int32)
 
     def _scale(self) -> float:
         return 0.5 if self.variant == "mean" else 1.0

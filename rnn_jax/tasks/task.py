@@ -77,7 +77,7 @@ def masked_accuracy(correct: Array, batch: Batch) -> Float[Array, ""]:
 
 def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -> Float[Array, ""]:
     """The fraction of masked targets whose class has the largest output."""
-    return masked_accuracy(jnp.argmax(outputs, axis=-1) == batch.targets, batch)
+    return masked_accuracy(jnp.argmax(outputs, axis=-1).astype(jnp.int32) == batch.targets, batch)
 
 
 def regression_baseline(task: Task, key: Array) -> Float[Array, ""]:
