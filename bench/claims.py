@@ -66,7 +66,7 @@ def _product(store: Store) -> _Finding | None:
     exactness = _read(store, "exactness")
     if exactness is None or exactness.empty:
         return None
-    worst = exactness["relative_error"].max()
+    worst = exactness["relative_error"].fillna(float("inf")).max()
     single = exactness["dtype"].iloc[0] == "float32"
     return _Finding(
         _verdict(worst < (1e-4 if single else 1e-10)),
@@ -167,9 +167,10 @@ def _plain_fails(store: Store) -> _Finding | None:
 
 def _clipping_mends(store: Store) -> _Finding | None:
     accuracy = _read(store, "task_accuracy")
-    broken = _unclipped_expanding(store)
-    if accuracy is None or broken is None or broken.empty:
+    unclipped = _unclipped_expanding(store)
+    if accuracy is None or unclipped is None:
         return None
+    broken = unclipped[unclipped["verdict"] == "diverged"]
     keys = [
         "task",
         "variant",
@@ -181,16 +182,19 @@ def _clipping_mends(store: Store) -> _Finding | None:
         "learning_rate",
         "hidden_size",
     ]
-    settings = broken[keys].drop_duplicates()
-    clipped = accuracy[accuracy["remedy"].str.startswith("clip")].merge(settings, on=keys)
+    clipped = accuracy[accuracy["remedy"].str.startswith("clip")].merge(
+        broken[keys].drop_duplicates(), on=keys
+    )
     if clipped.empty:
         return None
     finite = clipped["verdict"] != "diverged"
-    before = int((broken["verdict"] == "diverged").sum())
+    each = "; ".join(
+        f"{remedy} at gain {gain:g}, T = {length}: {int((part['verdict'] == 'diverged').sum())} of {len(part)}"
+        for (remedy, gain, length), part in clipped.groupby(["remedy", "gain", "task_length"])
+    )
     return _Finding(
         _verdict(finite.all(), finite.any()),
-        f"diverged without clipping {before} of {len(broken)} seeds, with it {int((~finite).sum())} of {len(finite)} "
-        f"({_listed(clipped['verdict'])})",
+        f"diverged without clipping {len(broken)} of {len(unclipped)} seeds; with {each}",
     )
 
 
@@ -204,12 +208,13 @@ def _gating_mends(store: Store) -> _Finding | None:
         return None
     solved = gated["verdict"] == "solved"
     plain_solved = int((plain["verdict"] == "solved").sum())
+    more_than_plain = solved.mean() > plain_solved / len(plain)
     by_cell = "; ".join(
         f"{cell} {int((part['verdict'] == 'solved').sum())} of {len(part)}"
         for cell, part in gated.groupby("cell")
     )
     return _Finding(
-        _verdict(solved.mean() > 0.5, solved.any()),
+        _verdict(solved.mean() > 0.5 and more_than_plain, solved.any() and more_than_plain),
         f"solved at length 100 or more: {by_cell}; {_PLAIN} {plain_solved} of {len(plain)}",
     )
 

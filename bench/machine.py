@@ -67,9 +67,9 @@ def configure(backend: str | None, dtype: str) -> None:
         jax.config.update("jax_platforms", {"cpu": "cpu", "gpu": "cuda"}[backend])
     try:
         jax.devices()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter where JAX has no CUDA plugin
         raise UsageError(
-            f"--backend {backend}: JAX finds no such device: {str(error).splitlines()[0]}"
+            f"--backend {backend}: JAX finds no such device here; leave --backend out to use what there is"
         ) from error
 
 
@@ -80,8 +80,8 @@ def environment(dtype: str) -> Environment:
     device = jax.devices()[0]
     backend = "cpu" if device.platform == "cpu" else "gpu"
     device_kind = _cpu_model() if backend == "cpu" else device.device_kind
-    named = f"{device_kind} {_cores()} cores" if backend == "cpu" else device_kind
-    return Environment(_slug(named), backend, device_kind, jax.__version__, dtype)
+    name = _slug(device_kind) + (f"-{_cores()}-cores" if backend == "cpu" else "")
+    return Environment(name, backend, device_kind, jax.__version__, dtype)
 
 
 def describe(current: Environment, command: list[str]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "packages": {name: _installed(name) for name in _PACKAGES},
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "xla_flags": _without_folders(os.environ.get("XLA_FLAGS", "")),
     }
     volatile = {
         "commit": _git("rev-parse", "HEAD"),
@@ -105,10 +105,15 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
         "driver": _driver(),
         "kernel": platform.release(),
         "memory_bytes": _memory_bytes(),
-        "finished_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["rnn-bench", *command]),
+        "command": _without_folders(" ".join(["rnn-bench", *command])),
     }
     return {"identity": identity, "volatile": volatile}
+
+
+def finished(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts with the time of day, now."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {**facts, "volatile": {**facts["volatile"], "finished_utc": now}}
 
 
 def identity_hash(facts: Mapping[str, Any]) -> str:
@@ -121,6 +126,11 @@ def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
     keys = sorted({*left["identity"], *right["identity"]})
     pairs = ((key, left["identity"].get(key), right["identity"].get(key)) for key in keys)
     return [f"{key}: {one!r} and {other!r}" for key, one, other in pairs if one != other]
+
+
+def _without_folders(text: str) -> str:
+    """Absolute paths cut to their last part: the folders before it can name a person."""
+    return re.sub(r"(^|[\s=:,'\"])/(?:[^\s/'\"]+/)*([^\s/'\"]*)", r"\1\2", text)
 
 
 def _slug(text: str) -> str:

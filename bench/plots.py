@@ -4,6 +4,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.store import Store
+from bench.store import Store, write_bytes
 
 # Okabe & Ito 2008: distinct for all common forms of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -31,6 +32,24 @@ _STYLE = {
     "figure.constrained_layout.use": True,
 }
 _REACH = -3.0
+_NET = [
+    "gain",
+    "initialization",
+    "forget_bias",
+    "hidden_size",
+    "input_size",
+    "input_scale",
+    "sequence_length",
+]
+_TRAINED = [
+    "gain",
+    "initialization",
+    "forget_bias",
+    "hidden_size",
+    "optimizer",
+    "learning_rate",
+    "batch_size",
+]
 
 
 def draw(store: Store) -> list[Path]:
@@ -63,21 +82,21 @@ def _decay(store: Store) -> Figure | None:
     low, high = -12.5, 12.5
     for axes, cell in zip(panels, cells, strict=True):
         of_cell = norms[norms["cell"] == cell]
-        for gain, colour, line in zip(
-            sorted(of_cell["gain"].unique()), cycle(COLOURS), cycle(_LINES), strict=False
-        ):
-            lags, middle, least, most = _over_runs(of_cell[of_cell["gain"] == gain], "log10_spectral_norm")
+        nets = list(of_cell.groupby(_NET, dropna=False, sort=True))
+        varying = _varying(of_cell, _NET[1:])
+        for (_, of_net), colour, line in zip(nets, cycle(COLOURS), cycle(_LINES), strict=False):
+            lags, middle, least, most = _over_runs(of_net, "log10_spectral_norm")
+            label = _told(of_net.iloc[0], ["gain", *varying])
             axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
-            axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=f"gain {gain:g}")
+            axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
         axes.axhline(_REACH, color="0.4", linewidth=0.8)
-        axes.text(0.99, _REACH, "reach: 1e-3", color="0.3", fontsize=7, ha="right", va="bottom",
-                  transform=axes.get_yaxis_transform())  # fmt: skip
         axes.set(title=cell, ylim=(low, high), xlabel="lag T − t (steps)")
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: _columns(len(cells))]:
         axes.set_ylabel("log10 of the norm of dh_T/dh_t")
     figure.suptitle(
-        "How far the gradient reaches: median over seeds and sequences, band from least to most", fontsize=11
+        "How far the gradient reaches: median over seeds and sequences, band from least to most; grey: a norm of 1e-3",
+        fontsize=11,
     )
     return figure
 
@@ -109,7 +128,7 @@ def _trained_decay(store: Store) -> Figure | None:
         axes.set_ylabel("log10 of the norm of dh_T/dh_t")
     first = settings.iloc[0]
     figure.suptitle(
-        f"Before and after training on {first['task']} ({first['variant']}), T = {first['task_length']}",
+        f"Before and after training on {first['task']} ({first['variant']}), T = {first['task_length']}; grey: a norm of 1e-3",
         fontsize=11,
     )
     return figure
@@ -125,10 +144,12 @@ def _accuracy(store: Store) -> Figure | None:
     if not tasks:
         return None
     figure, panels = _panels(len(tasks), shared_y=True)
-    labels = sorted({_line_name(row) for row in accuracy.itertuples()})
+    kinds = accuracy.groupby(["cell", "remedy", "remedy_strength"], dropna=False)
+    varying = [name for name in _TRAINED if any(_varying(of_kind, [name]) for _, of_kind in kinds)]
+    labels = sorted({_line_name(row, varying) for row in accuracy.itertuples()})
     looks = dict(zip(labels, zip(cycle(COLOURS), cycle(_MARKERS), cycle(_LINES), strict=False), strict=False))
     for axes, ((task, variant), of_task) in zip(panels, tasks, strict=True):
-        names = pd.Series([_line_name(row) for row in of_task.itertuples()], index=of_task.index)
+        names = pd.Series([_line_name(row, varying) for row in of_task.itertuples()], index=of_task.index)
         lengths = sorted(of_task["task_length"].unique())
         drawn = sorted(names.unique())
         for place, label in enumerate(drawn):
@@ -227,13 +248,28 @@ def _over_runs(norms: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray
     )
 
 
-def _line_name(row: object) -> str:
-    remedy = row.remedy if row.remedy == "none" else f"{row.remedy} {row.remedy_strength:g}"  # pyright: ignore[reportAttributeAccessIssue]
-    return f"{row.cell}, {remedy}"  # pyright: ignore[reportAttributeAccessIssue]
+def _varying(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that hold more than one value."""
+    return [name for name in columns if len(frame[name].unique()) > 1]
+
+
+def _told(row: pd.Series, columns: Sequence[str]) -> str:
+    """The values of a row, each with its name unless it is a text."""
+    values = [(name, row[name]) for name in columns if pd.notna(row[name])]
+    return ", ".join(
+        str(v) if isinstance(v, str) else f"{name.replace('_', ' ')} {v:g}" for name, v in values
+    )
+
+
+def _line_name(row: object, varying: Sequence[str] = ()) -> str:
+    """Cell and remedy, and what else tells the line from the others of that cell and remedy."""
+    remedy = row.remedy if row.remedy == "none" else f"{row.remedy} {row.remedy_strength:g}"
+    more = _told(pd.Series({name: getattr(row, name) for name in varying}), varying)
+    return ", ".join(part for part in (row.cell, remedy, more) if part)
 
 
 def _setting(row: object) -> str:
-    return f"{_line_name(row)}\ngain {row.gain:g}, {row.optimizer} {row.learning_rate:g}"  # pyright: ignore[reportAttributeAccessIssue]
+    return f"{_line_name(row)}\ngain {row.gain:g}, {row.optimizer} {row.learning_rate:g}"
 
 
 def _counts(verdicts: pd.Series) -> str:
@@ -267,8 +303,8 @@ def _panels(count: int, *, shared_y: bool) -> tuple[Figure, list[Axes]]:
 
 
 def _save(figure: Figure, path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
-        target = path.with_suffix(suffix)
-        figure.savefig(target, dpi=110, metadata=metadata)
-        yield target
+        picture = BytesIO()
+        figure.savefig(picture, format=suffix[1:], dpi=110, metadata=metadata)
+        write_bytes(path.with_suffix(suffix), picture.getvalue())
+        yield path.with_suffix(suffix)

@@ -35,6 +35,8 @@ def filled(text: str, root: Path) -> str:
 
     def part(match: re.Match[str]) -> str:
         folder, name, columns = match["folder"], match["table"], match["columns"]
+        if not (root / folder).is_dir():
+            raise UsageError(f"README.md: there is no folder {folder}")
         available = dict(tables(Store(root / folder)))
         if name not in available:
             raise UsageError(f"README.md: {folder} has no table {name!r}; it has {', '.join(available)}")
@@ -48,11 +50,15 @@ def filled(text: str, root: Path) -> str:
         assert isinstance(table, pd.DataFrame)
         return f"{match['start']}\n{markdown(table)}{match['end']}"
 
+    complete = len(_PART.findall(text))
+    if complete != text.count(_START):
+        raise UsageError(f"README.md: {text.count(_START)} parts begin but {complete} end with <!-- end -->")
     return _PART.sub(part, text)
 
 
+_START = "<!-- results "
 _PART = re.compile(
-    r"(?P<start><!-- results (?P<folder>\S+) (?P<table>\w+)(?:: (?P<columns>[^>]*?))? -->)\n.*?(?P<end><!-- end -->)",
+    r"(?P<start><!-- results (?P<folder>\S+) (?P<table>\w+)(?:: (?P<columns>[^>]*?))? -->)\n(?:(?!<!-- results ).)*?(?P<end><!-- end -->)",
     re.DOTALL,
 )
 

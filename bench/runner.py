@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bench import tables
 from bench.cases import KINDS
 from bench.cases.cell import setting_columns
-from bench.machine import Environment
+from bench.machine import Environment, finished
 from bench.schema import FAILURES
 from bench.store import Store
 from bench.suite import Case, Suite
@@ -75,7 +75,7 @@ def run(
             else:
                 progress.done(perf_counter() - started)
     finally:
-        store.write_machine(machine)
+        store.write_machine(finished(machine))
         store.collate({*also_kept, *(case.case_id(environment) for case in suite.cases)})
     tables.derive(store)
     return Outcome(len(todo) - failed, found_done, failed)

@@ -201,7 +201,7 @@ TRAINING_CURVES = ResultFile(
         Column("variant", "text", "which of its published definitions"),
         Column("remedy", "text", "what was done about vanishing or exploding gradients"),
         Column("remedy_strength", "number", "the remedy's one number"),
-        Column("step", "integer", "training step, from 1; about 100 a run, and the last one"),
+        Column("step", "integer", "training step, from 1; about 50 a run, and the last one"),
         Column("loss", "number", "training loss at that step; empty where it was NaN"),
         Column("gradient_norm", "number", "norm of the whole gradient before clipping"),
     ),
@@ -223,7 +223,9 @@ TIMINGS = ResultFile(
         Column("seed_count", "integer", "nets at once"),
         Column("process", "integer", "number of the fresh process"),
         Column("round", "integer", "number of the interleaved round"),
-        Column("inner_calls", "integer", "calls in one sample"),
+        Column(
+            "inner_calls", "integer", "calls in one sample, so many that it lasts a millisecond", is_time=True
+        ),
         Column("run_s", "number", "seconds a call", is_time=True),
         Column(
             "compile_s", "number", "seconds that the first call took longer than the median", is_time=True

@@ -3,6 +3,7 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
+import itertools
 import json
 import os
 import tempfile
@@ -44,7 +45,7 @@ class Store:
     def write(self, case_id: str, tables: Mapping[str, Rows], *, status: str = "done") -> None:
         """Keeps what a case gave: rows by kind of result file."""
         content = {"schema_version": SCHEMA_VERSION, "case_id": case_id, "status": status, "tables": tables}
-        _write(self.shards / f"{case_id}.json", json.dumps(content))
+        write_text(self.shards / f"{case_id}.json", json.dumps(content))
 
     def claim(self, facts: Mapping[str, Any]) -> None:
         """Makes the folder this machine's, or refuses.
@@ -65,7 +66,7 @@ class Store:
 
     def write_machine(self, machine: Mapping[str, Any]) -> None:
         """Writes `machine.json`."""
-        _write(self.folder / "machine.json", json.dumps(machine, indent=2, sort_keys=True) + "\n")
+        write_text(self.folder / "machine.json", json.dumps(machine, indent=2, sort_keys=True) + "\n")
 
     def collate(self, case_ids: Collection[str] | None = None) -> dict[str, pd.DataFrame]:
         """Writes every CSV file anew, and returns them by kind.
@@ -81,17 +82,20 @@ class Store:
         """
         shards = {path.stem: path for path in sorted(self.shards.glob("*.json"))}
         wanted = set(shards) if case_ids is None else set(case_ids)
-        collected: dict[str, list[pd.DataFrame]] = {
-            kind: [self._rows_without_shard(kind, wanted - set(shards))] for kind in RESULT_FILES
-        }
+        tables = []
+        without_shard = set(wanted)
         for case_id in sorted(wanted & set(shards)):
             shard = self._load(shards[case_id])
             if shard is None:
                 raise UsageError(
                     f"{shards[case_id]} is not a whole shard; delete it, and `run` measures its case again"
                 )
-            for kind, rows in shard["tables"].items():
-                collected[kind].append(_typed(RESULT_FILES[kind], rows))
+            tables.append(shard["tables"])
+            if shard["status"] == "done":
+                without_shard.discard(case_id)
+        collected = {kind: [self._rows_of(kind, without_shard)] for kind in RESULT_FILES}
+        for kind, rows in itertools.chain.from_iterable(table.items() for table in tables):
+            collected[kind].append(_typed(RESULT_FILES[kind], rows))
         frames = {}
         for kind, parts in collected.items():
             path = self.folder / f"{kind}.csv"
@@ -103,7 +107,7 @@ class Store:
                 path.unlink()
         return frames
 
-    def _rows_without_shard(self, kind: str, case_ids: set[str]) -> pd.DataFrame:
+    def _rows_of(self, kind: str, case_ids: set[str]) -> pd.DataFrame:
         if kind == FAILURES.kind or not case_ids or kind not in self.kinds():
             return _typed(RESULT_FILES[kind], [])
         frame = self.read(kind)
@@ -174,12 +178,37 @@ def read_machine(folder: Path) -> dict[str, Any]:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Writes a DataFrame as this project's CSV: UTF-8, LF, nine significant digits."""
-    _write(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.9g"))
+    write_text(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.9g"))
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file whole or not at all."""
-    _write(path, text)
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: a temporary file, fsync, rename.
+
+    Raises:
+        UsageError: the folder or the disk does not take it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}; what was finished before is kept"
+        ) from error
 
 
 def _typed(file: ResultFile, rows: Rows) -> pd.DataFrame:
@@ -205,24 +234,3 @@ def _ordered(file: ResultFile, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(
         [*case, "seed", *file.order], kind="stable", na_position="first", ignore_index=True
     )
-
-
-def _write(path: Path, text: str) -> None:
-    """Temporary file, fsync, rename: the file is there whole, or as it was before."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}; what was finished before is kept"
-        ) from error

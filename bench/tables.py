@@ -9,34 +9,48 @@ from pathlib import Path
 import pandas as pd
 
 from bench.claims import claims
+from bench.errors import UsageError
 from bench.store import Store, write_csv, write_text
 
 _NET = [
     "cell",
     "initialization",
     "gain",
+    "forget_bias",
     "hidden_size",
+    "input_size",
     "input_kind",
     "input_scale",
     "sequence_length",
     "dtype",
 ]
 _TASK = [
-    "task", "variant", "task_length", "cell", "initialization", "gain", "hidden_size", "remedy",
-    "remedy_strength", "optimizer", "learning_rate", "step_budget", "dtype",
+    "task", "variant", "task_length", "cell", "initialization", "gain", "forget_bias", "hidden_size", "remedy",
+    "remedy_strength", "optimizer", "learning_rate", "batch_size", "step_budget", "dtype",
 ]  # fmt: skip
 VERDICTS = ("solved", "better_than_baseline", "at_baseline", "diverged")
 
 
 def derive(store: Store) -> None:
-    """Writes every derived table, as CSV and Markdown, and every picture of a result folder."""
+    """Writes every derived table, as CSV and Markdown, and every picture of a result folder.
+
+    Raises:
+        UsageError: there is no such folder, or one of its CSV files cannot be read.
+    """
     from bench import plots
 
+    if not store.folder.is_dir():
+        raise UsageError(f"{store.folder} is not a folder; name one that `rnn-bench run` wrote")
     folder = store.folder / "tables"
+    written = plots.draw(store)
     for name, table in tables(store):
+        written += [folder / f"{name}.csv", folder / f"{name}.md"]
         write_csv(folder / f"{name}.csv", table)
         write_text(folder / f"{name}.md", markdown(table))
-    plots.draw(store)
+    for derived in (folder, store.folder / "figures"):
+        for path in derived.glob("*"):
+            if path not in written:
+                path.unlink()  # made from a CSV file that is there no more
 
 
 def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -130,24 +144,31 @@ def accuracy_summary(accuracy: pd.DataFrame) -> pd.DataFrame:
             }
         )
 
-    return _grouped(accuracy, _TASK, summary)
+    # A seed that was run as one of several numbers of seeds counts once.
+    return _grouped(accuracy.drop_duplicates([*_TASK, "seed"]), _TASK, summary)
 
 
 def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
     """Time of a chain over the time of the bare product loop, by pairs of the same round."""
-    keys = ["cell", "hidden_size", "state_size", "sequence_length", "dtype"]
-    wide = timings[timings["operation"] == "jacobian_chain"].pivot_table(
-        index=[*keys, "round"], columns="implementation", values="run_s", aggfunc="first"
+    keys = [
+        "cell", "initialization", "gain", "forget_bias", "input_size", "hidden_size", "state_size",
+        "sequence_length", "dtype",
+    ]  # fmt: skip
+    chains = timings[timings["operation"] == "jacobian_chain"]
+    of = dict(list(chains.groupby("implementation")))
+    if not {"rnn_jax", "bare_products"} <= of.keys():
+        return pd.DataFrame(columns=keys)
+    wide = of["rnn_jax"].merge(
+        of["bare_products"][["case_id", "round", "run_s"]], on=["case_id", "round"], suffixes=("", "_bare")
     )
-    wide = wide.reset_index()
-    wide["ratio"] = wide["rnn_jax"] / wide["bare_products"]
+    wide["ratio"] = wide["run_s"] / wide["run_s_bare"]
 
     def summary(group: pd.DataFrame) -> pd.Series:
         return pd.Series(
             {
                 "rounds": len(group),
-                "chain_s": group["rnn_jax"].median(),
-                "bare_products_s": group["bare_products"].median(),
+                "chain_s": group["run_s"].median(),
+                "bare_products_s": group["run_s_bare"].median(),
                 "ratio": group["ratio"].median(),
                 "ratio_least": group["ratio"].min(),
                 "ratio_most": group["ratio"].max(),
@@ -159,10 +180,15 @@ def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
 
 def exactness_summary(exactness: pd.DataFrame) -> pd.DataFrame:
     """Largest relative distance of the chain from jacrev of the unrolled net, by cell and lag."""
-    keys = ["cell", "gain", "hidden_size", "dtype", "lag"]
+    keys = ["cell", "initialization", "gain", "forget_bias", "hidden_size", "dtype", "lag"]
 
     def summary(group: pd.DataFrame) -> pd.Series:
-        return pd.Series({"seeds": len(group), "largest_relative_error": group["relative_error"].max()})
+        return pd.Series(
+            {
+                "seeds": len(group),
+                "largest_relative_error": group["relative_error"].fillna(float("inf")).max(),
+            }
+        )
 
     return _grouped(exactness, keys, summary)
 

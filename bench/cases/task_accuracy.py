@@ -21,7 +21,7 @@ from rnn_jax.training import EVALUATION_EXAMPLES
 VERSION = 1
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
 _VARIANTS = tuple(variant for task in rj.tasks.TASKS.values() for variant in task.VARIANTS)
-_CURVE_POINTS = 100
+_CURVE_POINTS = 50
 
 PARAMETERS = (
     *CELL_PARAMETERS,
@@ -192,7 +192,7 @@ def _reach(before: Reading, after: Reading) -> dict[str, Any]:
 
 
 def _curve(result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:
-    """About a hundred points of the training curve, with its first and last steps."""
+    """About fifty points of the training curve, with its first and last steps."""
     steps_run = int(result.steps_run[seed])
     steps = np.unique(np.linspace(1, steps_run, min(_CURVE_POINTS, steps_run)).round().astype(int))
     return [

@@ -256,14 +256,14 @@ CLIPPED = {"remedy": "clip_by_norm", "remedy_strength": 1.0, "case_id": "clipped
         (
             [nan_at(9), nan_at(5, seed=1), expanding("solved", **CLIPPED)],
             "holds",
-            "without clipping 2 of 2 seeds, with it 0 of 1",
+            "without clipping 2 of 2 seeds; with clip_by_norm at gain 1.5, T = 100: 0 of 1",
         ),
         (
             [nan_at(9), expanding("solved", **CLIPPED), expanding("diverged", seed=1, **CLIPPED)],
             "in part",
-            "with it 1 of 2",
+            "T = 100: 1 of 2",
         ),
-        ([nan_at(9), expanding("diverged", **CLIPPED)], "does not hold", "with it 1 of 1"),
+        ([nan_at(9), expanding("diverged", **CLIPPED)], "does not hold", "T = 100: 1 of 1"),
         ([nan_at(9)], "not measured here", ""),
         ([expanding("solved", **CLIPPED)], "not measured here", ""),
         # Clipped runs of another setting say nothing about this one.

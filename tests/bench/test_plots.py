@@ -96,7 +96,7 @@ def test_other_data_give_another_picture(row, folder_of):
 
 def test_a_decay_picture_names_its_cells_gains_and_axes(row, folder_of):
     svg = plots.draw(folder_of(gradient_norms=decay_rows(row)))[0].read_text(encoding="utf-8")
-    for words in ("elman_tanh", "lstm", "gain 0.5", "gain 1.5", "lag T − t (steps)", "reach: 1e-3"):
+    for words in ("elman_tanh", "lstm", "gain 0.5", "gain 1.5", "lag T − t (steps)", "a norm of 1e-3"):
         assert words in svg
 
 

@@ -41,7 +41,7 @@ def test_marked_parts_are_replaced_and_the_rest_is_kept(root):
         "| cell | rate_nats_per_step |\n|---|---|\n| gru | -0.25 |\n<!-- end -->\n\nBetween.\n"
     ) in filled
     assert "old | text" not in filled
-    assert "| elman_tanh | 1 | 4 | float32 | 7 | 1 | 1e-07 |" in filled
+    assert "| elman_tanh | gaussian | 1 |  | 4 | float32 | 7 | 1 | 1e-07 |" in filled
     assert filled.startswith("# Title\n\nBefore. <!-- a comment of one's own -->\n")
     assert filled.endswith("<!-- end -->\nAfter, with a backslash \\1 and \\g<start>.\n")
 
