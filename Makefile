@@ -11,6 +11,8 @@ DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>
 CUDA := $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo cuda13 || echo cuda12))
 EXTRAS := $(CUDA)
 comma := ,
+# Two processes, each test file in one of them; several on one GPU must not each take all of its memory.
+PYTEST = XLA_PYTHON_CLIENT_PREALLOCATE=false $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 .PHONY: bench test lint tables check clean
 
@@ -18,7 +20,7 @@ bench: $(VENV)/.installed
 	$(VENV)/bin/rnn-bench run $(SUITE) $(if $(OUT),--out $(OUT))
 
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest
+	$(PYTEST)
 
 lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff check .
