@@ -7,7 +7,7 @@ SUITE ?= quick
 OUT ?=
 
 # The CUDA build of JAX where a driver answers: CUDA 13 needs driver 580 or later.
-DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1 | cut -d. -f1)
+DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1 | grep -oE '^[0-9]+')
 CUDA := $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo cuda13 || echo cuda12))
 EXTRAS := $(CUDA)
 comma := ,

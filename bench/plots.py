@@ -32,6 +32,8 @@ _STYLE = {
     "figure.constrained_layout.use": True,
 }
 _REACH = -3.0
+PICTURES = ("decay", "trained_decay", "accuracy", "training_loss")
+SUFFIXES = (".svg", ".png")
 _NET = [
     "gain",
     "initialization",

@@ -77,7 +77,8 @@ def run(
     finally:
         store.write_machine(finished(machine))
         store.collate({*also_kept, *(case.case_id(environment) for case in suite.cases)})
-    tables.derive(store)
+    if store.kinds():
+        tables.derive(store)
     return Outcome(len(todo) - failed, found_done, failed)
 
 

@@ -114,7 +114,7 @@ DECAY = ResultFile(
         Column(
             "step_norm_bound_nats_per_step",
             "number",
-            "mean of log of the largest singular value of single step Jacobians: the rate's upper bound",
+            "mean of log of the largest singular value of J_t, from 32 steps t spread over the last 9/10 of the sequence: an estimate of the rate's upper bound",
         ),
         Column(
             "reach_steps", "number", "smallest lag from which the averaged spectral norm stays under 1e-3"
@@ -186,8 +186,12 @@ TASK_ACCURACY = ResultFile(
             "rate_before_nats_per_step", "number", "of the initial net on the task's inputs, as in decay.csv"
         ),
         Column("rate_after_nats_per_step", "number", "of the trained net, or the last finite one"),
-        Column("reach_before_steps", "number", "as in decay.csv"),
-        Column("reach_after_steps", "number", "as in decay.csv"),
+        Column(
+            "reach_before_steps",
+            "number",
+            "as in decay.csv: sequence_length where the norm never stays under 1e-3",
+        ),
+        Column("reach_after_steps", "number", "likewise"),
         Column("train_s", "number", "seconds of training, all seeds of the case together", is_time=True),
         Column("compile_s", "number", "seconds of compiling it", is_time=True),
     ),

@@ -64,6 +64,19 @@ class Store:
                 )
         self.write_machine(facts)
 
+    def refuse_other_suites(self, suite: str) -> None:
+        """Keeps one suite's results from taking the place of another's.
+
+        Raises:
+            UsageError: the CSV files hold rows of a suite of another name.
+        """
+        for kind in self.kinds():
+            others = sorted(set(self.read(kind)["suite"]) - {suite})
+            if others:
+                raise UsageError(
+                    f"{self.folder} holds results of suite {others[0]!r}; choose another --out for {suite!r}"
+                )
+
     def write_machine(self, machine: Mapping[str, Any]) -> None:
         """Writes `machine.json`."""
         write_text(self.folder / "machine.json", json.dumps(machine, indent=2, sort_keys=True) + "\n")

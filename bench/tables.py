@@ -28,6 +28,7 @@ _TASK = [
     "task", "variant", "task_length", "cell", "initialization", "gain", "forget_bias", "hidden_size", "remedy",
     "remedy_strength", "optimizer", "learning_rate", "batch_size", "step_budget", "dtype",
 ]  # fmt: skip
+TABLES = ("decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "claims")
 VERDICTS = ("solved", "better_than_baseline", "at_baseline", "diverged")
 
 
@@ -41,16 +42,20 @@ def derive(store: Store) -> None:
 
     if not store.folder.is_dir():
         raise UsageError(f"{store.folder} is not a folder; name one that `rnn-bench run` wrote")
+    if not store.kinds():
+        raise UsageError(f"{store.folder} holds no result file; name a folder that `rnn-bench run` wrote")
     folder = store.folder / "tables"
     written = plots.draw(store)
     for name, table in tables(store):
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
         write_csv(folder / f"{name}.csv", table)
         write_text(folder / f"{name}.md", markdown(table))
-    for derived in (folder, store.folder / "figures"):
-        for path in derived.glob("*"):
-            if path not in written:
-                path.unlink()  # made from a CSV file that is there no more
+    known = [folder / f"{name}{suffix}" for name in TABLES for suffix in (".csv", ".md")]
+    known += [
+        store.folder / "figures" / f"{name}{suffix}" for name in plots.PICTURES for suffix in plots.SUFFIXES
+    ]
+    for path in set(known) - set(written):
+        path.unlink(missing_ok=True)  # made from a CSV file that is there no more
 
 
 def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -95,6 +100,10 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             table = available[name]
             if name == "decay_summary":
                 table = table[table["input_kind"] == "white_noise"]
+                censored = table["reach_censored_seeds"] * 2 > table["seeds"]
+                reach = [f"{steps:.4g}" if steps == steps else "" for steps in table["reach_steps"]]
+                shown = [f">{steps}" if over else steps for steps, over in zip(reach, censored, strict=True)]
+                table = table.assign(reach_steps=shown)
             yield title, table[list(columns)].rename(columns=columns)
 
 

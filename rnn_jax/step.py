@@ -38,8 +38,11 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     before = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
     try:
         after = jax.eval_shape(lambda h, x: step(h, x), before, one)
-    except (TypeError, AttributeError) as error:
-        if isinstance(error, AttributeError) or "dot_general" in str(error) or "shape" in str(error):
+    except (TypeError, AttributeError, ValueError) as error:
+        foreign = isinstance(error, AttributeError) or any(
+            word in str(error) for word in ("dot_general", "matmul", "shape", "ndim")
+        )
+        if foreign:
             raise ValueError(
                 f"step does not accept a state of {_shapes(before)} with an input of "
                 f"{_shapes(one)} (is the order (state, x)?): {str(error).splitlines()[0]}"
@@ -76,10 +79,12 @@ def _call(function, static, *operands):
 
 
 def is_pytree_of_arrays(tree: Any) -> bool:
-    """True for a pytree whose leaves are all arrays or numbers, such as a cell; False for a plain function."""
+    """True for None and for a pytree of arrays or numbers, such as a cell; False for a plain function."""
     leaves = jax.tree.leaves(tree)
-    if len(leaves) == 1 and leaves[0] is tree:
-        return False
+    if tree is None:
+        return True
+    if not leaves or (len(leaves) == 1 and leaves[0] is tree):
+        return False  # a Partial without parameters reads its weights from elsewhere, as a function does
     return all(isinstance(leaf, int | float | complex) or hasattr(leaf, "dtype") for leaf in leaves)
 
 

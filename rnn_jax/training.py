@@ -131,8 +131,16 @@ def train(
         "step_budget": step_budget,
         "evaluate_every": evaluate_every,
     }.items():
-        if value < 1:
-            raise ValueError(f"{name} must be positive, got {value}")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+    if remedy is not None and not isinstance(remedy, Remedy):
+        raise ValueError(
+            f"remedy must be made by rnn_jax.remedies, such as clip_by_norm(1.0), got {remedy!r}"
+        )
+    if optimizer is not None and not hasattr(optimizer, "update"):
+        raise ValueError(f"optimizer must be an optax optimiser such as optax.adam(2e-3), got {optimizer!r}")
+    if isinstance(task, type):
+        raise ValueError(f"task must be a task such as {task.__name__}(100), got the class itself")
     evaluate_every = min(evaluate_every, step_budget)
     remedy = none() if remedy is None else remedy
     optimizer = remedy.adapt_optimizer(optax.adam(2e-3) if optimizer is None else optimizer)
@@ -165,6 +173,7 @@ def train(
             on_progress(steps, curves[-1][:, steps - 1 - (done - evaluate_every), 0])
         if not np.asarray(runs.is_active(step_budget)).any():
             break
+    train_s = perf_counter() - started
     return _result(
         runs,
         initial_model=initial_model,
@@ -173,7 +182,7 @@ def train(
         scores=np.stack(scores, axis=1),
         evaluation_steps=np.minimum(np.arange(1, len(scores) + 1) * evaluate_every, step_budget),
         compile_s=compile_s,
-        train_s=perf_counter() - started,
+        train_s=train_s,
     )
 
 

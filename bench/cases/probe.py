@@ -89,7 +89,10 @@ def probe(
         "reach_censored": decay.reach_censored,
         "explosion_lag_steps": decay.explosion_lag,
         "regime": decay.regime,
-        "lag_of_half_update_steps": float(np.argmax(share <= 0.5)),
+        # No weight gradient at all, as in a rectified net that is off: then there is no half of it.
+        "lag_of_half_update_steps": float(np.argmax(share <= 0.5))
+        if np.isfinite(share).all()
+        else float("nan"),
         "share_beyond_half_length": float(share[inputs.shape[1] // 2]),
     }
     return Reading(rows, decay_row)

@@ -57,6 +57,7 @@ def run(
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; choose a folder")
     store = Store(folder)
+    store.refuse_other_suites(chosen.name)
     store.claim(facts)
     estimate = f" (about {chosen.estimate_s} s on two cores)" if chosen is whole and chosen.estimate_s else ""
     say(

@@ -73,7 +73,7 @@ class JacobianChain:
         return self.output_norm.log()
 
     def product(self, lag: int) -> ScaledMatrix:
-        """The matrix dh_T/dh_{T-lag} itself, computed again.
+        """The matrix dh_T/dh_{T-lag} itself, computed again, from the step as it is now.
 
         Raises:
             ValueError: `lag` lies outside 0..T, or the chain came out of `jit` or `vmap`.

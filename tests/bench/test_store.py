@@ -421,3 +421,10 @@ def test_machine_json_is_sorted_and_ends_in_a_line_feed(store, facts):
     store.write_machine(facts)
     text = (store.folder / "machine.json").read_text(encoding="utf-8")
     assert text == json.dumps(facts, indent=2, sort_keys=True) + "\n"
+
+
+def test_another_suite_does_not_take_the_folder(row, folder_of):
+    store = folder_of(decay=[row("decay", suite="mine")])
+    store.refuse_other_suites("mine")
+    with pytest.raises(UsageError, match="holds results of suite 'mine'; choose another --out for 'quick'"):
+        store.refuse_other_suites("quick")

@@ -318,3 +318,18 @@ def test_terminal_tables_leave_out_what_a_task_drives(row, folder_of):
     ((title, table),) = tables.terminal_tables(store.folder)
     assert "white-noise" in title
     assert table["rate/step"].tolist() == [-1.0]
+
+
+def test_derive_leaves_files_of_other_names_alone(row, folder_of):
+    store = folder_of(decay=[row("decay")])
+    mine = store.folder / "tables" / "mine.tex"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    tables.derive(store)
+    assert mine.read_text() == "mine"
+    assert (store.folder / "tables" / "decay_summary.csv").is_file()
+
+
+def test_derive_refuses_a_folder_without_results(tmp_path):
+    with pytest.raises(UsageError, match="holds no result file"):
+        tables.derive(Store(tmp_path))

@@ -437,3 +437,17 @@ def test_a_norm_that_was_not_asked_for_says_how_to_ask(gru, xs):
         chain.log_spectral_norm  # noqa: B018 - the property raises
     with pytest.raises(ValueError, match="give output="):
         chain.log_output_norm  # noqa: B018
+
+
+def test_a_partial_without_parameters_is_never_stale():
+    """It reads its weight from elsewhere, as a plain function does."""
+    weight = {"value": 0.5}
+
+    def step(state, _):
+        return weight["value"] * state
+
+    partial = jax.tree_util.Partial(step)
+    halves = jacobian_chain(partial, jnp.ones(1), None, length=10).log_frobenius_norm[-1]
+    weight["value"] = 2.0
+    doubles = jacobian_chain(partial, jnp.ones(1), None, length=10).log_frobenius_norm[-1]
+    np.testing.assert_allclose([halves, doubles], [-10 * np.log(2), 10 * np.log(2)])
