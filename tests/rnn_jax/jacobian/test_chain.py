@@ -447,7 +447,7 @@ def test_a_partial_without_parameters_is_never_stale():
         return weight["value"] * state
 
     partial = jax.tree_util.Partial(step)
-    halves = jacobian_chain(partial, jnp.ones(1), None, length=10).log_frobenius_norm[-1]
+    halves = rj.jacobian_chain(partial, jnp.ones(1), None, length=10).log_frobenius_norm[-1]
     weight["value"] = 2.0
-    doubles = jacobian_chain(partial, jnp.ones(1), None, length=10).log_frobenius_norm[-1]
+    doubles = rj.jacobian_chain(partial, jnp.ones(1), None, length=10).log_frobenius_norm[-1]
     np.testing.assert_allclose([halves, doubles], [-10 * np.log(2), 10 * np.log(2)])
