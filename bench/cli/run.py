@@ -34,8 +34,7 @@ def run(
 ) -> None:
     """Measure a suite: writes CSV files, tables and pictures.
 
-    A run can be stopped at any time. The same command goes on where it stopped, and measures again
-    only what failed.
+    A run can be stopped at any time; the same command goes on from there.
     """
     # JAX reads its settings when it is first used, so they come before every import of it.
     from bench.machine import configure
