@@ -20,6 +20,12 @@ CELL_PARAMETERS = (
     Parameter("hidden_size", int, "units", 64, low=1, high=65_536),
 )
 
+NOISE_PARAMETERS = (
+    *CELL_PARAMETERS,
+    Parameter("input_size", int, "numbers in one input", 1, low=1, high=65_536),
+    Parameter("input_scale", float, "standard deviation of the input", 1.0, low=0.0, high=1e6),
+)
+
 Report = Callable[[str, float], None]
 """Called with what is being done and the fraction of the case that is finished."""
 
@@ -76,6 +82,19 @@ def common_columns(case: Any, environment: Environment, suite: str, **facts: Any
     cell = jax.eval_shape(lambda key: create_cell(case, 1, key, environment), jax.random.key(0))
     state_size = real_size(jax.eval_shape(lambda cell: cell.initial_state(), cell))
     return setting_columns(case, environment, suite) | {"state_size": state_size} | facts
+
+
+def noise_columns(case: Any, environment: Environment, suite: str) -> dict[str, Any]:
+    """The common columns of a case whose input is white noise."""
+    return common_columns(
+        case,
+        environment,
+        suite,
+        input_size=case["input_size"],
+        input_kind="white_noise",
+        input_scale=case["input_scale"],
+        sequence_length=case["sequence_length"],
+    )
 
 
 def seed_key(seed: int, purpose: int) -> jax.Array:

@@ -8,10 +8,10 @@ import numpy as np
 
 import rnn_jax as rj
 from bench.cases.cell import (
-    CELL_PARAMETERS,
+    NOISE_PARAMETERS,
     Report,
-    common_columns,
     create_cell,
+    noise_columns,
     resolved_cell,
     seed_key,
     white_noise,
@@ -23,9 +23,7 @@ from rnn_jax.coordinates import ravel_reals
 
 VERSION = 1
 PARAMETERS = (
-    *CELL_PARAMETERS,
-    Parameter("input_size", int, "numbers in one input", 1, low=1, high=65_536),
-    Parameter("input_scale", float, "standard deviation of the input", 1.0, low=0.0, high=1e6),
+    *NOISE_PARAMETERS,
     # A plain jacrev leaves float32's range beyond some length; the comparison is for short ones.
     Parameter("sequence_length", int, "number of steps", 50, low=1, high=500),
 )
@@ -37,15 +35,7 @@ def run(
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Compares at lags 1, T/2 and T for each seed; rows for exactness.csv."""
     length = case["sequence_length"]
-    common = common_columns(
-        case,
-        environment,
-        suite,
-        input_size=case["input_size"],
-        input_kind="white_noise",
-        input_scale=case["input_scale"],
-        sequence_length=length,
-    )
+    common = noise_columns(case, environment, suite)
     rows = []
     for done, seed in enumerate(case.seeds):
         report(f"seed {seed}", done / len(case.seeds))

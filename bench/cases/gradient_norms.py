@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from bench.cases.cell import (
-    CELL_PARAMETERS,
+    NOISE_PARAMETERS,
     Report,
-    common_columns,
     create_cell,
+    noise_columns,
     resolved_cell,
     seed_key,
     white_noise,
@@ -22,9 +22,7 @@ from bench.schema import DECAY, GRADIENT_NORMS
 
 VERSION = 1
 PARAMETERS = (
-    *CELL_PARAMETERS,
-    Parameter("input_size", int, "numbers in one input", 1, low=1, high=65_536),
-    Parameter("input_scale", float, "standard deviation of the input", 1.0, low=0.0, high=1e6),
+    *NOISE_PARAMETERS,
     Parameter("sequence_length", int, "number of steps", 200, low=10, high=1_000_000),
     Parameter("sequences", int, "input sequences over which log norms are averaged", 16, low=1, high=10_000),
     Parameter("lags", int, "how many lags, geometrically spaced", 40, low=2, high=200),
@@ -36,15 +34,7 @@ def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Probes each seed's net; rows for gradient_norms.csv and decay.csv."""
-    common = common_columns(
-        case,
-        environment,
-        suite,
-        input_size=case["input_size"],
-        input_kind="white_noise",
-        input_scale=case["input_scale"],
-        sequence_length=case["sequence_length"],
-    )
+    common = noise_columns(case, environment, suite)
     norm_rows, decay_rows = [], []
     for done, seed in enumerate(case.seeds):
         report(f"seed {seed}", done / len(case.seeds))

@@ -11,10 +11,10 @@ import numpy as np
 
 import rnn_jax as rj
 from bench.cases.cell import (
-    CELL_PARAMETERS,
+    NOISE_PARAMETERS,
     Report,
-    common_columns,
     create_cell,
+    noise_columns,
     resolved_cell,
     seed_key,
     white_noise,
@@ -25,9 +25,7 @@ from bench.schema import TIMINGS
 
 VERSION = 1
 PARAMETERS = (
-    *CELL_PARAMETERS,
-    Parameter("input_size", int, "numbers in one input", 1, low=1, high=65_536),
-    Parameter("input_scale", float, "standard deviation of the input", 1.0, low=0.0, high=1e6),
+    *NOISE_PARAMETERS,
     Parameter("sequence_length", int, "number of steps", 1000, low=1, high=1_000_000),
     Parameter("rounds", int, "samples of each implementation", 7, low=3, high=1000),
 )
@@ -46,15 +44,7 @@ def run(
     cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
     (xs,) = white_noise(case, seed, 1, environment)
     state = cell.initial_state()
-    common = common_columns(
-        case,
-        environment,
-        suite,
-        input_size=case["input_size"],
-        input_kind="white_noise",
-        input_scale=case["input_scale"],
-        sequence_length=length,
-    )
+    common = noise_columns(case, environment, suite)
     size = common["state_size"]
     factor = jax.random.orthogonal(seed_key(seed, 2), size, dtype=jnp.float32).astype(environment.dtype)
     bare = jax.jit(_bare_products, static_argnums=1)

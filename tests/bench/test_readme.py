@@ -131,6 +131,4 @@ def test_what_depends_on_a_clock_is_marked_as_time():
 
 
 def test_the_committed_data_dictionary_is_that_of_the_schema():
-    if not COMMITTED.is_file():
-        pytest.skip("results/README.md is not there; `rnn-bench tables` writes it")
     assert COMMITTED.read_text(encoding="utf-8") == readme.data_dictionary()
