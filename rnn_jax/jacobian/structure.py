@@ -57,6 +57,10 @@ class DenseFactor:
         """left @ J."""
         return left @ self.matrix
 
+    def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
+        """J @ right."""
+        return self.matrix @ right
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -75,6 +79,15 @@ class ElementwiseFactor:
     def after(self, left: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
         """left @ J."""
         return _with_diagonal_columns(left @ self.matrix, left, self.diagonals)
+
+    def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
+        """J @ right."""
+        leaves, others, hidden_size = self.diagonals.shape
+        product = self.matrix @ right[:hidden_size]
+        if others:
+            blocks = right[hidden_size:].reshape(1, others, hidden_size, right.shape[1])
+            product = product + jnp.sum(self.diagonals[..., None] * blocks, axis=1).reshape(right.shape)
+        return product
 
 
 @jax.tree_util.register_dataclass
