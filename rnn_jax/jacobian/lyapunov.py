@@ -197,6 +197,7 @@ def _measured(
             early = jax.tree.map(lambda leaf: leaf[:transient], xs)
             state, material, is_finite = _prepared(step, state, early, transient)
             basis, interval = _settled(step, material, basis, asked_interval, transient)
+            basis, _ = tangents.orthonormal(basis)
 
         def batch(carry, xs):
             state, basis, was_finite = carry
