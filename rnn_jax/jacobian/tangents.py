@@ -64,19 +64,23 @@ def eliminated(columns: Float[Array, "n columns"]) -> Triangular:
     """Gaussian elimination with row pivoting."""
     rows, count = columns.shape
     compact, _, permutation = jax.lax.linalg.lu(columns)
-    row, column = jnp.arange(rows)[:, None], jnp.arange(count)[None, :]
-    lower = jnp.where(row > column, compact, (row == column).astype(compact.dtype))
     pivots = jnp.abs(jnp.diagonal(compact))
     epsilon = jnp.finfo(columns.dtype).eps
 
+    # Rows in their old order first, then the mask: one pass less than a scatter of L.
+    came_to = jnp.zeros_like(permutation).at[permutation].set(jnp.arange(rows, dtype=permutation.dtype))
+    row, column = came_to[:, None], jnp.arange(count, dtype=permutation.dtype)[None, :]
+    unit = (row == column).astype(compact.dtype)
+    basis = jnp.where(row > column, jnp.take(compact, came_to, axis=0, mode="clip"), unit)
+
     def compared() -> Array:
-        upper = jnp.abs(jnp.triu(compact[:count]))
-        sizes = jnp.sum(jnp.abs(lower[:count]) * upper.T, axis=1)  # what each pivot is a difference of
+        upper, lower = jnp.triu(compact[:count]), jnp.tril(compact[:count], -1)
+        # What each pivot is a difference of.
+        sizes = jnp.sum(jnp.abs(lower * upper.T), axis=1) + pivots
         return pivots <= 4 * epsilon * sizes
 
     suspicious = jnp.any(pivots <= rows * epsilon * jnp.max(pivots))
     is_rounding = jax.lax.cond(suspicious, compared, lambda: jnp.zeros(count, bool))
-    basis = jnp.zeros_like(lower).at[permutation].set(lower, unique_indices=True)
     return Triangular(basis, pivots, is_rounding)
 
 
