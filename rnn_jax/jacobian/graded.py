@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rnn_jax.jacobian.scaled import ScaledNumber, exponent_of, power_of_two
+from rnn_jax.jacobian.scaled import ScaledNumber, power_of_two
 from rnn_jax.jacobian.tangents import multiplied, ones
 
 MOST_SWEEPS = 60
@@ -62,7 +62,9 @@ def extended(matrix: Float[Array, "n n"], product: GradedProduct) -> GradedProdu
         rest, left, upper, pivots, order = carry
         column_peaks = jnp.max(jnp.abs(rest), axis=0)
         # -inf for a column that is used up or zero: it is taken last, and gives a pivot of zero.
-        column = jnp.argmax(jnp.log2(column_peaks * scale.mantissa) + scale.exponent.astype(dtype)).astype(jnp.int32)
+        column = jnp.argmax(jnp.log2(column_peaks * scale.mantissa) + scale.exponent.astype(dtype)).astype(
+            jnp.int32
+        )
         entries = rest[:, column]
         row = jnp.argmax(jnp.abs(entries))
         pivot = entries[row]
@@ -78,6 +80,10 @@ def extended(matrix: Float[Array, "n n"], product: GradedProduct) -> GradedProdu
     nothing = jnp.zeros((size, size), dtype)
     start = (matrix @ product.left, nothing, nothing, jnp.zeros(size, dtype), jnp.zeros(size, jnp.int32))
     _, left, upper, pivots, order = jax.lax.fori_loop(0, size, eliminate, start)
+    # Zero rows stay zero. Zero columns of the matrix do not in its product with X: there rounding is
+    # all that is left for the last pivots.
+    missing = jnp.sum(jnp.all(matrix == 0, axis=0), dtype=jnp.int32)
+    pivots = jnp.where(jnp.arange(size, dtype=jnp.int32) >= size - missing, 0, pivots)
     scale = multiplied(jax.tree.map(lambda each: each[order], scale), pivots)
     return GradedProduct(left, scale, upper @ product.right)
 

@@ -135,7 +135,9 @@ def lyapunov_spectrum(
     state, xs, length = checked(step, state, xs, length)
     size = real_size(state)
     if jnp.finfo(real_dtype(state)).bits < 32:
-        raise ValueError(f"state must be float32 or float64, got {real_dtype(state)}; cast the cell and inputs")
+        raise ValueError(
+            f"state must be float32 or float64, got {real_dtype(state)}; cast the cell and inputs"
+        )
     count = size if count is None else count
     if not 1 <= count <= size:
         raise ValueError(f"count must lie in 1..{size}, the size of the state, got {count}")
@@ -145,7 +147,9 @@ def lyapunov_spectrum(
         raise ValueError(f"batches must be at least 2, got {batches}")
     transient = length // 10 if transient is None else transient
     if not 0 <= transient < length:
-        raise ValueError(f"transient must lie in 0..{length - 1}, below the length of the sequence, got {transient}")
+        raise ValueError(
+            f"transient must lie in 0..{length - 1}, below the length of the sequence, got {transient}"
+        )
     batch_length = (length - transient) // batches
     if batch_length < 1:
         raise ValueError(
@@ -188,9 +192,9 @@ def _measured(
 ) -> tuple[Array, Array, Array, Array]:
     with jax.default_matmul_precision("highest"):
         size, dtype = real_size(state), real_dtype(state)
-        # Any start will do that is in general position; drawn in float32, so that dtypes share it.
-        start = jax.random.normal(jax.random.key(0), (size, count), jnp.float32).astype(dtype)
-        basis, _ = tangents.orthonormal(start)
+        # Any start will do that is in general position: the same for every dtype and every count.
+        start = jax.random.normal(jax.random.key(0), (size, size), jnp.float32).astype(dtype)
+        basis, _ = tangents.orthonormal(start[:, :count])
         interval = jnp.maximum(asked_interval, 1)
         is_finite = jnp.ones((), bool)
         if transient:
@@ -208,7 +212,9 @@ def _measured(
             logs = jnp.where(is_finite, tangents.multiplied(growth, diagonal).log(), jnp.nan)
             return (state, basis, is_finite), (logs, lost, mismatch)
 
-        later = jax.tree.map(lambda leaf: leaf[transient:].reshape(batches, batch_length, *leaf.shape[1:]), xs)
+        later = jax.tree.map(
+            lambda leaf: leaf[transient:].reshape(batches, batch_length, *leaf.shape[1:]), xs
+        )
         start = (state, basis, is_finite)
         _, (logs, lost, mismatch) = jax.lax.scan(batch, start, later, length=batches)
         exponents, errors = _exponents(logs / batch_length, lost, -(-batch_length // interval) * batches)
@@ -231,7 +237,9 @@ def _prepared(step: Step, state: State, xs: Inputs, length: int) -> tuple[State,
     return last, material, jnp.all(jnp.isfinite(vectors))
 
 
-def _settled(step: Step, material: Any, basis: Array, asked_interval: Array, length: int) -> tuple[Array, Array]:
+def _settled(
+    step: Step, material: Any, basis: Array, asked_interval: Array, length: int
+) -> tuple[Array, Array]:
     """The basis after the transient, and the interval that the spread of the pivots allows.
 
     The interval grows from 1, at most doubling at a time; what counts is the smallest of the

@@ -130,9 +130,10 @@ def _compared(forward: Float[Array, " n"], backward: Float[Array, " n"], length:
     """The mean of both, and a bound of its error: four times the largest difference among each
     value's neighbours (one difference alone may be small by chance), and what both have in common.
     """
-    zero = jnp.isneginf(forward) & jnp.isneginf(backward)
+    # Only what is exactly dependent gives an exact zero, and one direction may see it where rounding
+    # hides it from the other.
+    zero = jnp.isneginf(forward) | jnp.isneginf(backward)
     values = jnp.where(zero, -jnp.inf, (forward + backward) / 2)
-    # Where one is zero and the other is not, the product is singular to rounding: nothing is known.
     difference = jnp.where(zero, 0.0, jnp.abs(forward - backward))
     size = forward.shape[0]
     padded = jnp.pad(difference, 2)

@@ -24,6 +24,7 @@ from rnn_jax.jacobian.scaled import ScaledNumber, exponent_of, power_of_two
 from rnn_jax.jacobian.structure import factor, is_elementwise
 from rnn_jax.step import Step
 
+
 def pushed(step: Step, material: Any, columns: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
     """J @ columns, from what `structure.prepared` gave for that step.
 
@@ -84,7 +85,9 @@ def eliminated(columns: Float[Array, "n columns"]) -> Triangular:
     return Triangular(basis, pivots, is_rounding)
 
 
-def orthonormal(columns: Float[Array, "n columns"]) -> tuple[Float[Array, "n columns"], Float[Array, " columns"]]:
+def orthonormal(
+    columns: Float[Array, "n columns"],
+) -> tuple[Float[Array, "n columns"], Float[Array, " columns"]]:
     """QR: orthonormal columns of the same flag, and the absolute values of R's diagonal."""
     q, r = jnp.linalg.qr(columns)
     return q, jnp.abs(jnp.diagonal(r))
