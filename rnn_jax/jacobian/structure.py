@@ -82,7 +82,7 @@ class ElementwiseFactor:
 
     def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
         """J @ right."""
-        leaves, others, hidden_size = self.diagonals.shape
+        _, others, hidden_size = self.diagonals.shape
         product = self.matrix @ right[:hidden_size]
         if others:
             blocks = right[hidden_size:].reshape(1, others, hidden_size, right.shape[1])
