@@ -33,16 +33,15 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     """
     if not callable(step):
         raise TypeError(f"step must be a callable (state, x) -> state, got {type(step).__name__}")
-    state = jax.tree.map(jnp.asarray, state)
-    xs = jax.tree.map(jnp.asarray, xs)
+    state, xs = jax.tree.map(_as_array, (state, xs))
     length = _sequence_length(xs, length)
+    known = _signature(step, state, xs) if is_pytree_of_arrays(step) else None
+    if known in _CHECKED:
+        return state, xs, length
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), xs)
     before = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
     try:
-        if is_pytree_of_arrays(step):
-            after = jax.eval_shape(_after, step, before, one)  # JAX remembers it for these shapes
-        else:
-            after = jax.eval_shape(lambda h, x: step(h, x), before, one)
+        after = jax.eval_shape(lambda h, x: step(h, x), before, one)
     except (TypeError, AttributeError, ValueError) as error:
         foreign = isinstance(error, AttributeError) or any(
             word in str(error) for word in ("dot_general", "matmul", "shape", "ndim")
@@ -54,7 +53,23 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
             ) from error
         raise
     _require_same_state(before, after)
+    if known is not None:
+        _CHECKED.add(known)
     return state, xs, length
+
+
+_CHECKED: set[Any] = set()
+"""Signatures that were found right: tracing a step to check it takes longer than a short chain."""
+
+
+def _signature(step: Step, state: State, xs: Inputs) -> Any:
+    """What the outcome of a check depends on, for a step that is a pytree of arrays."""
+    leaves, structure = jax.tree.flatten((step, state, xs))
+    return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+
+
+def _as_array(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
 
 
 def concrete_integers(name: str, values: Any, low: int, high: int) -> np.ndarray:
@@ -108,10 +123,6 @@ def is_pytree_of_arrays(tree: Any) -> bool:
     if not leaves or (len(leaves) == 1 and leaves[0] is tree):
         return False  # a Partial without parameters reads its weights from elsewhere, as a function does
     return all(isinstance(leaf, int | float | complex) or hasattr(leaf, "dtype") for leaf in leaves)
-
-
-def _after(step: Step, state: State, x: Any) -> State:
-    return step(state, x)
 
 
 def _sequence_length(xs: Inputs, length: int | None) -> int:

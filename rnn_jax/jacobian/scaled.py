@@ -30,12 +30,17 @@ class ScaledNumber:
 
     def log(self) -> Float[Array, "..."]:
         """Natural logarithm in the mantissa's dtype; -inf for an exact zero."""
-        return jnp.log(self.mantissa) + self.exponent.astype(self.mantissa.dtype) * LN2
+        return _log(self)
 
     def log_float64(self) -> np.ndarray:
         """Natural logarithm as a NumPy float64 array, whatever the mantissa's dtype."""
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(np.asarray(self.mantissa, np.float64)) + np.asarray(self.exponent) * LN2)
+
+
+@jax.jit
+def _log(number: ScaledNumber) -> Array:
+    return jnp.log(number.mantissa) + number.exponent.astype(number.mantissa.dtype) * LN2
 
 
 @jax.tree_util.register_dataclass
