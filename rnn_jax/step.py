@@ -37,7 +37,10 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), xs)
     before = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
     try:
-        after = jax.eval_shape(lambda h, x: step(h, x), before, one)
+        if is_pytree_of_arrays(step):
+            after = jax.eval_shape(_after, step, before, one)  # JAX remembers it for these shapes
+        else:
+            after = jax.eval_shape(lambda h, x: step(h, x), before, one)
     except (TypeError, AttributeError, ValueError) as error:
         foreign = isinstance(error, AttributeError) or any(
             word in str(error) for word in ("dot_general", "matmul", "shape", "ndim")
@@ -86,6 +89,10 @@ def is_pytree_of_arrays(tree: Any) -> bool:
     if not leaves or (len(leaves) == 1 and leaves[0] is tree):
         return False  # a Partial without parameters reads its weights from elsewhere, as a function does
     return all(isinstance(leaf, int | float | complex) or hasattr(leaf, "dtype") for leaf in leaves)
+
+
+def _after(step: Step, state: State, x: Any) -> State:
+    return step(state, x)
 
 
 def _sequence_length(xs: Inputs, length: int | None) -> int:

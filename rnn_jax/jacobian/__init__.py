@@ -5,6 +5,10 @@ from rnn_jax.jacobian.chain import jacobian_chain as jacobian_chain
 from rnn_jax.jacobian.chain import jacobian_product as jacobian_product
 from rnn_jax.jacobian.decay import Decay as Decay
 from rnn_jax.jacobian.decay import decay as decay
+from rnn_jax.jacobian.lyapunov import LyapunovSpectrum as LyapunovSpectrum
+from rnn_jax.jacobian.lyapunov import lyapunov_spectrum as lyapunov_spectrum
 from rnn_jax.jacobian.scaled import ScaledMatrix as ScaledMatrix
 from rnn_jax.jacobian.scaled import ScaledNumber as ScaledNumber
+from rnn_jax.jacobian.singular_values import LogSingularValues as LogSingularValues
+from rnn_jax.jacobian.singular_values import log_singular_values as log_singular_values
 from rnn_jax.jacobian.steps import step_jacobians as step_jacobians

@@ -1,22 +1,33 @@
 """The chain dh_T/dh_{T-k} = J_T J_{T-1} ... J_{T-k+1} and its norms at every lag k."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Float
 
-from rnn_jax.jacobian import products
+from rnn_jax.coordinates import real_dtype, real_size
+from rnn_jax.jacobian import blocked, sequential
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.step import Inputs, State, Step, bound_method_as_pytree, call_compiled, checked
+from rnn_jax.step import (
+    Inputs,
+    State,
+    Step,
+    bound_method_as_pytree,
+    call_compiled,
+    checked,
+    is_pytree_of_arrays,
+)
 
 NORMS = ("frobenius", "spectral")
-METHODS = ("auto", "sequential")
+METHODS = ("auto", "sequential", "blocked")
 
 
 @partial(
@@ -97,11 +108,14 @@ def jacobian_chain(
     *,
     length: int | None = None,
     output: Callable[[State], Array] | None = None,
+    checkpoint: bool = False,
 ) -> JacobianChain:
     """Norms of the Jacobian of the last state with respect to earlier ones.
 
     The product is accumulated from the last factor backwards, each row with its own integer
-    exponent, so that no length makes it under- or overflow. Memory grows with the states only.
+    exponent, so that no length makes it under- or overflow. Memory grows with the states only, or
+    with `checkpoint=True` with the inputs and the square root of T. It works under `jit` and `vmap`
+    (`jax.vmap` of it over sequences or seeds); it cannot be differentiated.
 
     Args:
         step: a callable `(state, x) -> state`. A cell or `jax.tree_util.Partial(function, params)`
@@ -112,9 +126,11 @@ def jacobian_chain(
         lags: the lags T - t at which norms are wanted, concrete integers in 0..T; every lag if None.
         norms: "frobenius" (always given) and "spectral", which takes 25 matrix products a lag in
             float32 and 54 in float64: ask for it at a few hundred lags at most.
-        method: "sequential", or "auto", which says in the result what it picked.
+        method: "sequential": one product after the other; "blocked": many stretches of time at once,
+            for accelerators; "auto": the faster one, which the result names.
         length: T, for `xs=None`.
         output: the visible part of a state, an array; gives the norms of dy_T/dh_{T-lag} too.
+        checkpoint: keep about sqrt(T) states only and make the others again.
 
     Returns:
         a `JacobianChain`; under `jax.vmap` its arrays get the batch axis. A product that is exactly
@@ -123,6 +139,7 @@ def jacobian_chain(
     Raises:
         ValueError: a lag lies outside 0..T, a norm or method is unknown, the step changes the
             state's shape, or the leading axes of `xs` differ.
+        NotImplementedError: it is differentiated.
 
     References:
         Pascanu, Mikolov, Bengio 2013, arXiv 1211.5063, section 2.1.
@@ -130,17 +147,34 @@ def jacobian_chain(
     _known("norms", norms, NORMS)
     _known("method", (method,), METHODS)
     state, xs, length = checked(step, state, xs, length)
+    if checkpoint and method == "blocked":
+        raise ValueError(
+            'checkpoint=True needs method="sequential" or "auto", got "blocked", which keeps every state'
+        )
+    if method == "auto":
+        method = _fastest_method(state, length) if not checkpoint else "sequential"
     options = {"length": length, "spectral": "spectral" in norms}
-    readout = bound_method_as_pytree(output)
+    if method == "blocked":
+        every_lag, chosen_lags = blocked.every_lag, blocked.chosen_lags
+        options["block_count"] = _block_count(state, length)
+    else:
+        every_lag, chosen_lags = sequential.every_lag, sequential.chosen_lags
+        options["checkpoint"] = checkpoint
+    callables = (step, bound_method_as_pytree(output))
     if lags is None:
-        measured = call_compiled(products.every_lag, (step, readout), state, xs, **options)
+        measured = call_compiled(_as_compiled(every_lag, step, state), callables, state, xs, **options)
         lags = np.arange(length + 1)
     else:
         lags = _checked_lags(lags, length)
         ascending, position = np.unique(lags, return_inverse=True)
-        gaps = jnp.asarray(np.diff(ascending, prepend=0), jnp.int32)
-        measured = call_compiled(products.chosen_lags, (step, readout), state, xs, gaps, **options)
-        if not np.array_equal(ascending, lags):
+        if not options["spectral"] and 4 * ascending.size >= length:
+            # It is cheaper to measure at every lag than to look which are wanted.
+            function, position = every_lag, lags
+            operands = (state, xs)
+        else:
+            function, operands = chosen_lags, (state, xs, jnp.asarray(ascending, jnp.int32))
+        measured = call_compiled(_as_compiled(function, step, state), callables, *operands, **options)
+        if not np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):
             measured = jax.tree.map(lambda norm: norm[position], measured)
     frobenius, spectral, outputs = measured
     return JacobianChain(
@@ -148,7 +182,7 @@ def jacobian_chain(
         frobenius_norm=frobenius,
         spectral_norm=spectral,
         output_norm=outputs,
-        method="sequential",
+        method=method,
         source=(step, state, xs, length),
     )
 
@@ -170,7 +204,51 @@ def jacobian_product(
     """
     state, xs, length = checked(step, state, xs, length)
     (lag,) = _checked_lags([lag], length)
-    return call_compiled(products.one_lag, (step,), state, xs, jnp.asarray(lag, jnp.int32), length=length)
+    return call_compiled(sequential.one_lag, (step,), state, xs, jnp.asarray(lag, jnp.int32), length=length)
+
+
+def _fastest_method(state: State, length: int) -> str:
+    """Sequential on a CPU, and where one product keeps an accelerator busy; else blocked."""
+    small = real_size(state) < 1024 and length >= 256
+    return "blocked" if jax.default_backend() != "cpu" and small else "sequential"
+
+
+def _block_count(state: State, length: int) -> int:
+    """Near sqrt(2 T) there are fewest launches; but one product a block shall fit into 256 MiB."""
+    size = real_size(state) ** 2 * real_dtype(state).itemsize
+    return max(1, min(math.isqrt(2 * length), 2**28 // size, length))
+
+
+def _as_compiled(function: Callable, step: Step, state: State) -> Callable:
+    """The function as it is compiled for a step.
+
+    Under vmap on a CPU one example follows the other: products of a batch of small matrices are slow
+    there, but for the smallest. A closure may hold arrays of an outer transformation that cannot be
+    taken apart, so it is left as it is.
+    """
+    if not is_pytree_of_arrays(step):
+        return function
+    return _guarded(function, jax.default_backend() == "cpu" and real_size(state) >= 16)
+
+
+@cache
+def _guarded(function: Callable, one_after_the_other: bool) -> Callable:
+    def call(*operands: Any, **static: Any) -> Any:
+        def inner(*operands: Any) -> Any:
+            return function(*operands, **static)
+
+        guarded = jax.custom_jvp(sequential_vmap(inner) if one_after_the_other else inner)
+        guarded.defjvp(_refuse_to_differentiate)
+        return guarded(*operands)
+
+    return call
+
+
+def _refuse_to_differentiate(primals: Any, tangents: Any) -> Any:
+    raise NotImplementedError(
+        "a Jacobian chain cannot be differentiated; differentiate a function of the matrices that "
+        "rnn_jax.step_jacobians gives, over as many steps as fit into memory"
+    )
 
 
 def _known(name: str, values: Sequence[str], known: Sequence[str]) -> None:

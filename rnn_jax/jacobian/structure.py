@@ -8,19 +8,25 @@ the input. With D the diagonal matrices of the partial derivatives of `update`, 
     d s'_i / d s_j = D_ij                                     (diagonal: all other columns)
 
 so it is assembled in O(n**2), and a product with it costs n x n x hidden_size: for an LSTM half of
-a dense one. The derivatives are taken from `update` itself, one forward pass a gate, so the fast
-path and the step cannot disagree. Every other step has its dense `jax.jacrev`.
+a dense one. A diagonal cell computes `state' = update(drive, state)`: each unit sees its own past
+only, its Jacobian is the D_ij alone, and a product with it costs O(n). The derivatives are taken
+from `update` itself, one forward pass a gate or leaf, so the fast path and the step cannot
+disagree. Every other step has its dense `jax.jacrev`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.jacobian.scaled import row_squares
 from rnn_jax.jacobian.steps import step_jacobian
 from rnn_jax.step import State, Step
+
+ELEMENTWISE, DIAGONAL, DENSE = "elementwise", "diagonal", "dense"
 
 
 class ElementwiseCell(Protocol):
@@ -31,6 +37,13 @@ class ElementwiseCell(Protocol):
     def recurrent(self, state: Any) -> Array: ...
     def drive(self, x: Any) -> Array: ...
     def update(self, recurrent: Any, drive: Any, state: Any) -> Any: ...
+
+
+class DiagonalCell(Protocol):
+    """What a cell declares, beside `structure = "diagonal"`: all leaves of its state have one shape."""
+
+    def drive(self, x: Any) -> Any: ...
+    def update(self, drive: Any, state: Any) -> Any: ...
 
 
 @jax.tree_util.register_dataclass
@@ -44,6 +57,10 @@ class DenseFactor:
         """left @ J."""
         return left @ self.matrix
 
+    def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
+        """J @ right."""
+        return self.matrix @ right
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -52,87 +69,227 @@ class ElementwiseFactor:
 
     Attributes:
         matrix: derivative with respect to h, shape (n, hidden_size).
-        diagonals: derivative of leaf i with respect to leaf j > 0, shape (leaves, leaves - 1, hidden_size).
+        diagonals: one for each leaf j > 0: the derivatives of all leaves with respect to it,
+            shape (leaves, hidden_size), or None where nothing depends on it but through `recurrent`.
     """
 
     matrix: Array
-    diagonals: Array
+    diagonals: tuple[Array | None, ...]
 
     def after(self, left: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
         """left @ J."""
-        columns = [left @ self.matrix]
-        leaves, others, hidden_size = self.diagonals.shape
+        return _with_diagonal_columns(left @ self.matrix, left, self.diagonals)
+
+    def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
+        """J @ right."""
+        _, others, hidden_size = self.diagonals.shape
+        product = self.matrix @ right[:hidden_size]
         if others:
-            blocks = left.reshape(left.shape[0], leaves, hidden_size)
-            columns += [jnp.sum(blocks * self.diagonals[None, :, j], axis=1) for j in range(others)]
-        return jnp.concatenate(columns, axis=1)
+            blocks = right[hidden_size:].reshape(1, others, hidden_size, right.shape[1])
+            product = product + jnp.sum(self.diagonals[..., None] * blocks, axis=1).reshape(right.shape)
+        return product
 
 
-Factor = DenseFactor | ElementwiseFactor
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class GatedFactor:
+    """The same, its first columns never assembled: sum over gates of (left D_g) W_g.
+
+    Where there are no more gates than leaves this takes no more multiplications, and scaling the
+    left side shares its reading with whatever else reads it.
+
+    Attributes:
+        by_gate: shape (leaves, gates, hidden_size).
+        by_first: derivatives of all leaves with respect to h but for `recurrent`, or None.
+        weights: shape (gates * hidden_size, hidden_size).
+        diagonals: as of an `ElementwiseFactor`.
+    """
+
+    by_gate: Array
+    by_first: Array | None
+    weights: Array
+    diagonals: tuple[Array | None, ...]
+
+    def after(self, left: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
+        """left @ J."""
+        gates = [_weighted_blocks(left, self.by_gate[:, gate]) for gate in range(self.by_gate.shape[1])]
+        first = jnp.concatenate(gates, axis=1) @ self.weights
+        if self.by_first is not None:
+            first = first + _weighted_blocks(left, self.by_first)
+        return _with_diagonal_columns(first, left, self.diagonals)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class DiagonalFactor:
+    """A step Jacobian whose unit u of leaf i depends on unit u of the leaves only.
+
+    Attributes:
+        by_leaf: d s'_i / d s_j, shape (leaves, leaves, hidden_size).
+    """
+
+    by_leaf: Array
+
+    def after(self, left: Float[Array, "rows leaves"]) -> Float[Array, "rows leaves"]:
+        """left @ J, where row (.., u) of `left` holds the columns that belong to unit u."""
+        leaves, _, hidden_size = self.by_leaf.shape
+        blocks = left.reshape(-1, hidden_size, leaves)
+        columns = [
+            sum(blocks[:, :, j] * self.by_leaf[j, column][None] for j in range(leaves))
+            for column in range(leaves)
+        ]
+        return jnp.stack(columns, axis=-1).reshape(left.shape)
+
+
+Factor = DenseFactor | ElementwiseFactor | GatedFactor | DiagonalFactor
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Diagonals:
-    """The partial derivatives of an elementwise cell's update at one step: O(n) numbers.
+    """The partial derivatives of an update at one step: O(n) numbers.
 
     Attributes:
-        by_gate: d s'_i / d z_g, shape (leaves, gates, hidden_size).
-        by_leaf: d s'_i / d s_j, shape (leaves, leaves, hidden_size).
+        by_gate: d s'_i / d z_g, shape (leaves, gates, hidden_size); None for a diagonal cell.
+        by_leaf: for each leaf j, d s'_i / d s_j of all leaves i, shape (leaves, hidden_size); None
+            where the update does not read leaf j.
     """
 
-    by_gate: Array
-    by_leaf: Array
+    by_gate: Array | None
+    by_leaf: tuple[Array | None, ...]
 
 
-def is_elementwise(step: Step) -> bool:
-    """True where the step says that it is an elementwise cell."""
-    return getattr(step, "structure", "dense") == "elementwise"
+def structure_of(step: Step) -> str:
+    """ "elementwise" or "diagonal" where the step says so, else "dense".
+
+    Raises:
+        ValueError: the step names a structure that does not exist.
+    """
+    structure = getattr(step, "structure", DENSE)
+    if structure not in (ELEMENTWISE, DIAGONAL, DENSE):
+        raise ValueError(
+            f"step.structure must be {ELEMENTWISE!r}, {DIAGONAL!r} or {DENSE!r}, got {structure!r}"
+        )
+    return structure
 
 
-def prepared(step: Step, state: State, x: Any) -> Any:
-    """What one step's Jacobian needs that is cheap to make and keep for many steps at once."""
-    return _diagonals(step, state, x) if is_elementwise(step) else (state, x)  # pyright: ignore[reportArgumentType]
+def prepared(step: Any, state: State, x: Any, nan_or_zero: Any = 0.0) -> Any:
+    """What one step's Jacobian needs that is cheap to make and keep for many steps at once.
+
+    Args:
+        step, state, x: the step and where it is taken.
+        nan_or_zero: NaN makes the Jacobian NaN.
+    """
+    structure = structure_of(step)
+    if structure == ELEMENTWISE:
+        made = _diagonals(step, state, x)
+        return replace(made, by_gate=made.by_gate + nan_or_zero)
+    if structure == DIAGONAL:
+        made = _diagonals_alone(step, state, x)
+        return replace(made, by_leaf=tuple(leaf + nan_or_zero for leaf in made.by_leaf))
+    return state, x, nan_or_zero
 
 
-def factor(step: Step, material: Any) -> Factor:
+def factor(step: Any, material: Any) -> Factor:
     """The Jacobian of one step, from what `prepared` gave, in the form its structure allows."""
-    if is_elementwise(step):
-        return _assembled(step, material)  # pyright: ignore[reportArgumentType]
-    return DenseFactor(step_jacobian(step, *material))
+    structure = structure_of(step)
+    if structure == ELEMENTWISE:
+        return _assembled(step, material)
+    if structure == DIAGONAL:
+        return DiagonalFactor(jnp.stack(material.by_leaf, axis=1))
+    state, x, nan_or_zero = material
+    return DenseFactor(step_jacobian(step, state, x) + nan_or_zero)
+
+
+def growth_bound(step: Any, materials: Any) -> Array | None:
+    """A bound on the norm of every one of several step Jacobians, cheap to get; None where none is known.
+
+    Args:
+        step: the step.
+        materials: what `prepared` gave, stacked.
+    """
+    if structure_of(step) == DENSE:
+        return None
+    leaves = len(materials.by_leaf)
+    bound = sum(leaves * jnp.max(jnp.abs(each)) for each in materials.by_leaf if each is not None)
+    if materials.by_gate is not None:
+        gates = materials.by_gate.shape[-2]
+        size = jnp.sqrt(jnp.sum(row_squares(step.weight_hh)))
+        bound = bound + leaves * gates * jnp.max(jnp.abs(materials.by_gate)) * size
+    return jnp.asarray(bound)
 
 
 def _diagonals(cell: ElementwiseCell, state: State, x: Any) -> Diagonals:
     recurrent, drive = cell.recurrent(state), cell.drive(x)
     leaves, structure = jax.tree.flatten(state)
 
-    def update(recurrent: Array, leaves: list[Array]) -> Array:
+    def by_recurrent(recurrent: Array) -> Array:
+        return jnp.stack(jax.tree.leaves(cell.update(recurrent, drive, state)))
+
+    def by_leaves(leaves: Sequence[Array]) -> Array:
         return jnp.stack(
             jax.tree.leaves(cell.update(recurrent, drive, jax.tree.unflatten(structure, leaves)))
         )
 
-    def along(gate: int | None, leaf: int | None) -> Array:
-        """The derivative by one gate or one leaf: elementwise, so a tangent of ones gives all."""
-        gate_tangent = jnp.zeros_like(recurrent)
-        if gate is not None:
-            gate_tangent = gate_tangent.at[gate].set(1)
-        leaf_tangents = [jnp.full_like(each, i == leaf) for i, each in enumerate(leaves)]
-        return jax.jvp(update, (recurrent, leaves), (gate_tangent, leaf_tangents))[1]
-
+    gates = [jnp.zeros_like(recurrent).at[gate].set(1) for gate in range(recurrent.shape[0])]
     return Diagonals(
-        by_gate=jnp.stack([along(gate, None) for gate in range(recurrent.shape[0])], axis=1),
-        by_leaf=jnp.stack([along(None, leaf) for leaf in range(len(leaves))], axis=1),
+        by_gate=jnp.stack([jax.jvp(by_recurrent, (recurrent,), (gate,))[1] for gate in gates], axis=1),
+        by_leaf=_by_leaf(by_leaves, leaves),
     )
 
 
-def _assembled(cell: ElementwiseCell, diagonals: Diagonals) -> ElementwiseFactor:
+def _diagonals_alone(cell: DiagonalCell, state: State, x: Any) -> Diagonals:
+    drive = cell.drive(x)
+    leaves, structure = jax.tree.flatten(state)
+
+    def by_leaves(leaves: Sequence[Array]) -> Array:
+        return jnp.stack(jax.tree.leaves(cell.update(drive, jax.tree.unflatten(structure, leaves))))
+
+    zeros = jnp.stack([jnp.zeros_like(leaf) for leaf in leaves])
+    by_leaf = (zeros if each is None else each for each in _by_leaf(by_leaves, leaves))
+    return Diagonals(by_gate=None, by_leaf=tuple(by_leaf))
+
+
+def _by_leaf(function: Callable, leaves: Sequence[Array]) -> tuple[Array | None, ...]:
+    """Derivatives by each leaf: elementwise, so that a tangent of ones gives all; None if it is not read."""
+    jaxpr = jax.make_jaxpr(function)(leaves).jaxpr
+    read = {id(variable) for equation in jaxpr.eqns for variable in equation.invars}
+    read |= {id(variable) for variable in jaxpr.outvars}
+    derivatives = []
+    for place, variable in enumerate(jaxpr.invars):
+        if id(variable) not in read:
+            derivatives.append(None)
+            continue
+        tangents = [jnp.full_like(leaf, other == place) for other, leaf in enumerate(leaves)]
+        derivatives.append(jax.jvp(function, (leaves,), (tangents,))[1])
+    return tuple(derivatives)
+
+
+def _assembled(cell: ElementwiseCell, diagonals: Diagonals) -> ElementwiseFactor | GatedFactor:
+    assert diagonals.by_gate is not None
     leaves, gates, hidden_size = diagonals.by_gate.shape
+    by_first, others = diagonals.by_leaf[0], diagonals.by_leaf[1:]
+    if gates <= leaves:
+        return GatedFactor(diagonals.by_gate, by_first, cell.weight_hh, others)
     weights = cell.weight_hh.reshape(gates, hidden_size, hidden_size)
     on_diagonal = jnp.eye(hidden_size, dtype=bool)
     blocks = []
     for i in range(leaves):
-        block = jnp.where(on_diagonal, diagonals.by_leaf[i, 0][:, None], jnp.zeros((), weights.dtype))
-        for gate in range(gates):
-            block = block + diagonals.by_gate[i, gate][:, None] * weights[gate]
+        block = sum(diagonals.by_gate[i, gate][:, None] * weights[gate] for gate in range(gates))
+        if by_first is not None:
+            block = block + jnp.where(on_diagonal, by_first[i][:, None], jnp.zeros((), weights.dtype))
         blocks.append(block)
-    return ElementwiseFactor(matrix=jnp.concatenate(blocks), diagonals=diagonals.by_leaf[:, 1:])
+    return ElementwiseFactor(matrix=jnp.concatenate(blocks), diagonals=others)
+
+
+def _weighted_blocks(left: Float[Array, "rows n"], weights: Float[Array, "leaves hidden"]) -> Array:
+    """left @ [D_0; D_1; ...], each D_i diagonal: shape (rows, hidden_size)."""
+    size = weights.shape[1]
+    return sum(left[:, i * size : (i + 1) * size] * weight[None] for i, weight in enumerate(weights))  # pyright: ignore[reportReturnType]
+
+
+def _with_diagonal_columns(first: Array, left: Array, diagonals: Sequence[Array | None]) -> Array:
+    if not diagonals:
+        return first
+    columns = [jnp.zeros_like(first) if each is None else _weighted_blocks(left, each) for each in diagonals]
+    return jnp.concatenate([first, *columns], axis=1)

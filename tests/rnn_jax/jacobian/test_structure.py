@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax.jacobian.structure import ElementwiseFactor, factor, is_elementwise, prepared
+from rnn_jax.jacobian.structure import DenseFactor, factor, prepared, structure_of
 
 ELEMENTWISE = ["elman_tanh", "elman_relu", "elman_identity", "irnn", "orthogonal", "lstm", "gru"]
 
@@ -35,9 +35,9 @@ def test_a_factor_multiplies_as_the_dense_jacobian_does(name):
 @pytest.mark.parametrize("name", sorted(rj.cells.CELLS))
 def test_the_cells_whose_gates_act_unit_by_unit_take_the_cheap_form(name):
     cell, state = disturbed(name)
-    assert is_elementwise(cell) == (name in ELEMENTWISE)
+    assert (structure_of(cell) == "elementwise") == (name in ELEMENTWISE)
     made = factor(cell, prepared(cell, state, jnp.ones(3)))
-    assert isinstance(made, ElementwiseFactor) == (name in ELEMENTWISE)
+    assert isinstance(made, DenseFactor) == (name not in ELEMENTWISE)
 
 
 def test_a_cell_without_input_has_a_cheap_form_too():

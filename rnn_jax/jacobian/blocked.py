@@ -1,0 +1,138 @@
+"""The product of step Jacobians, many stretches of time at once.
+
+On an accelerator one small product takes no less time than a thousand of them together. So time is
+cut into blocks. All blocks form their own products at once; the products of whole blocks are
+combined into dh_T/dh_t at the end t of each block; and from there all blocks advance at once again,
+through the steps where a lag was asked for. It takes about twice the products of the sequential
+order, in far fewer launches, and memory for one product a block.
+
+These functions are traced: their arguments were checked, and they are compiled, by their callers.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from rnn_jax.coordinates import real_dtype
+from rnn_jax.jacobian import scaled
+from rnn_jax.jacobian.measure import Measure, Measured, is_finite, nan_or_zero, start, states_before
+from rnn_jax.jacobian.scaled import ScaledMatrix
+from rnn_jax.jacobian.structure import factor, prepared
+from rnn_jax.step import Inputs, State, Step
+
+
+def every_lag(
+    step: Step,
+    readout: Callable | None,
+    state: State,
+    xs: Inputs,
+    *,
+    length: int,
+    spectral: bool,
+    block_count: int,
+) -> Measured:
+    """The norms at lags 0..T."""
+    with jax.default_matmul_precision("highest"):
+        last, material = _prepared(step, state, xs, length, block_count)
+        product, measure = start(step, last, readout, spectral=spectral)
+        at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
+        starts = _at_block_ends(step, measure, product, material)
+
+        def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Measured]:
+            products, rows = jax.vmap(partial(_multiplied, step))(products, material)
+            return products, jax.vmap(measure)(products, rows)
+
+        _, measured = jax.lax.scan(extend, starts, material, reverse=True)
+
+        def by_lag(zero: Array, in_blocks: Array) -> Array:
+            """(steps, blocks) in the order of time as lags 0..T; what fills up the first block is dropped."""
+            return jnp.concatenate([zero, in_blocks.T.reshape(-1)[::-1][:length]])
+
+        return jax.tree.map(by_lag, at_zero, measured)
+
+
+def chosen_lags(
+    step: Step,
+    readout: Callable | None,
+    state: State,
+    xs: Inputs,
+    lags: Array,
+    *,
+    length: int,
+    spectral: bool,
+    block_count: int,
+) -> Measured:
+    """The norms at chosen lags: whole blocks, then for each lag the rest of the way within one."""
+    with jax.default_matmul_precision("highest"):
+        last, material = _prepared(step, state, xs, length, block_count)
+        product, measure = start(step, last, readout, spectral=spectral)
+        starts = _at_block_ends(step, measure, product, material)
+        size = -(-length // block_count)
+        whole_blocks, rest = lags // size, lags % size
+        # A lag of T can end on the start of the first block, and then takes all of its steps.
+        whole_blocks, rest = (
+            jnp.minimum(whole_blocks, block_count - 1),
+            rest + size * (whole_blocks >= block_count),
+        )
+        block = block_count - 1 - whole_blocks
+        at_lags = jax.tree.map(lambda leaf: leaf[block], starts)
+
+        def extend(products: ScaledMatrix, at: tuple[Array, Any]) -> tuple[ScaledMatrix, None]:
+            done, material = at
+            chosen = jax.tree.map(lambda leaf: leaf[block], material)
+            further, _ = jax.vmap(partial(_multiplied, step))(products, chosen)
+            goes_on = done < rest
+            keep = partial(_where, goes_on)
+            return jax.tree.map(keep, further, products), None
+
+        counted_from_end = jnp.arange(size - 1, -1, -1)
+        products, _ = jax.lax.scan(extend, at_lags, (counted_from_end, material), reverse=True)
+        return jax.vmap(measure)(products)
+
+
+def _prepared(step: Step, state: State, xs: Inputs, length: int, block_count: int) -> tuple[State, Any]:
+    """h_T, and what the Jacobians need, leaves (steps of a block, blocks, ...).
+
+    The first block is filled up before its first step; what is multiplied there counts in no lag.
+    """
+    before, last = states_before(step, state, xs, length)
+    finite = jax.vmap(is_finite)(before)
+    both = finite & jnp.concatenate([finite[1:], is_finite(last)[None]])
+    material = jax.vmap(partial(prepared, step))(before, xs, nan_or_zero(both, real_dtype(before)))
+    size = -(-length // block_count)
+
+    def in_blocks(leaf: Array) -> Array:
+        filling = jnp.broadcast_to(leaf[:1], (block_count * size - length, *leaf.shape[1:]))
+        blocks = jnp.concatenate([filling, leaf]).reshape(block_count, size, *leaf.shape[1:])
+        return jnp.moveaxis(blocks, 1, 0)
+
+    return last, jax.tree.map(in_blocks, material)
+
+
+def _at_block_ends(step: Step, measure: Measure, product: ScaledMatrix, material: Any) -> ScaledMatrix:
+    """dh_T/dh_t, and the output's rows, at the end t of each block, stacked in the order of time."""
+    count = jax.tree.leaves(material)[0].shape[1]
+    one = scaled.from_array(measure.layout.identity(product.mantissa.dtype))
+    own = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), one)
+
+    def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, None]:
+        return jax.vmap(partial(_multiplied, step))(products, material)[0], None
+
+    totals, _ = jax.lax.scan(extend, own, material, reverse=True)
+
+    def combine(later: ScaledMatrix, total: ScaledMatrix) -> tuple[ScaledMatrix, ScaledMatrix]:
+        return measure.layout.product(later, total), later
+
+    return jax.lax.scan(combine, product, totals, reverse=True)[1]
+
+
+def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Any]:
+    return scaled.times(product, factor(step, material).after)
+
+
+def _where(condition: Array, yes: Array, no: Array) -> Array:
+    return jnp.where(condition.reshape(-1, *[1] * (yes.ndim - 1)), yes, no)

@@ -1,0 +1,105 @@
+"""What a chain starts from and what is measured of its product, whatever the order of multiplication."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from rnn_jax.coordinates import ravel_reals
+from rnn_jax.jacobian import scaled
+from rnn_jax.jacobian.layout import Layout, layout_of
+from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
+from rnn_jax.step import Inputs, State, Step
+
+Measured = tuple[ScaledNumber, ScaledNumber | None, ScaledNumber | None]
+"""Frobenius norm, spectral norm, norm of dy_T/dh_t; None where not asked for."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Norms of a product whose rows are those of dh_T/dh_t, with those of dy_T/dh_t under them.
+
+    Attributes:
+        layout: how the rows are held.
+        size: the number n of rows of dh_T/dh_t.
+        has_output: whether there are more.
+        spectral: whether the spectral norm is wanted.
+    """
+
+    layout: Layout
+    size: int
+    has_output: bool
+    spectral: bool
+
+    def of_state(self, rows: Any) -> Any:
+        """The rows of dh_T/dh_t alone."""
+        return jax.tree.map(lambda leaf: leaf[: self.size], rows)
+
+    def of_output(self, rows: Any) -> Any:
+        """The rows of dy_T/dh_t alone."""
+        return jax.tree.map(lambda leaf: leaf[self.size :], rows)
+
+    def largest(self, product: ScaledMatrix) -> ScaledNumber | None:
+        """The spectral norm, if it is wanted."""
+        return self.layout.largest(self.of_state(product)) if self.spectral else None
+
+    def __call__(self, product: ScaledMatrix, rows: ScaledNumber | None = None) -> Measured:
+        """All that is wanted of one product, whose rows' norms may be known already."""
+        rows = scaled.row_norms(product) if rows is None else rows
+        output = scaled.norm_of(self.of_output(rows)) if self.has_output else None
+        return scaled.norm_of(self.of_state(rows)), self.largest(product), output
+
+    def norms_of_squares(self, squares: Float[Array, "steps rows"], exponent: Array) -> tuple:
+        """Frobenius norm and output norm at several steps that share one exponent a row."""
+        output = _roots(self.of_output(squares.T).T, self.of_output(exponent)) if self.has_output else None
+        return _roots(self.of_state(squares.T).T, self.of_state(exponent)), output
+
+
+def _roots(squares: Float[Array, "steps rows"], exponent: Array) -> ScaledNumber:
+    present = squares[0] > 0
+    highest = jnp.max(jnp.where(present, exponent, jnp.iinfo(jnp.int32).min))
+    highest = jnp.where(jnp.any(present), highest, 0)
+    weights = scaled.power_of_two(2 * jnp.where(present, exponent - highest, 0), squares.dtype)
+    mantissa = jnp.sqrt(squares @ jnp.where(present, weights, 0))
+    return ScaledNumber(mantissa, jnp.broadcast_to(highest, mantissa.shape))
+
+
+def start(
+    step: Step, last: State, readout: Callable | None, *, spectral: bool
+) -> tuple[ScaledMatrix, Measure]:
+    """The identity, with dy_T/dh_T under it if a readout is given: one product pushes both."""
+    coordinates, rebuild = ravel_reals(last)
+    layout = layout_of(step, last)
+    left = layout.identity(coordinates.dtype)
+    size = left.shape[0]
+    if readout is not None:
+        rows = jax.jacrev(lambda vector: ravel_reals(readout(rebuild(vector)))[0])(coordinates)
+        left = jnp.concatenate([left, layout.compressed(rows.astype(left.dtype))])
+    return scaled.from_array(left), Measure(layout, size, readout is not None, spectral)
+
+
+def is_finite(state: State) -> Bool[Array, ""]:
+    """True where every real number of a state is finite."""
+    return jnp.all(jnp.isfinite(ravel_reals(state)[0]))
+
+
+def nan_or_zero(finite: Bool[Array, "..."], dtype: Any) -> Float[Array, "..."]:
+    """0 where both ends of a step are finite, else NaN.
+
+    Once a state has overflowed, the derivative of a rectifier there is 0, and the product would
+    look like a gradient that vanished.
+    """
+    return jnp.where(finite, 0.0, jnp.nan).astype(dtype)
+
+
+def states_before(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[State, State]:
+    """h_0..h_{T-1} stacked, and h_T; without the copy that putting them together would take."""
+
+    def advance(before: State, x: Any) -> tuple[State, State]:
+        return step(before, x), before
+
+    last, before = jax.lax.scan(advance, state, xs, length=length)
+    return before, last
