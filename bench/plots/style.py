@@ -33,9 +33,9 @@ def columns_of(count: int) -> int:
     return min(count, 4 if count > 6 or count == 4 else 3)
 
 
-def panels_of(count: int, *, shared_y: bool) -> tuple[Figure, list[Axes]]:
+def panels_of(count: int, *, shared_y: bool, columns: int | None = None) -> tuple[Figure, list[Axes]]:
     """A figure and its panels, row by row."""
-    columns = columns_of(count)
+    columns = columns_of(count) if columns is None else columns
     rows = -(-count // columns)
     figure = Figure(figsize=(3.6 * columns + 0.6, 3.1 * rows + 0.6))
     grid = figure.subplots(rows, columns, sharey=shared_y, squeeze=False)
