@@ -18,7 +18,7 @@ from bench.store import Store
 
 _VALUE = "exponent_nats_per_step"
 _DRAWN_POINTS = 40
-_GAINS_OF_A_LINE = 3
+_GAINS_OF_A_LINE = 5
 _NEAR = 0.3
 """The index fraction up to which a spectrum is drawn large."""
 _THEORY = {"color": "0.15", "linewidth": 1.3, "zorder": 1}
@@ -80,7 +80,7 @@ def gaussian_spectra(store: Store) -> Figure | None:
         look = {"color": colour, "markersize": 5, "markerfacecolor": "none"}
         # Beside each other, so that the seeds of one size do not hide those of another.
         shift = 1.06 ** (place - (len(products) - 1) / 2)
-        values.plot((size - at) * shift, found - scale, marker, **look, label=f"d = {size}")
+        values.plot(size - at, found - scale, marker, **look, label=f"d = {size}")
         away = (found - predicted_spectrum(setting)[at]) / error[at]
         deviations.plot((size - at) * shift, away, marker, **look)
     values.set(ylabel="exponent (nats a step), entries N(0, 1)", title="measured, every seed")
@@ -137,7 +137,7 @@ def edge(store: Store) -> Figure | None:
         critical = rj.theory.critical_gain(float(noise))
         axes.axhline(0, color="0.4", linewidth=0.8)
         axes.axvline(critical, color="0.4", linewidth=0.8, linestyle=":")
-        axes.set(title=f"{_drive(noise)}: edge at gain {critical:.3g}", xlabel="gain")
+        axes.set(title=f"{_drive(noise)}\nedge at gain {critical:.3g}", xlabel="gain")
         axes.legend(fontsize=8, loc="lower right")
     panels[0].set_ylabel("largest exponent (nats a step)")
     figure.suptitle("Chaos above zero: mean over seeds, bars from least to most", fontsize=11)
@@ -162,7 +162,7 @@ def _draw_spectrum(
 
 
 def _drive(noise: float) -> str:
-    return "no input" if noise == 0 else f"noise of {noise:g} to each unit"
+    return "no input" if noise == 0 else f"noise {noise:g} to each unit"
 
 
 def _near_zero(nets: list[pd.DataFrame]) -> tuple[float, float]:

@@ -44,7 +44,7 @@ def test_a_tanh_nets_quantities_are_means_over_seeds(row, folder_of):
     assert set(lines) == set(wanted)
     for quantity, (measured, stderr, predicted) in wanted.items():
         line = lines[quantity]
-        assert (line.gain, line.state_size, line.seeds) == (3.0, 4, 2)
+        assert (line.gain, line.state_size, line.seeds, line.prediction) == (3.0, 4, 2, "n = infinity")
         assert line.measured == pytest.approx(measured)
         assert line.stderr_over_seeds == pytest.approx(stderr)
         assert line.predicted == pytest.approx(predicted)
@@ -76,6 +76,7 @@ def test_a_net_without_theory_is_measured_alone(change, row, folder_of):
     assert line.measured == pytest.approx(0.15)
     assert math.isnan(line.predicted)
     assert math.isnan(line.deviation_percent)
+    assert line.prediction == ""
 
 
 def test_part_of_a_spectrum_gives_the_largest_exponent_alone(row, folder_of):
@@ -96,6 +97,7 @@ def test_gaussian_products_are_held_against_newmans_values(row, folder_of):
         input_size=4,
     )
     lines = table_of(rows, folder_of)
+    assert lines["lambda_1"].prediction == "exact"
     assert lines["lambda_1"].predicted == pytest.approx(0.057966, abs=1e-6)
     assert lines["lambda_2"].predicted == pytest.approx(-0.635181, abs=1e-6)
     assert lines["mean"].predicted == pytest.approx(-0.2886075, abs=1e-6)
