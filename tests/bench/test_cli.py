@@ -267,7 +267,7 @@ def test_a_chain_is_exact_in_a_run(measured):
 def test_a_run_leaves_tables_pictures_and_no_temporary_files(measured):
     here, _ = measured
     out = here / "out"
-    tables = {"decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "claims"}
+    tables = {"decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "theory", "claims"}
     assert {path.name for path in (out / "tables").iterdir()} == {
         f"{name}.{suffix}" for name in tables for suffix in ("csv", "md")
     }
@@ -282,7 +282,7 @@ def test_a_run_prints_its_tables_and_where_things_are(measured):
     _, done = measured
     for words in ("rate/step", "accuracy", "ratio", "CSV files: out", "tables", "pictures"):
         assert words in done.stdout
-    assert re.search(r"\[1/12\] exactness", done.stderr), "progress goes to stderr"
+    assert re.search(r"\[1/15\] exactness", done.stderr), "progress goes to stderr"
     assert "[1/12]" not in done.stdout
 
 
