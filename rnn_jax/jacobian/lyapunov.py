@@ -233,7 +233,8 @@ def _prepared(step: Step, state: State, xs: Inputs, length: int) -> tuple[State,
     vectors = jax.vmap(lambda each: ravel_reals(each)[0])(states)
     before = jax.tree.map(lambda leaf: leaf[:-1], states)
     last = jax.tree.map(lambda leaf: leaf[-1], states)
-    material = jax.vmap(partial(prepared, step), axis_size=length)(before, xs)
+    zeros = jnp.zeros(length, vectors.dtype)  # `is_finite` does it for all steps at once
+    material = jax.vmap(partial(prepared, step))(before, xs, zeros)
     return last, material, jnp.all(jnp.isfinite(vectors))
 
 
@@ -313,13 +314,13 @@ def _between(
 
     start = (push(first, basis), jnp.zeros((), jnp.int32))
     columns, exponent = jax.lax.fori_loop(1, steps, extend, start)
-    made = tangents.eliminated(columns)
+    made = tangents.eliminated(columns, steps)
 
     def with_exact_zeros():
         """A Jacobian with z zero rows or columns takes z dimensions; rounding may hide that."""
 
         def zero_lines(done, most):
-            zero = tangents.dense_jacobian(step, _at(material, first + done), size) == 0
+            zero = tangents.dense_jacobian(step, _at(material, first + done), size, basis.dtype) == 0
             rows, columns = (jnp.sum(jnp.all(zero, axis=axis)) for axis in (1, 0))
             return jnp.maximum(most, jnp.maximum(rows, columns).astype(jnp.int32))
 
@@ -332,7 +333,7 @@ def _between(
 
 def _log_determinants(step: Step, material: Any, first: Array, steps: Array, size: int, dtype) -> Array:
     def add(done, total):
-        jacobian = tangents.dense_jacobian(step, _at(material, first + done), size)
+        jacobian = tangents.dense_jacobian(step, _at(material, first + done), size, dtype)
         return total + jnp.linalg.slogdet(jacobian)[1]
 
     return jax.lax.fori_loop(0, steps, add, jnp.zeros((), dtype))

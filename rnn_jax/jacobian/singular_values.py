@@ -106,7 +106,7 @@ def _measured(step: Step, state: State, xs: Inputs, *, length: int) -> tuple[Arr
 
         def extend(transposed: bool, product: GradedProduct, at: Any) -> tuple[GradedProduct, None]:
             time, state, x = at
-            jacobian = dense_jacobian(step, prepared(step, state, x), size)
+            jacobian = dense_jacobian(step, prepared(step, state, x), size, jnp.float64)
             product = graded.extended(jacobian.T if transposed else jacobian, product)
             is_due = time % REFRESH == 0
             return jax.lax.cond(is_due, graded.with_orthogonal_right, lambda same: same, product), None

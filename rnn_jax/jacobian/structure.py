@@ -82,12 +82,8 @@ class ElementwiseFactor:
 
     def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
         """J @ right."""
-        _, others, hidden_size = self.diagonals.shape
-        product = self.matrix @ right[:hidden_size]
-        if others:
-            blocks = right[hidden_size:].reshape(1, others, hidden_size, right.shape[1])
-            product = product + jnp.sum(self.diagonals[..., None] * blocks, axis=1).reshape(right.shape)
-        return product
+        size = self.matrix.shape[1]
+        return _plus_diagonal_blocks(self.matrix @ right[:size], right, (None, *self.diagonals))
 
 
 @jax.tree_util.register_dataclass
@@ -118,6 +114,15 @@ class GatedFactor:
             first = first + _weighted_blocks(left, self.by_first)
         return _with_diagonal_columns(first, left, self.diagonals)
 
+    def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
+        """J @ right."""
+        leaves, gates, size = self.by_gate.shape
+        recurrent = (self.weights @ right[:size]).reshape(gates, size, -1)
+        blocks = [
+            sum(self.by_gate[i, g][:, None] * recurrent[g] for g in range(gates)) for i in range(leaves)
+        ]
+        return _plus_diagonal_blocks(jnp.concatenate(blocks), right, (self.by_first, *self.diagonals))
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -139,6 +144,10 @@ class DiagonalFactor:
             for column in range(leaves)
         ]
         return jnp.stack(columns, axis=-1).reshape(left.shape)
+
+    def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
+        """J @ right, where row (leaf, u) of `right` belongs to unit u of that leaf."""
+        return _plus_diagonal_blocks(jnp.zeros_like(right), right, tuple(jnp.moveaxis(self.by_leaf, 1, 0)))
 
 
 Factor = DenseFactor | ElementwiseFactor | GatedFactor | DiagonalFactor
@@ -293,3 +302,13 @@ def _with_diagonal_columns(first: Array, left: Array, diagonals: Sequence[Array 
         return first
     columns = [jnp.zeros_like(first) if each is None else _weighted_blocks(left, each) for each in diagonals]
     return jnp.concatenate([first, *columns], axis=1)
+
+
+def _plus_diagonal_blocks(product: Array, right: Array, diagonals: Sequence[Array | None]) -> Array:
+    """product + [diagonals of leaf 0, of leaf 1, ...] @ right, those that are None being zero."""
+    for j, each in enumerate(diagonals):
+        if each is not None:
+            size = each.shape[1]
+            block = each[:, :, None] * right[None, j * size : (j + 1) * size]
+            product = product + block.reshape(product.shape)
+    return product

@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float
 
 from rnn_jax.coordinates import ravel_reals
 from rnn_jax.jacobian.scaled import ScaledNumber, exponent_of, power_of_two
-from rnn_jax.jacobian.structure import factor, is_elementwise
+from rnn_jax.jacobian.structure import DENSE, factor, structure_of
 from rnn_jax.step import Step
 
 
@@ -30,18 +30,17 @@ def pushed(step: Step, material: Any, columns: Float[Array, "n columns"]) -> Flo
 
     A step without a declared structure pushes them through its linearization, which never builds J.
     """
-    if is_elementwise(step):
+    if structure_of(step) != DENSE:
         return factor(step, material).before(columns)
-    state, x = material
+    state, x, _ = material
     coordinates, rebuild = ravel_reals(state)
     _, linear = jax.linearize(lambda vector: ravel_reals(step(rebuild(vector), x))[0], coordinates)
     return jax.vmap(linear, in_axes=1, out_axes=1)(columns)
 
 
-def dense_jacobian(step: Step, material: Any, size: int) -> Float[Array, "n n"]:
+def dense_jacobian(step: Step, material: Any, size: int, dtype: Any) -> Float[Array, "n n"]:
     """J itself, for the few steps at which it is looked at."""
-    made = factor(step, material)
-    return made.before(jnp.eye(size, dtype=made.matrix.dtype))
+    return factor(step, material).before(jnp.eye(size, dtype=dtype))
 
 
 @jax.tree_util.register_dataclass
@@ -61,8 +60,8 @@ class Triangular:
     is_rounding: Bool[Array, " columns"]
 
 
-def eliminated(columns: Float[Array, "n columns"]) -> Triangular:
-    """Gaussian elimination with row pivoting."""
+def eliminated(columns: Float[Array, "n columns"], products: Any = 1) -> Triangular:
+    """Gaussian elimination with row pivoting of columns that came out of so many matrix products."""
     rows, count = columns.shape
     compact, _, permutation = jax.lax.linalg.lu(columns)
     pivots = jnp.abs(jnp.diagonal(compact))
@@ -78,7 +77,8 @@ def eliminated(columns: Float[Array, "n columns"]) -> Triangular:
         upper, lower = jnp.triu(compact[:count]), jnp.tril(compact[:count], -1)
         # What each pivot is a difference of.
         sizes = jnp.sum(jnp.abs(lower * upper.T), axis=1) + pivots
-        return pivots <= 4 * epsilon * sizes
+        errors = 4 * epsilon * jnp.sqrt(jnp.asarray(rows * products, columns.dtype))
+        return pivots <= errors * sizes
 
     suspicious = jnp.any(pivots <= rows * epsilon * jnp.max(pivots))
     is_rounding = jax.lax.cond(suspicious, compared, lambda: jnp.zeros(count, bool))

@@ -30,6 +30,7 @@ def test_a_factor_multiplies_as_the_dense_jacobian_does(name):
     left = jax.random.normal(jax.random.key(3), (5, dense.shape[0]))
     made = factor(cell, prepared(cell, state, x))
     np.testing.assert_allclose(made.after(left), left @ dense, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(made.before(left.T), dense @ left.T, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", sorted(rj.cells.CELLS))
