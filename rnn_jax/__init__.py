@@ -9,12 +9,14 @@ from rnn_jax.gradients import loss_gradients as loss_gradients
 from rnn_jax.gradients import weight_gradient_shares as weight_gradient_shares
 from rnn_jax.jacobian import Decay as Decay
 from rnn_jax.jacobian import JacobianChain as JacobianChain
+from rnn_jax.jacobian import JacobianPairs as JacobianPairs
 from rnn_jax.jacobian import LogSingularValues as LogSingularValues
 from rnn_jax.jacobian import LyapunovSpectrum as LyapunovSpectrum
 from rnn_jax.jacobian import ScaledMatrix as ScaledMatrix
 from rnn_jax.jacobian import ScaledNumber as ScaledNumber
 from rnn_jax.jacobian import decay as decay
 from rnn_jax.jacobian import jacobian_chain as jacobian_chain
+from rnn_jax.jacobian import jacobian_pairs as jacobian_pairs
 from rnn_jax.jacobian import jacobian_product as jacobian_product
 from rnn_jax.jacobian import log_singular_values as log_singular_values
 from rnn_jax.jacobian import lyapunov_spectrum as lyapunov_spectrum

@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 State = Any
 Inputs = Any
@@ -53,6 +55,23 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
         raise
     _require_same_state(before, after)
     return state, xs, length
+
+
+def concrete_integers(name: str, values: Any, low: int, high: int) -> np.ndarray:
+    """The values as an array of integers in low..high.
+
+    Raises:
+        ValueError: they are traced, not integers, not a one-dimensional array, or outside.
+    """
+    if isinstance(values, Tracer):
+        raise ValueError(f"{name} must be concrete integers, got a traced array; close over them instead")
+    array = np.asarray(values)
+    if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} must be a one-dimensional array of integers, got {values!r}")
+    outside = array[(array < low) | (array > high)]
+    if outside.size:
+        raise ValueError(f"{name} must lie in {low}..{high}, the length of the sequence, got {outside[0]}")
+    return array
 
 
 def call_compiled(function: Callable, callables: tuple[Any, ...], *operands: Any, **static: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from rnn_jax.cells.elman import Elman as Elman
 from rnn_jax.cells.gru import GRU as GRU
+from rnn_jax.cells.indrnn import IndRNN as IndRNN
 from rnn_jax.cells.initializers import INITIALIZATIONS as INITIALIZATIONS
 from rnn_jax.cells.lstm import LSTM as LSTM
 from rnn_jax.cells.lstm import LSTMState as LSTMState

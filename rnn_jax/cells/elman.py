@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from rnn_jax.cells.initializers import checked_sizes, input_matrix, recurrent_matrix
 from rnn_jax.dtypes import float_dtype
 
-_ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda z: z}
+ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda z: z}
 
 
 @jax.tree_util.register_dataclass
@@ -64,8 +64,8 @@ class Elman:
             ValueError: a size, the activation or the initialization is not allowed.
         """
         checked_sizes(input_size, hidden_size)
-        if activation not in _ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
         dtype = float_dtype(dtype)
         recurrent_key, input_key = jax.random.split(key)
         return cls(
@@ -89,7 +89,7 @@ class Elman:
 
     def update(self, recurrent: Array, drive: Array, state: Array) -> Float[Array, " hidden"]:
         """The next state, elementwise over units."""
-        return _ACTIVATIONS[self.activation]((recurrent + drive)[0])
+        return ACTIVATIONS[self.activation]((recurrent + drive)[0])
 
     def __call__(self, state: Array, x: Array | None) -> Float[Array, " hidden"]:
         """One step for one example."""

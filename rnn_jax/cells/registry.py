@@ -9,6 +9,7 @@ from jaxtyping import Array
 
 from rnn_jax.cells.elman import Elman
 from rnn_jax.cells.gru import GRU
+from rnn_jax.cells.indrnn import IndRNN
 from rnn_jax.cells.lstm import LSTM
 
 
@@ -40,6 +41,12 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             _TANH | {"initialization": "orthogonal"},
             "orthogonal",
             "Saxe et al. 2014, arXiv 1312.6120",
+        ),
+        "indrnn": CellFamily(
+            IndRNN.create,
+            _RELU | {"initialization": "uniform"},
+            "uniform",
+            "Li et al. 2018, arXiv 1803.04831",
         ),
         "lstm": CellFamily(
             LSTM.create, {}, "orthogonal", "Hochreiter & Schmidhuber 1997", has_forget_bias=True

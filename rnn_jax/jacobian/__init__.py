@@ -5,6 +5,8 @@ from rnn_jax.jacobian.chain import jacobian_chain as jacobian_chain
 from rnn_jax.jacobian.chain import jacobian_product as jacobian_product
 from rnn_jax.jacobian.decay import Decay as Decay
 from rnn_jax.jacobian.decay import decay as decay
+from rnn_jax.jacobian.pairs import JacobianPairs as JacobianPairs
+from rnn_jax.jacobian.pairs import jacobian_pairs as jacobian_pairs
 from rnn_jax.jacobian.lyapunov import LyapunovSpectrum as LyapunovSpectrum
 from rnn_jax.jacobian.lyapunov import lyapunov_spectrum as lyapunov_spectrum
 from rnn_jax.jacobian.scaled import ScaledMatrix as ScaledMatrix

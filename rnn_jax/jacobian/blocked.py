@@ -72,12 +72,9 @@ def chosen_lags(
         product, measure = start(step, last, readout, spectral=spectral)
         starts = _at_block_ends(step, measure, product, material)
         size = -(-length // block_count)
-        whole_blocks, rest = lags // size, lags % size
-        # A lag of T can end on the start of the first block, and then takes all of its steps.
-        whole_blocks, rest = (
-            jnp.minimum(whole_blocks, block_count - 1),
-            rest + size * (whole_blocks >= block_count),
-        )
+        # A lag of T ends on the start of the first block, and so takes all of that block's steps.
+        whole_blocks = jnp.minimum(lags // size, block_count - 1)
+        rest = lags - size * whole_blocks
         block = block_count - 1 - whole_blocks
         at_lags = jax.tree.map(lambda leaf: leaf[block], starts)
 
@@ -89,7 +86,7 @@ def chosen_lags(
             keep = partial(_where, goes_on)
             return jax.tree.map(keep, further, products), None
 
-        counted_from_end = jnp.arange(size - 1, -1, -1)
+        counted_from_end = jnp.arange(size - 1, -1, -1, dtype=jnp.int32)
         products, _ = jax.lax.scan(extend, at_lags, (counted_from_end, material), reverse=True)
         return jax.vmap(measure)(products)
 

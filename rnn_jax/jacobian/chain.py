@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Float
 
@@ -23,6 +22,7 @@ from rnn_jax.step import (
     bound_method_as_pytree,
     call_compiled,
     checked,
+    concrete_integers,
     is_pytree_of_arrays,
 )
 
@@ -162,10 +162,10 @@ def jacobian_chain(
         options["checkpoint"] = checkpoint
     callables = (step, bound_method_as_pytree(output))
     if lags is None:
-        measured = call_compiled(_as_compiled(every_lag, step, state), callables, state, xs, **options)
+        measured = call_compiled(_as_compiled(every_lag, callables, state), callables, state, xs, **options)
         lags = np.arange(length + 1)
     else:
-        lags = _checked_lags(lags, length)
+        lags = concrete_integers("lags", lags, 0, length)
         ascending, position = np.unique(lags, return_inverse=True)
         if not options["spectral"] and 4 * ascending.size >= length:
             # It is cheaper to measure at every lag than to look which are wanted.
@@ -173,7 +173,7 @@ def jacobian_chain(
             operands = (state, xs)
         else:
             function, operands = chosen_lags, (state, xs, jnp.asarray(ascending, jnp.int32))
-        measured = call_compiled(_as_compiled(function, step, state), callables, *operands, **options)
+        measured = call_compiled(_as_compiled(function, callables, state), callables, *operands, **options)
         if not np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):
             measured = jax.tree.map(lambda norm: norm[position], measured)
     frobenius, spectral, outputs = measured
@@ -203,7 +203,7 @@ def jacobian_product(
         ValueError: as `jacobian_chain`.
     """
     state, xs, length = checked(step, state, xs, length)
-    (lag,) = _checked_lags([lag], length)
+    (lag,) = concrete_integers("lags", [lag], 0, length)
     return call_compiled(sequential.one_lag, (step,), state, xs, jnp.asarray(lag, jnp.int32), length=length)
 
 
@@ -219,14 +219,14 @@ def _block_count(state: State, length: int) -> int:
     return max(1, min(math.isqrt(2 * length), 2**28 // size, length))
 
 
-def _as_compiled(function: Callable, step: Step, state: State) -> Callable:
-    """The function as it is compiled for a step.
+def _as_compiled(function: Callable, callables: tuple, state: State) -> Callable:
+    """The function as it is compiled for a step and a readout.
 
     Under vmap on a CPU one example follows the other: products of a batch of small matrices are slow
     there, but for the smallest. A closure may hold arrays of an outer transformation that cannot be
     taken apart, so it is left as it is.
     """
-    if not is_pytree_of_arrays(step):
+    if not all(is_pytree_of_arrays(each) for each in callables):
         return function
     return _guarded(function, jax.default_backend() == "cpu" and real_size(state) >= 16)
 
@@ -259,15 +259,3 @@ def _known(name: str, values: Sequence[str], known: Sequence[str]) -> None:
     for value in values:
         if value not in known:
             raise ValueError(f"{name} must be among {', '.join(known)}, got {value!r}")
-
-
-def _checked_lags(lags: Any, length: int) -> np.ndarray:
-    if isinstance(lags, Tracer):
-        raise ValueError("lags must be concrete integers, got a traced array; close over them instead")
-    array = np.asarray(lags)
-    if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"lags must be a one-dimensional array of integers, got {lags!r}")
-    outside = array[(array < 0) | (array > length)]
-    if outside.size:
-        raise ValueError(f"lags must lie in 0..{length}, the length of the sequence, got {outside[0]}")
-    return array

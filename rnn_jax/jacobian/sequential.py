@@ -90,7 +90,9 @@ def _measured_segment(
         def extend(chain: _Chain, first: Array) -> tuple[_Chain, Measured]:
             return _measured_group(step, measure, chain, *_material(step, segment, chain, first, GROUP))
 
-        chain, norms = jax.lax.scan(extend, chain, jnp.arange(0, count - late, GROUP), reverse=True)
+        chain, norms = jax.lax.scan(
+            extend, chain, jnp.arange(0, count - late, GROUP, dtype=jnp.int32), reverse=True
+        )
         measured.insert(0, jax.tree.map(_in_a_row, norms))
     return chain, jax.tree.map(lambda *parts: jnp.concatenate(parts), *measured)
 
@@ -193,27 +195,46 @@ def _recorded(measure: Measure, lags: Array, record: _Record, product: ScaledMat
     return jax.lax.cond(lags[place] == record.lag, with_norms, lambda record: record, record)
 
 
-def one_lag(step: Step, state: State, xs: Inputs, lag: Array, *, length: int) -> ScaledMatrix:
-    """The product of the last `lag` step Jacobians, `lag` a traced integer."""
+def products_between(
+    step: Step, state: State, xs: Inputs, times: Array, *, length: int
+) -> tuple[ScaledMatrix, Measure]:
+    """dh_b/dh_a for each two neighbours a < b of ascending times, traced integers; stacked in order."""
     with jax.default_matmul_precision("highest"):
         before, last = states_before(step, state, xs, length)
-        product, measure = start(step, last, None, spectral=False)
-        segment, chain = _Segment(before, xs), _Chain.begin(product, last)
+        identity, measure = start(step, last, None, spectral=False)
+        segment = _Segment(before, xs)
 
-        def one_step(done: Array, chain: _Chain) -> _Chain:
-            material = _material(step, segment, chain, length - 1 - done, 1)
-            return _multiplied(step, chain, *jax.tree.map(lambda leaf: leaf[0], material))[0]
+        def between(_: None, ends: tuple[Array, Array]) -> tuple[None, ScaledMatrix]:
+            earlier, later = ends
+            at_later = jax.tree.map(lambda leaf: leaf[jnp.minimum(later, length - 1)], before)
+            finite = jnp.where(later == length, is_finite(last), is_finite(at_later))
+            chain = _Chain(identity, _nonzero_rows(identity), finite)
 
-        singles = lag if length < GROUP else lag % GROUP
-        chain = jax.lax.fori_loop(0, singles, one_step, chain)
-        if length >= GROUP:
+            def one_step(done: Array, chain: _Chain) -> _Chain:
+                material = _material(step, segment, chain, later - 1 - done, 1)
+                return _multiplied(step, chain, *jax.tree.map(lambda leaf: leaf[0], material))[0]
 
-            def group(done: Array, chain: _Chain) -> _Chain:
-                first = length - singles - GROUP * (done + 1)
-                return _unmeasured_group(step, chain, *_material(step, segment, chain, first, GROUP))
+            singles = (later - earlier) % GROUP if length >= GROUP else later - earlier
+            chain = jax.lax.fori_loop(0, singles, one_step, chain)
+            if length >= GROUP:
 
-            chain = jax.lax.fori_loop(0, lag // GROUP, group, chain)
-        return measure.layout.in_full(chain.product)
+                def group(done: Array, chain: _Chain) -> _Chain:
+                    first = later - singles - GROUP * (done + 1)
+                    return _unmeasured_group(step, chain, *_material(step, segment, chain, first, GROUP))
+
+                chain = jax.lax.fori_loop(0, (later - earlier) // GROUP, group, chain)
+            return None, chain.product
+
+        return jax.lax.scan(between, None, (times[:-1], times[1:]))[1], measure
+
+
+def one_lag(step: Step, state: State, xs: Inputs, lag: Array, *, length: int) -> ScaledMatrix:
+    """The product of the last `lag` step Jacobians, `lag` a traced integer."""
+    if length == 0:
+        product, measure = start(step, state, None, spectral=False)
+        return measure.layout.in_full(product)
+    products, measure = products_between(step, state, xs, jnp.stack([length - lag, length]), length=length)
+    return measure.layout.in_full(jax.tree.map(lambda leaf: leaf[0], products))
 
 
 class _Walk(NamedTuple):

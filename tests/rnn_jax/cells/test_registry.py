@@ -11,6 +11,7 @@ NAMES = [
     "elman_identity",
     "irnn",
     "orthogonal",
+    "indrnn",
     "lstm",
     "gru",
     "gru_reset_before",

@@ -1,5 +1,6 @@
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -196,3 +197,34 @@ def test_a_batch_of_scaled_matrices_is_a_batch_of_plain_ones():
     np.testing.assert_allclose(
         jax.vmap(ScaledMatrix.log_frobenius_norm)(held), np.log(np.linalg.norm(batch, axis=(1, 2)))
     )
+
+
+def test_a_product_of_scaled_matrices_is_right_where_rows_differ_by_more_than_the_range():
+    generator = np.random.default_rng(0)
+    left, right = (generator.standard_normal((3, 3)).astype(np.float32) for _ in range(2))
+    left_exponent, right_exponent = np.array([900, -3000, 5]), np.array([-2000, 400, 399])
+    got = scaled.product(
+        scaled.normalized(jnp.asarray(left), jnp.asarray(left_exponent, jnp.int32)),
+        scaled.normalized(jnp.asarray(right), jnp.asarray(right_exponent, jnp.int32)),
+    )
+    two = mpmath.mpf(2)
+    for i in range(3):
+        for j in range(3):
+            exact = sum(
+                mpmath.mpf(float(left[i, k])) * two ** int(left_exponent[i])
+                * mpmath.mpf(float(right[k, j])) * two ** int(right_exponent[k])
+                for k in range(3)
+            )  # fmt: skip
+            found = mpmath.mpf(float(got.mantissa[i, j])) * two ** int(got.exponent[i])
+            assert abs(found / exact - 1) < 1e-5
+
+
+def test_a_small_term_counts_where_the_large_one_meets_a_zero():
+    left = scaled.from_array(jnp.array([[1.0, 1e-30]], jnp.float32))
+    right = scaled.normalized(
+        jnp.array([[0.0, 0.0], [0.0, 3.0]], jnp.float32), jnp.array([500, -500], jnp.int32)
+    )
+    product = scaled.product(left, right)
+    assert product.log_frobenius_norm() == pytest.approx(np.log(3e-30) - 500 * np.log(2), rel=1e-6)
+    zero = scaled.product(left, scaled.from_array(jnp.zeros((2, 2), jnp.float32)))
+    assert zero.log_frobenius_norm() == -np.inf
