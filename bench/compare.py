@@ -1,4 +1,4 @@
-"""Two result folders side by side: ratios of times, differences of rates, verdicts that differ."""
+"""Two result folders side by side: ratios of times, differences of rates and exponents, verdicts that differ."""
 
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
@@ -22,9 +22,9 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
         left, right: result folders. They may be of different machines, backends, dtypes or versions.
 
     Returns:
-        by name, those of "times" (ratio of median run times, right over left), "rates" (difference in
-        nats a step and in units of its standard error) and "verdicts" (seeds whose verdict differs)
-        that both allow.
+        by name, those of "times" (ratio of median run times, right over left), "rates" and "exponents"
+        (difference in nats a step and in units of its standard error) and "verdicts" (seeds whose
+        verdict differs) that both allow.
 
     Raises:
         UsageError: a folder holds no results, or the two have no case in common.
@@ -36,6 +36,7 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
     makers = {
         "timings": ("times", _times),
         "decay": ("rates", _rates),
+        "lyapunov": ("exponents", _exponents),
         "task_accuracy": ("verdicts", _verdicts),
     }
     joined = {}
@@ -78,6 +79,19 @@ def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     both["same_regime"] = both["regime_left"] == both["regime_right"]
     kept = [*told, "seed", *(f"{values[0]}_{side}" for side in ("left", "right")), "difference"]
     return both[[*kept, "difference_in_stderr", "same_regime"]].sort_values(kept[:6], kind="stable")
+
+
+def _exponents(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    told = ["cell", "gain", "state_size", "input_scale", "sequence_length"]
+    values = ["exponent_nats_per_step", "stderr_nats_per_step"]
+    keys = [*_KEYS, "index"]
+    both = left[[*keys, *told, *values]].merge(right[[*keys, *values]], on=keys, suffixes=("_left", "_right"))
+    sides = [f"{values[0]}_{side}" for side in ("left", "right")]
+    both["difference"] = both[sides[1]] - both[sides[0]]
+    error = np.hypot(both[f"{values[1]}_left"], both[f"{values[1]}_right"])
+    both["difference_in_stderr"] = both["difference"] / error.replace(0.0, np.nan)
+    kept = [*told, "seed", "index", *sides, "difference", "difference_in_stderr"]
+    return both[kept].sort_values(kept[:7], kind="stable")
 
 
 def _verdicts(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:

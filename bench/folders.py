@@ -12,13 +12,15 @@ from bench.store import read_machine
 RESULTS = Path("results")
 
 
-def default_folder(suite: str, environment: Environment, facts: Mapping[str, Any]) -> Path:
+def default_folder(
+    suite: str, environment: Environment, facts: Mapping[str, Any], own_dtype: str = "float32"
+) -> Path:
     """results/MACHINE/SUITE; another folder beside it where that one is some other machine's.
 
-    The other folder's name ends in a short hash of the identity, so that two installations on the
+    Where the dtype is not the suite's own, the name says it. The other folder's name ends in a short hash of the identity, so that two installations on the
     same kind of machine never write into each other's results.
     """
-    name = suite if environment.dtype == "float32" else f"{suite}-{environment.dtype}"
+    name = suite if environment.dtype == own_dtype else f"{suite}-{environment.dtype}"
     plain = RESULTS / environment.machine / name
     if not (plain / "machine.json").is_file():
         return plain

@@ -58,7 +58,11 @@ COMMON = (
     Column("jax_version", "text", "version of JAX"),
     Column("dtype", "text", "of weights, states and products"),
     Column("matmul_precision", "text", "of matrix products; `highest` is true float32, never TF32"),
-    Column("cell", "text", "the recurrent cell, as `rnn-bench list cells` names it"),
+    Column(
+        "cell",
+        "text",
+        "the recurrent cell, as `rnn-bench list cells` names it, or gaussian_matrices: h_t = gain X_t h_(t-1)",
+    ),
     Column("layers", "integer", "number of stacked cells"),
     Column("initialization", "text", "of the recurrent matrix"),
     Column("gain", "number", "scale of the recurrent matrix"),
@@ -66,7 +70,7 @@ COMMON = (
     Column("input_size", "integer", "numbers in one input"),
     Column("hidden_size", "integer", "units"),
     Column("state_size", "integer", "real numbers in the state: twice hidden_size for an LSTM"),
-    Column("input_kind", "text", "white_noise, or the task whose inputs drive the net"),
+    Column("input_kind", "text", "white_noise, none, or the task whose inputs drive the net"),
     Column("input_scale", "number", "standard deviation of white noise; factor on a task's inputs"),
     Column("sequence_length", "integer", "number of steps T"),
     Column("seed", "integer", "number of the random seed"),
@@ -150,6 +154,41 @@ EXACTNESS = ResultFile(
         ),
     ),
     order=("lag",),
+)
+
+_STATE_SCALE = Column("state_scale", "number", "standard deviation of the initial state about the cell's own")
+
+LYAPUNOV = ResultFile(
+    "lyapunov",
+    "case x seed x index",
+    (
+        _STATE_SCALE,
+        Column("index", "integer", "1 is the largest; state_size is the smallest, where all were asked for"),
+        Column("exponent_nats_per_step", "number", "Lyapunov exponent; -inf where the chain is singular"),
+        Column("stderr_nats_per_step", "number", "its standard error, by means over 20 batches of steps"),
+        Column("steps", "integer", "over how many steps it was measured, after the transient"),
+        Column("qr_interval_steps", "integer", "steps between two factorizations"),
+        Column(
+            "logdet_residual_nats_per_step",
+            "number",
+            "distance of the mean exponent from the mean of ln abs det J_t over n, on sampled steps; empty where not "
+            "all exponents were asked for",
+        ),
+    ),
+    order=("index",),
+)
+
+SINGULAR_VALUES = ResultFile(
+    "singular_values",
+    "case x seed x lag x index",
+    (
+        _STATE_SCALE,
+        Column("lag", "integer", "T - t, in steps"),
+        Column("index", "integer", "1 is the largest"),
+        Column("log10_singular_value", "number", "log10 of a singular value of dh_T/dh_(T-lag)"),
+        Column("log10_singular_value_error", "number", "its estimated absolute error"),
+    ),
+    order=("lag", "index"),
 )
 
 TASK_ACCURACY = ResultFile(
@@ -263,6 +302,8 @@ RESULT_FILES = {
         GRADIENT_NORMS,
         DECAY,
         EXACTNESS,
+        LYAPUNOV,
+        SINGULAR_VALUES,
         TASK_ACCURACY,
         TRAINING_CURVES,
         TIMINGS,

@@ -13,11 +13,11 @@ from typing import Any
 
 from bench.cases import KINDS
 from bench.errors import UsageError
-from bench.machine import Environment
+from bench.machine import DTYPES, Environment
 from bench.parameter import Parameter
 
 SUITES = Path(__file__).parent / "suites"
-_TOP_LEVEL = ("description", "estimate_s")
+_TOP_LEVEL = ("description", "estimate_s", "dtype")
 _FOLLOWS_FROM_CELL = ("initialization", "forget_bias")
 
 
@@ -62,12 +62,14 @@ class Suite:
         description: one line.
         estimate_s: seconds it is said to take on two cores, or None.
         cases: in the file's order.
+        dtype: what it is measured in where the user does not say.
     """
 
     name: str
     description: str
     estimate_s: int | None
     cases: tuple[Case, ...]
+    dtype: str = "float32"
 
     def label(self, case: Case) -> str:
         """What a person calls a case: its kind, and what tells it from the others of that kind."""
@@ -141,8 +143,11 @@ def load(name_or_file: str) -> Suite:
     estimate = content.get("estimate_s")
     if estimate is not None and (isinstance(estimate, bool) or not isinstance(estimate, int) or estimate < 1):
         raise UsageError(f"{path}: estimate_s must be a positive number of seconds, got {estimate!r}")
+    dtype = content.get("dtype", "float32")
+    if dtype not in DTYPES:
+        raise UsageError(f"{path}: dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     unique = tuple({case.match_id(): case for case in cases}.values())
-    return Suite(path.stem, str(content.get("description", "")), estimate, unique)
+    return Suite(path.stem, str(content.get("description", "")), estimate, unique, dtype)
 
 
 def _cases(path: Path, kind: str, tables: Any) -> Iterator[Case]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.claims import claims
 from bench.errors import UsageError
+from bench.predictions import theory_table
 from bench.store import Store, write_csv, write_text
 
 _NET = [
@@ -28,7 +29,7 @@ _TASK = [
     "task", "variant", "task_length", "cell", "initialization", "gain", "forget_bias", "hidden_size", "remedy",
     "remedy_strength", "optimizer", "learning_rate", "batch_size", "step_budget", "dtype",
 ]  # fmt: skip
-TABLES = ("decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "claims")
+TABLES = ("decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "theory", "claims")
 VERDICTS = ("solved", "better_than_baseline", "at_baseline", "diverged")
 
 
@@ -65,6 +66,7 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "accuracy_summary": ("task_accuracy", accuracy_summary),
         "chain_cost": ("timings", chain_cost),
         "exactness_summary": ("exactness", exactness_summary),
+        "theory": ("lyapunov", theory_table),
     }
     for name, (kind, make) in makers.items():
         if kind in store.kinds():
@@ -92,6 +94,12 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             "Cost of a chain beside the bare loop of matrix products",
             {"cell": "cell", "state_size": "n", "sequence_length": "T", "chain_s": "chain s",
              "bare_products_s": "bare s", "ratio": "ratio"},
+        ),
+        "theory": (
+            "Lyapunov exponents, measured beside theory (mean over seeds)",
+            {"cell": "cell", "gain": "gain", "input_scale": "noise", "state_size": "n", "quantity": "quantity",
+             "measured": "measured", "stderr_over_seeds": "stderr", "predicted": "predicted",
+             "deviation_percent": "%"},
         ),
     }  # fmt: skip
     available = dict(tables(Store(folder)))

@@ -98,7 +98,7 @@ def noise_columns(case: Any, environment: Environment, suite: str) -> dict[str, 
 
 
 def seed_key(seed: int, purpose: int) -> jax.Array:
-    """The random key of one seed for one purpose (0 weights, 1 inputs, 2 loss, 3 training)."""
+    """The random key of one seed for one purpose (0 weights, 1 inputs, 2 loss, 3 training, 4 state)."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(2026), seed), purpose)
 
 

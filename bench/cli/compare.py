@@ -35,6 +35,16 @@ def compare(
             same_regime=("same_regime", "sum"),
         )
         print_rows(summary.to_dict("records"), "Rate in nats a step, right minus left, over seeds")
+    if "exponents" in joined:
+        exponents = joined["exponents"]
+        summary = exponents.groupby(["cell", "gain", "state_size", "input_scale"], as_index=False).agg(
+            pairs=("difference", "size"),
+            largest_difference=("difference", lambda each: each.abs().max()),
+            root_mean_square_in_stderr=("difference_in_stderr", lambda each: (each**2).mean() ** 0.5),
+        )
+        print_rows(
+            summary.to_dict("records"), "Lyapunov exponents in nats a step, right minus left, over seeds"
+        )
     if "verdicts" in joined:
         verdicts = joined["verdicts"]
         differing = verdicts[~verdicts["same_verdict"]]

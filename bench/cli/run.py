@@ -22,7 +22,9 @@ def run(
         typer.Option(help="Folder for the results. Default: results/MACHINE/SUITE.", show_default=False),
     ] = None,
     backend: Annotated[str | None, typer.Option(help="cpu or gpu. Default: what JAX finds.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    dtype: Annotated[
+        str | None, typer.Option(help="float32 or float64. Default: what the suite asks for, else float32.")
+    ] = None,
     only: Annotated[
         str | None,
         typer.Option(help="Only the cases that meet these conditions, such as 'cell=lstm,gain<=1'."),
@@ -36,23 +38,22 @@ def run(
 
     A run can be stopped at any time; the same command goes on from there.
     """
-    # JAX reads its settings when it is first used, so they come before every import of it.
-    from bench.machine import configure
-
-    configure(backend, dtype)
     from bench import machine, runner
     from bench import suite as suites
     from bench.folders import default_folder
     from bench.store import Store
 
     chosen = whole = suites.load(suite)
+    dtype = whole.dtype if dtype is None else dtype
+    # JAX reads its settings when it is first used: imports do not, and this is the first use.
+    machine.configure(backend, dtype)
     if seeds is not None:
         chosen = chosen.with_seeds(seeds)
     if only is not None:
         chosen = chosen.only(only)
     environment = machine.environment(dtype)
     facts = machine.describe(environment, sys.argv[1:])
-    folder = out if out is not None else default_folder(chosen.name, environment, facts)
+    folder = out if out is not None else default_folder(chosen.name, environment, facts, chosen.dtype)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; choose a folder")
     store = Store(folder)

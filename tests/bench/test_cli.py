@@ -32,6 +32,13 @@ sequences = 3
 lags = 5
 seeds = 2
 
+[[spectra]]
+cell = ["elman_tanh", "lstm", "gru"]
+hidden_size = 4
+input_scale = 0.5
+sequence_length = 50
+seeds = 2
+
 [[task_accuracy]]
 task = "adding"
 task_length = 10
@@ -51,7 +58,7 @@ sequence_length = 50
 rounds = 3
 seeds = 1
 """
-CASES = 12
+CASES = 15
 
 
 def csv_bytes(folder):
@@ -193,11 +200,12 @@ def test_a_run_writes_every_kind_of_row_for_every_cell(measured):
     here, done = measured
     store = Store(here / "out")
     assert f"cases: {CASES} measured" in done.stdout
-    assert store.kinds() == [kind for kind in RESULT_FILES if kind != "failures"]
+    assert store.kinds() == [kind for kind in RESULT_FILES if kind not in ("failures", "singular_values")]
     counts = {
         "exactness": 3 * 2 * 3,  # cells x seeds x lags 1, T/2, T
         "decay": 3 * 2 + 3 * 2 * 2,  # white noise; the task before and after
         "gradient_norms": 3 * 2 * 2 * 6 + 3 * 2 * 2 * 6,  # 2 recorded sequences; 1 recorded, before and after
+        "lyapunov": (4 + 8 + 4) * 2,  # state sizes x seeds
         "task_accuracy": 3 * 2,
         "training_curves": 3 * 2 * 20,
         "timings": 3 * 3 * 2,
@@ -259,7 +267,7 @@ def test_a_chain_is_exact_in_a_run(measured):
 def test_a_run_leaves_tables_pictures_and_no_temporary_files(measured):
     here, _ = measured
     out = here / "out"
-    tables = {"decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "claims"}
+    tables = {"decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "theory", "claims"}
     assert {path.name for path in (out / "tables").iterdir()} == {
         f"{name}.{suffix}" for name in tables for suffix in ("csv", "md")
     }
@@ -274,7 +282,7 @@ def test_a_run_prints_its_tables_and_where_things_are(measured):
     _, done = measured
     for words in ("rate/step", "accuracy", "ratio", "CSV files: out", "tables", "pictures"):
         assert words in done.stdout
-    assert re.search(r"\[1/12\] exactness", done.stderr), "progress goes to stderr"
+    assert re.search(r"\[1/15\] exactness", done.stderr), "progress goes to stderr"
     assert "[1/12]" not in done.stdout
 
 
@@ -323,6 +331,34 @@ def test_a_folder_of_another_dtype_is_refused(measured, rnn_bench):
     assert csv_bytes(here / "out") == before
 
 
+DOUBLE = """
+dtype = "float64"
+
+[[spectra]]
+cell = "elman_identity"
+initialization = "identity"
+gain = 0.5
+hidden_size = 2
+sequence_length = 400
+singular_value_lag = 400
+seeds = 1
+"""
+
+
+def test_a_suite_that_asks_for_float64_gets_it_unless_told_otherwise(tmp_path, rnn_bench):
+    (tmp_path / "double.toml").write_text(DOUBLE, encoding="utf-8")
+    done = rnn_bench("run", "double.toml", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    values = Store(tmp_path / "out").read("singular_values")
+    assert set(values["dtype"]) == {"float64"}
+    # 0.5**400 is under the smallest float32.
+    assert values["log10_singular_value"].to_list() == pytest.approx([-120.411998] * 2)
+    done = rnn_bench("run", "double.toml", "--out", "single", "--dtype", "float32", cwd=tmp_path)
+    assert done.returncode == 1
+    (failure,) = Store(tmp_path / "single").read("failures").itertuples()
+    assert "float64" in failure.error
+
+
 @pytest.mark.slow
 def test_a_second_fresh_run_gives_the_same_bytes_but_for_times(measured, rnn_bench):
     here, _ = measured
@@ -339,6 +375,7 @@ def test_compare_joins_the_cases_of_two_dtypes(measured_in_float64, rnn_bench):
     assert "differs in dtype: 'float32' and 'float64'" in done.stdout
     assert "Time, right over left" in done.stdout
     assert "Rate in nats a step" in done.stdout
+    assert "Lyapunov exponents in nats a step" in done.stdout
     assert re.search(r"verdicts: \d of 6 seeds agree", done.stdout)
     for cell in CELLS:
         assert cell in done.stdout

@@ -46,6 +46,29 @@ def test_times_are_ratios_of_medians_right_over_left(pair):
     assert len(told) == 2
 
 
+def test_exponents_are_differences_in_units_of_their_error(pair):
+    def exponents(*values, stderr):
+        return [
+            {"seed": 0, "index": index, "exponent_nats_per_step": value, "stderr_nats_per_step": stderr}
+            for index, value in enumerate(values, start=1)
+        ]
+
+    left, right = pair(
+        {"lyapunov": exponents(0.2, -0.3, stderr=0.03)},
+        {"lyapunov": exponents(0.3, -0.35, stderr=0.04)},
+    )
+    told = compare.compared(left, right)["exponents"].set_index("index")
+    assert told["difference"].to_list() == pytest.approx([0.1, -0.05])
+    assert told["difference_in_stderr"].to_list() == pytest.approx([2.0, -1.0])
+
+
+def test_exact_exponents_have_no_units_to_differ_by(pair):
+    exact = [{"index": 1, "stderr_nats_per_step": 0.0}]
+    told = compare.compared(*pair({"lyapunov": exact}, {"lyapunov": exact}))["exponents"]
+    assert told["difference"].to_list() == [0.0]
+    assert math.isnan(told["difference_in_stderr"].iloc[0])
+
+
 def test_rates_are_differences_in_units_of_their_error(pair):
     def rates(*values, stderr):
         return [

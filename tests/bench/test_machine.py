@@ -150,6 +150,8 @@ def test_a_fresh_folder_is_named_after_machine_suite_and_dtype(somewhere, enviro
     assert default_folder("cpu", environment, facts) == somewhere / "cpu"
     double = replace(environment, dtype="float64")
     assert default_folder("cpu", double, facts) == somewhere / "cpu-float64"
+    assert default_folder("theory", double, facts, "float64") == somewhere / "theory"
+    assert default_folder("theory", environment, facts, "float64") == somewhere / "theory-float32"
     assert not somewhere.exists(), "asking makes nothing"
 
 
