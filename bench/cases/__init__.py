@@ -5,11 +5,12 @@ meaning), `resolved(parameters)` (fills in what depends on other keys, or raises
 `run(case, environment, report)`, which returns rows by kind of result file.
 """
 
-from bench.cases import exactness, gradient_norms, task_accuracy, timings
+from bench.cases import exactness, gradient_norms, peers, task_accuracy, timings
 
 KINDS = {
     "gradient_norms": gradient_norms,
     "exactness": exactness,
     "task_accuracy": task_accuracy,
     "timings": timings,
+    "peers": peers,
 }
