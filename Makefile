@@ -1,22 +1,24 @@
 # make bench   set everything up, run the quick suite on whatever device is there, print a table
+#              SUITE=cpu another suite; EXTRAS=peers installs what SUITE=peers compares with
 # make test    set everything up, run the tests
 # make check   what a developer runs before submitting: the same script as CI
 PYTHON ?= python3
 VENV ?= .venv
 SUITE ?= quick
 OUT ?=
+# More of the package's extras, such as peers for `make bench SUITE=peers EXTRAS=peers`.
+EXTRAS ?=
 
 # The CUDA build of JAX where a driver answers: CUDA 13 needs driver 580 or later.
 DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1 | grep -oE '^[0-9]+')
 CUDA := $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo cuda13 || echo cuda12))
-EXTRAS := $(CUDA)
 comma := ,
 # Two processes, each test file in one of them; several on one GPU must not each take all of its memory.
 PYTEST = XLA_PYTHON_CLIENT_PREALLOCATE=false $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 .PHONY: bench test lint tables check clean
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.installed $(if $(EXTRAS),$(VENV)/.installed-with-$(EXTRAS))
 	$(VENV)/bin/rnn-bench run $(SUITE) $(if $(OUT),--out $(OUT))
 
 test: $(VENV)/.installed-test
@@ -43,13 +45,17 @@ $(VENV)/bin/python:
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet -e '.$(if $(EXTRAS),[$(EXTRAS)])'
+	$(VENV)/bin/python -m pip install --quiet -e '.$(if $(CUDA),[$(CUDA)])'
+	touch $@
+
+$(VENV)/.installed-with-%: pyproject.toml | $(VENV)/.installed
+	$(VENV)/bin/python -m pip install --quiet -e '.[$*$(if $(CUDA),$(comma)$(CUDA))]'
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet -e '.[test$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	$(VENV)/bin/python -m pip install --quiet -e '.[test$(if $(CUDA),$(comma)$(CUDA))]'
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-lint: pyproject.toml | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet -e '.[test,lint$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	$(VENV)/bin/python -m pip install --quiet -e '.[test,lint$(if $(CUDA),$(comma)$(CUDA))]'
 	touch $@ $(VENV)/.installed $(VENV)/.installed-test

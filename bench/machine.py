@@ -80,7 +80,7 @@ def environment(dtype: str) -> Environment:
     device = jax.devices()[0]
     backend = "cpu" if device.platform == "cpu" else "gpu"
     device_kind = _cpu_model() if backend == "cpu" else device.device_kind
-    name = _slug(device_kind) + (f"-{_cores()}-cores" if backend == "cpu" else "")
+    name = _slug(device_kind) + (f"-{cores()}-cores" if backend == "cpu" else "")
     return Environment(name, backend, device_kind, jax.__version__, dtype)
 
 
@@ -89,7 +89,7 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
     import jax
 
     identity = asdict(current) | {
-        "cores": _cores(),
+        "cores": cores(),
         "device_count": jax.device_count(),
         "operating_system": platform.system(),
         "architecture": platform.machine(),
@@ -153,7 +153,8 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

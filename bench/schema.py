@@ -257,7 +257,9 @@ TIMINGS = ResultFile(
     (
         Column("operation", "text", "what was timed"),
         Column(
-            "implementation", "text", "whose: rnn_jax, or bare_products (T matrix products of the same size)"
+            "implementation",
+            "text",
+            "whose: rnn_jax, bare_products (T matrix products of the same size), or a rival in `bench/peers/`",
         ),
         Column("implementation_version", "text", "its version"),
         Column("method", "text", "how the product was formed"),
@@ -285,6 +287,34 @@ TIMINGS = ResultFile(
     order=("operation", "implementation", "round"),
 )
 
+AGREEMENT = ResultFile(
+    "agreement",
+    "case x implementation x quantity: what other implementations answer, checked before they are timed",
+    (
+        Column("operation", "text", "what was asked for, as in timings.csv"),
+        Column("batch_size", "integer", "sequences at once"),
+        Column("implementation", "text", "whose"),
+        Column("implementation_version", "text", "its version"),
+        Column("method", "text", "how it goes about it"),
+        Column(
+            "quantity",
+            "text",
+            "what was compared: log_norm (at every lag), exponents, logdet_residual, loss, gradient, update (Adam's first)",
+        ),
+        Column(
+            "deviation",
+            "number",
+            "log_norm: largest difference from rnn_jax in nats; exponents: largest difference in nats a step from "
+            "NumPy's QR after every step; logdet_residual: abs(mean exponent - mean of ln abs det J / n) along its own "
+            "trajectory; the rest: distance from rnn_jax over the norm of rnn_jax's",
+        ),
+        Column("tolerance", "number", "the largest deviation that counts as agreement"),
+        Column("agrees", "truth", "whether it is within it; only what agrees in all is timed"),
+        Column("note", "text", "where the two part, or why there was nothing to compare"),
+    ),
+    order=("operation", "implementation", "quantity"),
+)
+
 FAILURES = ResultFile(
     "failures",
     "case that did not finish",
@@ -307,6 +337,7 @@ RESULT_FILES = {
         TASK_ACCURACY,
         TRAINING_CURVES,
         TIMINGS,
+        AGREEMENT,
         FAILURES,
     )
 }

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.claims import claims
 from bench.errors import UsageError
+from bench.peer_table import OURS, peers
 from bench.predictions import theory_table
 from bench.store import Store, write_csv, write_text
 
@@ -29,7 +30,15 @@ _TASK = [
     "task", "variant", "task_length", "cell", "initialization", "gain", "forget_bias", "hidden_size", "remedy",
     "remedy_strength", "optimizer", "learning_rate", "batch_size", "step_budget", "dtype",
 ]  # fmt: skip
-TABLES = ("decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "theory", "claims")
+TABLES = (
+    "decay_summary",
+    "accuracy_summary",
+    "chain_cost",
+    "exactness_summary",
+    "theory",
+    "peers",
+    "claims",
+)
 VERDICTS = ("solved", "better_than_baseline", "at_baseline", "diverged")
 
 
@@ -73,6 +82,11 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
             table = make(store.read(kind))
             if len(table):
                 yield name, table
+    if "agreement" in store.kinds():
+        yield (
+            "peers",
+            peers(store.read("agreement"), store.read("timings") if "timings" in store.kinds() else None),
+        )
     yield "claims", claims(store)
 
 
@@ -101,6 +115,12 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
              "measured": "measured", "stderr_over_seeds": "stderr", "predicted": "predicted",
              "deviation_percent": "%"},
         ),
+        "peers": (
+            "Beside others, by interleaved rounds (time over ours: over 1, ours is faster)",
+            {"operation": "operation", "cell": "cell", "batch_size": "batch", "sequence_length": "T",
+             "hidden_size": "n", "implementation": "whose", "median_s": "its s", "rnn_jax_s": "our s",
+             "ratio": "ratio", "verdict": "verdict"},
+        ),
     }  # fmt: skip
     available = dict(tables(Store(folder)))
     for name, (title, columns) in short.items():
@@ -112,6 +132,9 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 reach = [f"{steps:.4g}" if steps == steps else "" for steps in table["reach_steps"]]
                 shown = [f">{steps}" if over else steps for steps, over in zip(reach, censored, strict=True)]
                 table = table.assign(reach_steps=shown)
+            if name == "peers":
+                table = table[~table["verdict"].str.startswith(("not run", "lower limit"))]
+                table = table[(table["implementation"] != OURS) | (table["verdict"] != "agrees")]
             yield title, table[list(columns)].rename(columns=columns)
 
 

@@ -5,7 +5,7 @@ meaning), `resolved(parameters)` (fills in what depends on other keys, or raises
 `run(case, environment, report)`, which returns rows by kind of result file.
 """
 
-from bench.cases import exactness, gradient_norms, spectra, task_accuracy, timings
+from bench.cases import exactness, gradient_norms, peers, spectra, task_accuracy, timings
 
 KINDS = {
     "gradient_norms": gradient_norms,
@@ -13,4 +13,5 @@ KINDS = {
     "spectra": spectra,
     "task_accuracy": task_accuracy,
     "timings": timings,
+    "peers": peers,
 }

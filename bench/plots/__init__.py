@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.plots.decay import decay, trained_decay
+from bench.plots.peers import peer_ratios
 from bench.plots.spectra import edge, gaussian_spectra, spectra
 from bench.plots.style import STYLE, save
 from bench.plots.style import SUFFIXES as SUFFIXES
@@ -22,6 +23,7 @@ _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "spectra": spectra,
     "gaussian_spectra": gaussian_spectra,
     "edge": edge,
+    "peers": peer_ratios,
 }
 PICTURES = tuple(_MAKERS)
 

@@ -56,6 +56,9 @@ _PLAUSIBLE = {
     "implementation": "rnn_jax",
     "round": 0,
     "sequence": 0,
+    "quantity": "log_norm",
+    "tolerance": 0.01,
+    "note": "",
 }
 
 

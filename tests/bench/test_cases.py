@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from bench.cases import KINDS, exactness, gradient_norms, timings
+from bench.cases import KINDS, exactness, gradient_norms, peers
 from bench.cases.cell import create_cell, seed_key, white_noise
 from bench.cases.probe import geometric_lags
 from bench.machine import Environment
@@ -17,7 +17,7 @@ from bench.suite import Case
 
 SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")
-REQUIRED = {"cell": "lstm", "task": "adding", "task_length": 20}
+REQUIRED = {"cell": "lstm", "task": "adding", "task_length": 20, "operation": "training_step"}
 
 
 def case(kind, seeds=(0,), **chosen):
@@ -55,6 +55,10 @@ def test_parameters_are_named_once_explained_and_right_by_default(kind):
 @pytest.mark.parametrize("cell", sorted(rj.cells.CELLS))
 def test_every_kind_fills_in_every_cells_options(kind, cell):
     family = rj.cells.CELLS[cell]
+    if kind == "peers" and cell not in peers.CELLS["training_step"]:
+        with pytest.raises(ValueError, match="cell of training_step must be one of"):
+            case(kind, cell=cell)
+        return
     made = case(kind, cell=cell)
     assert made["initialization"] == family.initialization
     assert made["forget_bias"] == (1.0 if family.has_forget_bias else None)
@@ -297,23 +301,6 @@ def test_timings_have_a_row_a_round_and_implementation():
         assert row["inner_calls"] >= 1
         assert row["lag_count"] == 21
         assert row["flop"] == 2 * 20 * 6**3, "an LSTM's state is twice its units"
-
-
-def test_a_sample_during_which_something_compiles_is_thrown_away():
-    def compiles_each_time():
-        return jax.jit(lambda x: x + 1.0)(jnp.ones(3))
-
-    with pytest.raises(RuntimeError, match="something compiled"):
-        timings._interleaved({"restless": compiles_each_time}, 1, quiet)
-
-
-def test_rounds_are_interleaved():
-    told = []
-    calls = {name: lambda name=name: told.append(name) or jnp.zeros(()) for name in ("one", "other")}
-    samples = timings._interleaved(calls, 3, quiet)
-    assert {name: len(sample.run_s) for name, sample in samples.items()} == {"one": 3, "other": 3}
-    turns = [name for place, name in enumerate(told) if place == 0 or told[place - 1] != name]
-    assert turns == ["one", "other"] * 4, "once to warm up, then each round"
 
 
 # --- rows

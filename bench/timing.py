@@ -1,0 +1,116 @@
+"""Times several implementations in interleaved rounds, so that what the machine does meanwhile hits all."""
+
+import math
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+import jax
+import numpy as np
+
+Report = Callable[[str, float], None]
+
+_SHORTEST_SAMPLE_S = 1e-3
+_SETTLE_S = 5e-3
+_NEEDS_NO_SETTLING_S = 20 * _SETTLE_S
+_TRIES = 5
+_COMPILED = 0
+
+
+class Sample:
+    """The timings of one implementation.
+
+    Attributes:
+        call: what is timed; whatever it returns is waited for.
+        inner_calls: calls in one sample, so many that it lasts a millisecond.
+        run_s: seconds a call, one a sample.
+    """
+
+    def __init__(self, call: Callable[[], Any]):
+        self.call = call
+        started = perf_counter()
+        jax.block_until_ready(call())
+        self._first_s = perf_counter() - started
+        once = self._timed(1)
+        self.inner_calls = max(1, math.ceil(_SHORTEST_SAMPLE_S / once))
+        self._settling_calls = math.ceil(_SETTLE_S / once) if once < _NEEDS_NO_SETTLING_S else 0
+        self.run_s: list[float] = []
+
+    def _timed(self, calls: int) -> float:
+        started = perf_counter()
+        for _ in range(calls):
+            jax.block_until_ready(self.call())
+        return (perf_counter() - started) / max(1, calls)
+
+    def add(self) -> None:
+        """One sample; taken again where anything compiled during it.
+
+        Raises:
+            RuntimeError: something compiled every time.
+        """
+        for _ in range(_TRIES):
+            compiled = _COMPILED
+            # The implementation before left its data in the caches, and its threads spin on for a while.
+            self._timed(self._settling_calls)
+            run_s = self._timed(self.inner_calls)
+            if compiled == _COMPILED:
+                self.run_s.append(run_s)
+                return
+        raise RuntimeError(f"something compiled in each of {_TRIES} samples, so no time can be told")
+
+    @property
+    def compile_s(self) -> float:
+        """Seconds that the first call took longer than the median."""
+        return self._first_s - float(np.median(self.run_s))
+
+
+def interleaved(
+    implementations: Mapping[str, Callable[[], Any]], rounds: int, report: Report
+) -> dict[str, Sample]:
+    """Samples of every implementation: one of each a round, in turn.
+
+    Args:
+        implementations: what to call, by name; each is called twice before the first round.
+        rounds: samples of each.
+        report: told the number of the round.
+
+    Raises:
+        RuntimeError: something compiled in every sample of one of them.
+    """
+    samples = {name: Sample(call) for name, call in implementations.items()}
+    for number in range(rounds):
+        report(f"round {number + 1} of {rounds}", number / rounds)
+        for sample in samples.values():
+            sample.add()
+    return samples
+
+
+def timing_columns(sample: Sample) -> list[dict[str, Any]]:
+    """The columns of timings.csv that a sample gives, a row a round."""
+    return [
+        {
+            "process": 0,
+            "round": number,
+            "inner_calls": sample.inner_calls,
+            "run_s": run_s,
+            "compile_s": sample.compile_s,
+            "compile_cache": "warm" if jax.config.values.get("jax_compilation_cache_dir") else "off",
+            "peak_bytes": _peak_bytes(),
+        }
+        for number, run_s in enumerate(sample.run_s)
+    ]
+
+
+def _count_compilation(event: str, duration_secs: float, **_: Any) -> None:
+    global _COMPILED
+    del duration_secs
+    if event.endswith("backend_compile_duration"):
+        _COMPILED += 1
+
+
+jax.monitoring.register_event_duration_secs_listener(_count_compilation)
+
+
+def _peak_bytes() -> int | None:
+    statistics = jax.devices()[0].memory_stats()
+    return statistics.get("peak_bytes_in_use") if statistics else None
