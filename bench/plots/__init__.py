@@ -1,0 +1,33 @@
+"""Pictures of a result folder, as SVG and PNG: legible in print, told apart without colour."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from bench.plots.decay import decay, trained_decay
+from bench.plots.style import STYLE, save
+from bench.plots.style import SUFFIXES as SUFFIXES
+from bench.plots.training import accuracy, training_loss
+from bench.store import Store
+
+# A picture is None where the folder has no data for it.
+_MAKERS: dict[str, Callable[[Store], Figure | None]] = {
+    "decay": decay,
+    "trained_decay": trained_decay,
+    "accuracy": accuracy,
+    "training_loss": training_loss,
+}
+PICTURES = tuple(_MAKERS)
+
+
+def draw(store: Store) -> list[Path]:
+    """Draws every picture that the folder's CSV files allow, and returns the files written."""
+    written = []
+    with mpl.rc_context(STYLE):
+        for name, make in _MAKERS.items():
+            figure = make(store)
+            if figure is not None:
+                written += save(figure, store.folder / "figures" / name)
+    return written

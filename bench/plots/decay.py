@@ -1,0 +1,105 @@
+"""Pictures of norms against lag."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.plots.labels import setting_name, told, varying_columns, verdict_counts
+from bench.plots.style import COLOURS, LINES, columns_of, panels_of
+from bench.plots.training import fullest_setting
+from bench.store import Store
+
+_REACH = -3.0
+_NET = [
+    "gain",
+    "initialization",
+    "forget_bias",
+    "hidden_size",
+    "input_size",
+    "input_scale",
+    "sequence_length",
+]
+
+
+def decay(store: Store) -> Figure | None:
+    """log10 spectral norm against lag, a panel a cell and a line a gain."""
+    if "gradient_norms" not in store.kinds():
+        return None
+    norms = store.read("gradient_norms")
+    norms = norms[(norms["weights"] == "initial") & (norms["input_kind"] == "white_noise")]
+    if norms.empty:
+        return None
+    cells = sorted(norms["cell"].unique())
+    figure, panels = panels_of(len(cells), shared_y=True)
+    low, high = -12.5, 12.5
+    for axes, cell in zip(panels, cells, strict=True):
+        of_cell = norms[norms["cell"] == cell]
+        nets = list(of_cell.groupby(_NET, dropna=False, sort=True))
+        varying = varying_columns(of_cell, _NET[1:])
+        for (_, of_net), colour, line in zip(nets, cycle(COLOURS), cycle(LINES), strict=False):
+            lags, middle, least, most = over_runs(of_net, "log10_spectral_norm")
+            label = told(of_net.iloc[0], ["gain", *varying])
+            axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
+        axes.axhline(_REACH, color="0.4", linewidth=0.8)
+        axes.set(title=cell, ylim=(low, high), xlabel="lag T − t (steps)")
+        axes.legend(fontsize=8, loc="best")
+    for axes in panels[:: columns_of(len(cells))]:
+        axes.set_ylabel("log10 of the norm of dh_T/dh_t")
+    figure.suptitle(
+        "How far the gradient reaches: median over seeds and sequences, band from least to most; grey: a norm of 1e-3",
+        fontsize=11,
+    )
+    return figure
+
+
+def trained_decay(store: Store) -> Figure | None:
+    """log10 spectral norm against lag before and after training, a panel a setting."""
+    if not {"gradient_norms", "task_accuracy"} <= set(store.kinds()):
+        return None
+    norms, accuracy = store.read("gradient_norms"), store.read("task_accuracy")
+    longest = fullest_setting(accuracy)
+    settings = longest.drop_duplicates("case_id")
+    if settings.empty:
+        return None
+    figure, panels = panels_of(len(settings), shared_y=True)
+    for axes, setting in zip(panels, settings.itertuples(), strict=True):
+        for weights, colour, line in (("initial", COLOURS[0], "--"), ("trained", COLOURS[1], "-")):
+            of_case = norms[(norms["case_id"] == setting.case_id) & (norms["weights"] == weights)]
+            lags, middle, least, most = over_runs(of_case, "log10_spectral_norm")
+            axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=weights)
+        axes.axhline(_REACH, color="0.4", linewidth=0.8)
+        verdicts = longest[longest["case_id"] == setting.case_id]["verdict"]
+        axes.set(
+            title=f"{setting_name(setting)}\n{verdict_counts(verdicts)}",
+            ylim=(-12.5, 12.5),
+            xlabel="lag T − t (steps)",
+        )
+        axes.title.set_fontsize(9)
+        axes.legend(fontsize=8)
+    for axes in panels[:: columns_of(len(settings))]:
+        axes.set_ylabel("log10 of the norm of dh_T/dh_t")
+    first = settings.iloc[0]
+    figure.suptitle(
+        f"Before and after training on {first['task']} ({first['variant']}), T = {first['task_length']}; grey: a norm of 1e-3",
+        fontsize=11,
+    )
+    return figure
+
+
+def over_runs(norms: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Median, least and most at each lag; an exact zero lies below every axis."""
+    by_lag = norms.assign(value=norms[column].replace(-np.inf, -1e9)).groupby("lag")["value"]
+    middle = by_lag.median()
+    return (
+        middle.index.to_numpy(float),
+        middle.to_numpy(float),
+        by_lag.min().to_numpy(float),
+        by_lag.max().to_numpy(float),
+    )
