@@ -16,7 +16,7 @@ from rnn_jax.batching import over_examples
 from rnn_jax.model import BACKPROPAGATIONS, Model
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
-from rnn_jax.tasks.task import Task
+from rnn_jax.tasks.task import Batch, Task
 
 EVALUATION_EXAMPLES = 2_000
 AT_BASELINE_FROM = 0.9
@@ -47,6 +47,8 @@ class TrainingResult:
             finite one.
         initial_model: what training began with.
         baseline: the score of the best constant guess.
+        task, batch_size: as given.
+        data_keys: random keys of the training examples, shape (seeds,): see `training_batch`.
         compile_s, train_s: seconds spent compiling and running.
     """
 
@@ -65,6 +67,9 @@ class TrainingResult:
     model: Model
     initial_model: Model
     baseline: float
+    task: Task
+    batch_size: int
+    data_keys: Array
     compile_s: float
     train_s: float
 
@@ -183,6 +188,8 @@ def train(
     return _result(
         runs,
         initial_model=initial_model,
+        task=task,
+        batch_size=batch_size,
         baseline=float(task.baseline(jax.random.fold_in(key, 0))),
         curves=np.concatenate(curves, axis=1)[:, :step_budget],
         scores=np.stack(scores, axis=1),
@@ -190,6 +197,21 @@ def train(
         compile_s=compile_s,
         train_s=train_s,
     )
+
+
+def training_batch(
+    task: Task, data_key: Array, steps_before: int | Array, batch_size: int, dtype: Any
+) -> Batch:
+    """The examples of the training step that comes after `steps_before` others, one seed's.
+
+    Args:
+        task: as given to `train`.
+        data_key: that seed's of `TrainingResult.data_keys`.
+        steps_before: 0 for the first step.
+        batch_size: as given to `train`.
+        dtype: of the inputs.
+    """
+    return task.sample(jax.random.fold_in(data_key, steps_before), batch_size, dtype)
 
 
 def _result(
@@ -215,6 +237,7 @@ def _result(
         first_nonfinite_quantity=quantities,
         model=runs.model,
         baseline=baseline,
+        data_keys=runs.key,
         **facts,
     )
 
@@ -264,7 +287,7 @@ def _training_step(
     run: _Run,
     _: None,
 ):
-    batch = task.sample(jax.random.fold_in(run.key, run.step), batch_size, run.model.bias.dtype)
+    batch = training_batch(task, run.key, run.step, batch_size, run.model.bias.dtype)
 
     def loss_of(model: Model) -> Array:
         return task.loss(model.outputs(batch.inputs, task.target_steps, backpropagation), batch)

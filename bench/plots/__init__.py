@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.plots.decay import decay, trained_decay
+from bench.plots.explosion import explosion
 from bench.plots.style import STYLE, save
 from bench.plots.style import SUFFIXES as SUFFIXES
 from bench.plots.training import accuracy, training_loss
@@ -18,6 +19,7 @@ _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "trained_decay": trained_decay,
     "accuracy": accuracy,
     "training_loss": training_loss,
+    "explosion": explosion,
 }
 PICTURES = tuple(_MAKERS)
 
