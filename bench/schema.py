@@ -251,6 +251,29 @@ TRAINING_CURVES = ResultFile(
     order=("step",),
 )
 
+EXPLOSIONS = ResultFile(
+    "explosions",
+    "case x seed that went non-finite x sequence x lag (0 and geometrically spaced ones)",
+    (
+        Column("task", "text", "the task"),
+        Column("variant", "text", "which of its published definitions"),
+        Column("remedy", "text", "what was done about vanishing or exploding gradients"),
+        Column("remedy_strength", "number", "the remedy's one number"),
+        Column("step", "integer", "the training step that was not finite, from 1"),
+        Column("quantity", "text", "what was not finite first: loss, gradient, update or optimizer_state"),
+        Column("rank", "integer", "0 for the sequence with the largest norm of the step's batch"),
+        Column("sequence", "integer", "the sequence's place in that batch; only the worst few are written"),
+        Column("lag", "integer", "T - t, in steps"),
+        Column(
+            "log10_frobenius_norm",
+            "number",
+            _LOG10_NORM.format("Frobenius") + " with the last finite weights; empty where not a number",
+        ),
+        Column("log10_spectral_norm", "number", "likewise, of the spectral norm"),
+    ),
+    order=("rank", "lag"),
+)
+
 TIMINGS = ResultFile(
     "timings",
     "case x repetition",
@@ -336,6 +359,7 @@ RESULT_FILES = {
         SINGULAR_VALUES,
         TASK_ACCURACY,
         TRAINING_CURVES,
+        EXPLOSIONS,
         TIMINGS,
         AGREEMENT,
         FAILURES,

@@ -4,6 +4,8 @@ from rnn_jax import cells as cells
 from rnn_jax import remedies as remedies
 from rnn_jax import tasks as tasks
 from rnn_jax import theory as theory
+from rnn_jax.explosion import Explosion as Explosion
+from rnn_jax.explosion import explosion as explosion
 from rnn_jax.gradients import LossGradients as LossGradients
 from rnn_jax.gradients import loss_gradients as loss_gradients
 from rnn_jax.gradients import weight_gradient_shares as weight_gradient_shares

@@ -7,7 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.backpropagation import last_states
+from rnn_jax.jacobian.structure import is_elementwise
 from rnn_jax.step import State
+
+BACKPROPAGATIONS = ("auto", "autodiff")
 
 
 @jax.tree_util.register_dataclass
@@ -51,3 +55,29 @@ class Model:
         state, _ = jax.lax.scan(advance, self.cell.initial_state(), inputs[:silent])
         _, visible = jax.lax.scan(advance_and_read, state, inputs[silent:])
         return visible @ self.weight.T + self.bias[None]
+
+    def outputs(
+        self, inputs: Float[Array, "batch time input"], target_steps: int, backpropagation: str = "auto"
+    ) -> Float[Array, "batch steps output"]:
+        """y after each of the last `target_steps` steps of every sequence of a batch.
+
+        Args:
+            inputs: of all sequences.
+            target_steps: how many outputs are read, in 1..T.
+            backpropagation: how gradients are formed. "autodiff" differentiates the loop over time
+                as it stands; "auto" forms an elementwise cell's weight gradients once after the
+                loop, and is "autodiff" for every other cell. `jax.jvp` needs "autodiff".
+
+        Raises:
+            ValueError: `backpropagation` is neither.
+        """
+        if backpropagation not in BACKPROPAGATIONS:
+            raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
+        if backpropagation == "autodiff" or not is_elementwise(self.cell):
+            return jax.vmap(lambda sequence: self(sequence, target_steps))(inputs)
+        state = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (inputs.shape[0], *leaf.shape)), self.cell.initial_state()
+        )
+        states = last_states(self.cell, state, jnp.swapaxes(inputs, 0, 1), target_steps)
+        visible = jnp.swapaxes(jax.vmap(jax.vmap(self.cell.output))(states), 0, 1)
+        return visible @ self.weight.T + self.bias[None, None]

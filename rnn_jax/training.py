@@ -13,10 +13,10 @@ import optax
 from jaxtyping import Array
 
 from rnn_jax.batching import over_examples
-from rnn_jax.model import Model
+from rnn_jax.model import BACKPROPAGATIONS, Model
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
-from rnn_jax.tasks.task import Task
+from rnn_jax.tasks.task import Batch, Task
 
 EVALUATION_EXAMPLES = 2_000
 AT_BASELINE_FROM = 0.9
@@ -47,6 +47,8 @@ class TrainingResult:
             finite one.
         initial_model: what training began with.
         baseline: the score of the best constant guess.
+        task, batch_size: as given.
+        data_keys: random keys of the training examples, shape (seeds,): see `training_batch`.
         compile_s, train_s: seconds spent compiling and running.
     """
 
@@ -65,6 +67,9 @@ class TrainingResult:
     model: Model
     initial_model: Model
     baseline: float
+    task: Task
+    batch_size: int
+    data_keys: Array
     compile_s: float
     train_s: float
 
@@ -98,6 +103,7 @@ def train(
     remedy: Remedy | None = None,
     step_budget: int = 4000,
     evaluate_every: int = 100,
+    backpropagation: str = "auto",
     on_progress: Callable[[int, np.ndarray], None] | None = None,
 ) -> TrainingResult:
     """Trains an ensemble of seeds on fresh data at every step.
@@ -116,6 +122,8 @@ def train(
         remedy: from `rnn_jax.remedies`; none if None.
         step_budget: the most steps a seed is trained.
         evaluate_every: after how many steps 2,000 held-out examples are scored.
+        backpropagation: how gradients are formed, "auto" or "autodiff": see `Model.outputs`. Both give
+            the same to rounding; "auto" is faster for elementwise cells.
         on_progress: called on the host after each block with the steps done and each seed's
             training loss.
 
@@ -123,7 +131,8 @@ def train(
         a `TrainingResult`.
 
     Raises:
-        ValueError: a count is not positive, or the cell's input size is not the task's.
+        ValueError: a count is not positive, the cell's input size is not the task's, or an argument
+            is of another kind.
     """
     for name, value in {
         "seeds": seeds,
@@ -141,6 +150,8 @@ def train(
         raise ValueError(f"optimizer must be an optax optimiser such as optax.adam(2e-3), got {optimizer!r}")
     if isinstance(task, type):
         raise ValueError(f"task must be a task such as {task.__name__}(100), got the class itself")
+    if backpropagation not in BACKPROPAGATIONS:
+        raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
     evaluate_every = min(evaluate_every, step_budget)
     remedy = none() if remedy is None else remedy
     optimizer = remedy.adapt_optimizer(optax.adam(2e-3) if optimizer is None else optimizer)
@@ -150,7 +161,7 @@ def train(
     initial_model = runs.model
 
     def block(run: _Run) -> tuple[_Run, Array]:
-        advance = partial(_training_step, task, optimizer, batch_size, step_budget)
+        advance = partial(_training_step, task, optimizer, batch_size, step_budget, backpropagation)
         run, curves = jax.lax.scan(advance, run, length=evaluate_every)
         return _evaluated(task, run), curves
 
@@ -177,6 +188,8 @@ def train(
     return _result(
         runs,
         initial_model=initial_model,
+        task=task,
+        batch_size=batch_size,
         baseline=float(task.baseline(jax.random.fold_in(key, 0))),
         curves=np.concatenate(curves, axis=1)[:, :step_budget],
         scores=np.stack(scores, axis=1),
@@ -184,6 +197,21 @@ def train(
         compile_s=compile_s,
         train_s=train_s,
     )
+
+
+def training_batch(
+    task: Task, data_key: Array, steps_before: int | Array, batch_size: int, dtype: Any
+) -> Batch:
+    """The examples of the training step that comes after `steps_before` others, one seed's.
+
+    Args:
+        task: as given to `train`.
+        data_key: that seed's of `TrainingResult.data_keys`.
+        steps_before: 0 for the first step.
+        batch_size: as given to `train`.
+        dtype: of the inputs.
+    """
+    return task.sample(jax.random.fold_in(data_key, steps_before), batch_size, dtype)
 
 
 def _result(
@@ -209,6 +237,7 @@ def _result(
         first_nonfinite_quantity=quantities,
         model=runs.model,
         baseline=baseline,
+        data_keys=runs.key,
         **facts,
     )
 
@@ -250,12 +279,18 @@ def _start(task: Task, create: Callable, optimizer: optax.GradientTransformation
 
 
 def _training_step(
-    task: Task, optimizer: optax.GradientTransformation, batch_size: int, step_budget: int, run: _Run, _: None
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    batch_size: int,
+    step_budget: int,
+    backpropagation: str,
+    run: _Run,
+    _: None,
 ):
-    batch = task.sample(jax.random.fold_in(run.key, run.step), batch_size, run.model.bias.dtype)
+    batch = training_batch(task, run.key, run.step, batch_size, run.model.bias.dtype)
 
     def loss_of(model: Model) -> Array:
-        return task.loss(_outputs(model, task, batch.inputs), batch)
+        return task.loss(model.outputs(batch.inputs, task.target_steps, backpropagation), batch)
 
     loss, gradient = jax.value_and_grad(loss_of)(run.model)
     updates, optimizer_state = optimizer.update(gradient, run.optimizer_state, run.model)
@@ -289,7 +324,7 @@ def _evaluated(task: Task, run: _Run) -> _Run:
     # No training step has this number, so the held-out examples are never trained on.
     held_out_key = jax.random.fold_in(run.key, 2**31 - 1)
     batch = task.sample(held_out_key, EVALUATION_EXAMPLES, run.model.bias.dtype)
-    outputs = _outputs(run.model, task, batch.inputs)
+    outputs = run.model.outputs(batch.inputs, task.target_steps)
     loss, accuracy = task.loss(outputs, batch), task.accuracy(outputs, batch)
     broken = run.nonfinite_step >= 0
     solves = task.is_solved(loss, accuracy) & ~broken
@@ -298,10 +333,6 @@ def _evaluated(task: Task, run: _Run) -> _Run:
         solved_step=jnp.where(solves, run.step, run.solved_step),
         score=jnp.where(broken, jnp.nan, jnp.stack([loss, accuracy]).astype(run.score.dtype)),
     )
-
-
-def _outputs(model: Model, task: Task, inputs: Array) -> Array:
-    return jax.vmap(lambda sequence: model(sequence, task.target_steps))(inputs)
 
 
 def _all_finite(tree: Any) -> Array:

@@ -11,17 +11,18 @@ import optax
 
 import rnn_jax as rj
 from bench.cases.cell import CELL_PARAMETERS, Report, common_columns, create_cell, resolved_cell, seed_key
-from bench.cases.probe import Reading, probe
+from bench.cases.probe import Reading, geometric_lags, probe
 from bench.machine import Environment
 from bench.parameter import Parameter
-from bench.schema import DECAY, GRADIENT_NORMS, TASK_ACCURACY, TRAINING_CURVES
+from bench.schema import DECAY, EXPLOSIONS, GRADIENT_NORMS, TASK_ACCURACY, TRAINING_CURVES
 from rnn_jax.tasks import Batch, Task
 from rnn_jax.training import EVALUATION_EXAMPLES
 
-VERSION = 1
+VERSION = 2
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
 _VARIANTS = tuple(variant for task in rj.tasks.TASKS.values() for variant in task.VARIANTS)
 _CURVE_POINTS = 50
+_WORST_SEQUENCES = 4
 
 PARAMETERS = (
     *CELL_PARAMETERS,
@@ -62,7 +63,7 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
-    """Trains every seed; rows for task_accuracy, training_curves, gradient_norms and decay."""
+    """Trains every seed; rows for task_accuracy, training_curves, gradient_norms, decay, explosions."""
     task = _task(case.parameters)
     remedy = _remedy(case)
     budget = case["step_budget"]
@@ -118,6 +119,10 @@ def run(
         rows.setdefault(TRAINING_CURVES.kind, []).extend(
             head | told | point for point in _curve(result, seed)
         )
+        if result.first_nonfinite_step[seed] > 0:
+            lags = geometric_lags(task.sequence_length, case["lags"])
+            seen = rj.explosion(result, seed, sequences=min(_WORST_SEQUENCES, case["batch_size"]), lags=lags)
+            rows.setdefault(EXPLOSIONS.kind, []).extend(head | told | row for row in _explosion_rows(seen))
         for reading in (before[seed], after[seed]):
             rows.setdefault(GRADIENT_NORMS.kind, []).extend(head | row for row in reading.norm_rows)
             rows.setdefault(DECAY.kind, []).append(head | reading.decay_row)
@@ -202,4 +207,24 @@ def _curve(result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:
             "gradient_norm": float(result.gradient_norm[seed, step - 1]),
         }
         for step in steps
+    ]
+
+
+def _explosion_rows(seen: rj.Explosion) -> list[dict[str, Any]]:
+    assert seen.chain.spectral_norm is not None
+    frobenius, spectral = (
+        norm.log_float64() / np.log(10.0) for norm in (seen.chain.frobenius_norm, seen.chain.spectral_norm)
+    )
+    return [
+        {
+            "step": seen.step,
+            "quantity": seen.quantity,
+            "rank": rank,
+            "sequence": int(sequence),
+            "lag": int(lag),
+            "log10_frobenius_norm": float(frobenius[rank, place]),
+            "log10_spectral_norm": float(spectral[rank, place]),
+        }
+        for rank, sequence in enumerate(seen.sequences)
+        for place, lag in enumerate(np.asarray(seen.chain.lags))
     ]

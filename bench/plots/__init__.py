@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.plots.decay import decay, trained_decay
+from bench.plots.explosion import explosion
 from bench.plots.peers import peer_ratios
 from bench.plots.spectra import edge, gaussian_spectra, spectra
 from bench.plots.style import STYLE, save
@@ -24,6 +25,7 @@ _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "gaussian_spectra": gaussian_spectra,
     "edge": edge,
     "peers": peer_ratios,
+    "explosion": explosion,
 }
 PICTURES = tuple(_MAKERS)
 

@@ -331,3 +331,54 @@ def test_gradient_norms_and_suites_agree_on_the_loss_direction():
     direction = jnp.array([0.0, 1.0, 0.0, 0.0])
     last = cell.output(jax.tree.map(lambda leaf: leaf[-1], states))
     assert gradient_norms.along_direction(direction, cell, states) == last[1]
+
+
+# --- explosions
+
+
+def test_a_seed_that_went_non_finite_leaves_the_chains_of_the_batch_that_did_it(jax_promotes):
+    chosen = {
+        "cell": "elman_identity",
+        "seeds": (0, 1),
+        "hidden_size": 4,
+        "optimizer": "sgd",
+        "learning_rate": 0.5,
+        "batch_size": 6,
+        "step_budget": 60,
+        "evaluate_every": 60,
+        "lags": 5,
+        "sequences": 2,
+    }
+    rows = rows_of("task_accuracy", SINGLE, **chosen)
+    outcomes = {row["seed"]: row for row in rows["task_accuracy"]}
+    broken = [seed for seed, row in outcomes.items() if row["first_nonfinite_step"] is not None]
+    assert broken
+    assert sorted({row["seed"] for row in rows["explosions"]}) == broken
+    lags = geometric_lags(20, 5).tolist()
+    for seed in broken:
+        of_seed = [row for row in rows["explosions"] if row["seed"] == seed]
+        assert [(row["rank"], row["lag"]) for row in of_seed] == [
+            (rank, lag) for rank in range(4) for lag in lags
+        ]
+        assert {row["step"] for row in of_seed} == {outcomes[seed]["first_nonfinite_step"]}
+        assert {row["quantity"] for row in of_seed} == {outcomes[seed]["first_nonfinite_quantity"]}
+        assert len({row["sequence"] for row in of_seed}) == 4
+        for row in of_seed:
+            assert set(row) == {column.name for column in RESULT_FILES["explosions"].all_columns}
+            if row["lag"] == 0:
+                assert row["log10_spectral_norm"] == pytest.approx(0, abs=1e-6)
+                assert row["log10_frobenius_norm"] == pytest.approx(math.log10(2), abs=1e-6)
+
+
+def test_seeds_that_stayed_finite_leave_none(jax_promotes):
+    rows = rows_of(
+        "task_accuracy",
+        SINGLE,
+        hidden_size=4,
+        batch_size=4,
+        step_budget=2,
+        evaluate_every=2,
+        sequences=2,
+        lags=3,
+    )
+    assert "explosions" not in rows

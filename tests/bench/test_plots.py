@@ -8,6 +8,7 @@ import pytest
 
 from bench import plots
 
+# Of runs that all stayed finite.
 ALL = ("decay", "trained_decay", "accuracy", "training_loss")
 
 
@@ -183,3 +184,53 @@ def test_drawing_leaves_matplotlib_as_it_was(row, folder_of):
     plots.draw(folder_of(gradient_norms=decay_rows(row)))
     assert dict(plt.rcParams) == before
     assert plt.get_fignums() == []
+
+
+def explosion_rows(row, cases=("a",), norm=lambda rank, lag: 0.1 * lag - rank, step=70):
+    """Runs that went non-finite: the chains of the last batch and the training curve up to it."""
+    norms = [
+        row(
+            "explosions",
+            case_id=case,
+            step=step,
+            quantity="gradient",
+            rank=rank,
+            sequence=7 - rank,
+            lag=lag,
+            log10_spectral_norm=norm(rank, lag),
+        )
+        for case in cases
+        for rank in (0, 1)
+        for lag in (0, 1, 10, 100)
+    ]
+    curve = [
+        row("training_curves", case_id=case, step=at, loss=0.1 * at, gradient_norm=2.0**at)
+        for case in cases
+        for at in range(1, step + 1, 10)
+    ]
+    return {"explosions": norms, "training_curves": curve}
+
+
+def explosion_svg(store):
+    (svg,) = [path for path in plots.draw(store) if path.name == "explosion.svg"]
+    return svg.read_text(encoding="utf-8")
+
+
+def test_an_explosion_names_its_step_its_quantity_and_the_sequences(row, folder_of):
+    svg = explosion_svg(folder_of(**explosion_rows(row)))
+    for words in ("gradient not finite at step 70", "sequence 7", "sequence 6", "gradient norm", "gain 1"):
+        assert words in svg
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_an_explosion_has_a_row_for_each_of_three_settings_at_most(count, row, folder_of):
+    svg = explosion_svg(folder_of(**explosion_rows(row, cases=[str(each) for each in range(count)])))
+    assert svg.count("not finite at step 70") == min(count, 3)
+
+
+@pytest.mark.parametrize("value", [-math.inf, math.inf, math.nan])
+def test_no_norm_breaks_an_explosion(value, row, folder_of):
+    tables = explosion_rows(row, norm=lambda rank, lag: value, step=1)
+    for each in tables["training_curves"]:
+        each["loss"], each["gradient_norm"] = math.inf, math.nan
+    assert drawn(folder_of(**tables)) == ["explosion"]
