@@ -105,6 +105,18 @@ GRADIENT_NORMS = ResultFile(
     order=("weights", "sequence", "lag"),
 )
 
+PAIR_NORMS = ResultFile(
+    "pair_norms",
+    "case x seed x pair of times",
+    (
+        Column("later_time", "integer", "s, in steps from the start"),
+        Column("earlier_time", "integer", "t, at most s"),
+        Column("log10_frobenius_norm", "number", "log10 of the Frobenius norm of dh_s/dh_t"),
+        Column("log10_spectral_norm", "number", "log10 of the spectral norm of dh_s/dh_t"),
+    ),
+    order=("later_time", "earlier_time"),
+)
+
 DECAY = ResultFile(
     "decay",
     "case x seed x weights",
@@ -302,7 +314,7 @@ TIMINGS = ResultFile(
         Column(
             "peak_bytes",
             "integer",
-            "device memory at most; empty where the device does not say",
+            "most memory of the device so far, on a CPU of the process; empty where the device does not say",
             is_time=True,
         ),
         Column("flop", "number", "floating-point operations a call, by formula"),
@@ -353,6 +365,7 @@ RESULT_FILES = {
     file.kind: file
     for file in (
         GRADIENT_NORMS,
+        PAIR_NORMS,
         DECAY,
         EXACTNESS,
         LYAPUNOV,

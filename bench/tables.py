@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bench.claims import claims
@@ -34,11 +35,14 @@ TABLES = (
     "decay_summary",
     "accuracy_summary",
     "chain_cost",
+    "chain_scaling",
     "exactness_summary",
     "theory",
     "peers",
     "claims",
 )
+LEAST_LENGTH, LEAST_SIZE = 10_000, 128
+"""Below them what a call costs, or what a product costs beside its arithmetic, hides the law."""
 VERDICTS = ("solved", "better_than_baseline", "at_baseline", "diverged")
 
 
@@ -74,6 +78,7 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "decay_summary": ("decay", decay_summary),
         "accuracy_summary": ("task_accuracy", accuracy_summary),
         "chain_cost": ("timings", chain_cost),
+        "chain_scaling": ("timings", chain_scaling),
         "exactness_summary": ("exactness", exactness_summary),
         "theory": ("lyapunov", theory_table),
     }
@@ -192,16 +197,21 @@ def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
     """Time of a chain over the time of the bare product loop, by pairs of the same round."""
     keys = [
         "cell", "initialization", "gain", "forget_bias", "input_size", "hidden_size", "state_size",
-        "sequence_length", "dtype",
+        "sequence_length", "lag_count", "method", "dtype",
     ]  # fmt: skip
     chains = timings[timings["operation"] == "jacobian_chain"]
     of = dict(list(chains.groupby("implementation")))
     if not {"rnn_jax", "bare_products"} <= of.keys():
         return pd.DataFrame(columns=keys)
-    wide = of["rnn_jax"].merge(
-        of["bare_products"][["case_id", "round", "run_s"]], on=["case_id", "round"], suffixes=("", "_bare")
-    )
+    wide = of["rnn_jax"]
+    none = of["bare_products"].iloc[:0]
+    for name, suffix in (("bare_products", "_bare"), ("own_products", "_own")):
+        times = of.get(name, none)[["case_id", "round", "run_s"]]
+        wide = wide.merge(times, on=["case_id", "round"], how="left", suffixes=("", suffix))
+    # A Jacobian that is dense throughout has no product of its own but the bare one.
+    wide["run_s_own"] = wide["run_s_own"].fillna(wide["run_s_bare"])
     wide["ratio"] = wide["run_s"] / wide["run_s_bare"]
+    wide["ratio_own"] = wide["run_s"] / wide["run_s_own"]
 
     def summary(group: pd.DataFrame) -> pd.Series:
         return pd.Series(
@@ -212,10 +222,37 @@ def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
                 "ratio": group["ratio"].median(),
                 "ratio_least": group["ratio"].min(),
                 "ratio_most": group["ratio"].max(),
+                "ratio_to_own_products": group["ratio_own"].median(),
+                "peak_megabytes": group["peak_bytes"].max() / 1e6,
             }
         )
 
     return _grouped(wide, keys, summary)
+
+
+def chain_scaling(timings: pd.DataFrame) -> pd.DataFrame:
+    """How the time of a chain grows with T and with n: exponents of a power law, least squares of logs."""
+    columns = ["cell", "varied", "fixed", "from", "to", "points", "chain_exponent", "bare_products_exponent"]
+    cost = chain_cost(timings)
+    if cost.empty:
+        return pd.DataFrame(columns=columns)
+    rows = []
+    for varied, fixed, least in (
+        ("sequence_length", "state_size", LEAST_LENGTH),
+        ("state_size", "sequence_length", LEAST_SIZE),
+    ):
+        large = cost[(cost[varied] >= least) & (cost["lag_count"] < cost["sequence_length"])]
+        for (cell, value, dtype), group in large.groupby(["cell", fixed, "dtype"]):
+            if group[varied].nunique() < 2:
+                continue
+            logs = np.log(group[varied].astype(float))
+            chain, bare = (
+                np.polyfit(logs, np.log(group[name]), 1)[0] for name in ("chain_s", "bare_products_s")
+            )
+            settings = f"{fixed}={value}, {dtype}"
+            ends = group[varied].min(), group[varied].max()
+            rows.append([cell, varied, settings, *ends, len(group), chain, bare])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def exactness_summary(exactness: pd.DataFrame) -> pd.DataFrame:

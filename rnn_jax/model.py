@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.backpropagation import last_states
-from rnn_jax.jacobian.structure import is_elementwise
+from rnn_jax.jacobian.structure import ELEMENTWISE, structure_of
 from rnn_jax.step import State
 
 BACKPROPAGATIONS = ("auto", "autodiff")
@@ -73,7 +73,7 @@ class Model:
         """
         if backpropagation not in BACKPROPAGATIONS:
             raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
-        if backpropagation == "autodiff" or not is_elementwise(self.cell):
+        if backpropagation == "autodiff" or structure_of(self.cell) != ELEMENTWISE:
             return jax.vmap(lambda sequence: self(sequence, target_steps))(inputs)
         state = jax.tree.map(
             lambda leaf: jnp.broadcast_to(leaf, (inputs.shape[0], *leaf.shape)), self.cell.initial_state()

@@ -5,10 +5,11 @@ meaning), `resolved(parameters)` (fills in what depends on other keys, or raises
 `run(case, environment, report)`, which returns rows by kind of result file.
 """
 
-from bench.cases import exactness, gradient_norms, peers, spectra, task_accuracy, timings
+from bench.cases import exactness, gradient_norms, pair_norms, peers, spectra, task_accuracy, timings
 
 KINDS = {
     "gradient_norms": gradient_norms,
+    "pair_norms": pair_norms,
     "exactness": exactness,
     "spectra": spectra,
     "task_accuracy": task_accuracy,

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from bench.plots.decay import decay, trained_decay
 from bench.plots.explosion import explosion
+from bench.plots.pairs import pairs
 from bench.plots.peers import peer_ratios
 from bench.plots.spectra import edge, gaussian_spectra, spectra
 from bench.plots.style import STYLE, save
@@ -19,6 +20,7 @@ from bench.store import Store
 _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "decay": decay,
     "trained_decay": trained_decay,
+    "pairs": pairs,
     "accuracy": accuracy,
     "training_loss": training_loss,
     "spectra": spectra,

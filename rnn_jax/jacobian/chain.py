@@ -167,7 +167,7 @@ def jacobian_chain(
     else:
         lags = concrete_integers("lags", lags, 0, length)
         ascending, position = np.unique(lags, return_inverse=True)
-        if not options["spectral"] and 4 * ascending.size >= length:
+        if not options["spectral"] and sequential.GROUP * ascending.size >= length:
             # It is cheaper to measure at every lag than to look which are wanted.
             function, position = every_lag, lags
             operands = (state, xs)
