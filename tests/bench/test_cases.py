@@ -294,13 +294,21 @@ def test_exactness_of_a_chain_that_is_zero():
 def test_timings_have_a_row_a_round_and_implementation():
     rows = rows_of("timings", hidden_size=3, sequence_length=20, rounds=4, seeds=(0,))["timings"]
     assert [(row["implementation"], row["round"]) for row in rows] == [
-        (name, number) for name in ("rnn_jax", "bare_products") for number in range(4)
+        (name, number) for name in ("rnn_jax", "bare_products", "own_products") for number in range(4)
     ]
     for row in rows:
         assert row["run_s"] > 0
         assert row["inner_calls"] >= 1
         assert row["lag_count"] == 21
-        assert row["flop"] == 2 * 20 * 6**3, "an LSTM's state is twice its units"
+        share = 1 if row["implementation"] == "bare_products" else 0.5  # half of its Jacobian is diagonal
+        assert row["flop"] == share * 2 * 20 * 6**3, "an LSTM's state is twice its units"
+        assert row["peak_bytes"] > 1e7
+
+
+def test_timings_at_chosen_lags_count_them():
+    told = rows_of("timings", cell="gru", hidden_size=3, sequence_length=200, lags=5, rounds=3)["timings"]
+    assert {row["implementation"] for row in told} == {"rnn_jax", "bare_products"}
+    assert {row["lag_count"] for row in told} == {6}
 
 
 # --- rows

@@ -233,6 +233,30 @@ def test_chain_cost_never_mixes_two_cases(change, timings):
     assert told["ratio_most"].max() == 3.0
 
 
+def test_chain_cost_holds_an_lstm_to_its_own_products_too(timings):
+    own = [{"implementation": "own_products", "round": number, "run_s": 0.5} for number in range(2)]
+    told = only_row(tables.chain_cost(timings(*rounds([2.0, 2.0], [1.0, 1.0]), *own)))
+    assert (told["ratio"], told["ratio_to_own_products"]) == (2.0, 4.0)
+    told = only_row(tables.chain_cost(timings(*rounds([2.0, 2.0], [1.0, 1.0]))))
+    assert told["ratio_to_own_products"] == 2.0, "where there are none, the bare ones are its own"
+
+
+def test_chain_scaling_finds_the_exponents_of_power_laws(timings):
+    made = []
+    for length in (1000, 10_000, 100_000):
+        made += rounds([2.0 * length**1.0] * 2, [length**1.1] * 2, case_id=f"T{length}",
+                       sequence_length=length, lag_count=100, state_size=64)  # fmt: skip
+    for size in (64, 128, 256):
+        made += rounds([size**2.5] * 2, [size**3.0] * 2, case_id=f"n{size}",
+                       sequence_length=1000, lag_count=100, state_size=size)  # fmt: skip
+    told = tables.chain_scaling(timings(*made)).set_index("varied")
+    assert told["chain_exponent"].to_dict() == pytest.approx({"sequence_length": 1.0, "state_size": 2.5})
+    assert told["bare_products_exponent"].to_dict() == pytest.approx(
+        {"sequence_length": 1.1, "state_size": 3.0}
+    )
+    assert told["points"].to_dict() == {"sequence_length": 2, "state_size": 2}, "short ones tell no law"
+
+
 def test_exactness_summary_takes_the_worst(row, folder_of):
     frame = folder_of(
         exactness=[
