@@ -110,7 +110,7 @@ def test_a_cpus_name_is_short_and_counts_cores(model, cores, name, monkeypatch):
     if jax.devices()[0].platform != "cpu":
         pytest.skip("names the CPU only where JAX runs on it")
     monkeypatch.setattr(machine, "_cpu_model", lambda: model)
-    monkeypatch.setattr(machine, "_cores", lambda: cores)
+    monkeypatch.setattr(machine, "cores", lambda: cores)
     here = machine.environment("float32")
     assert here.machine == name
     assert here.device_kind == model
