@@ -18,7 +18,7 @@ from bench.schema import DECAY, EXPLOSIONS, GRADIENT_NORMS, TASK_ACCURACY, TRAIN
 from rnn_jax.tasks import Batch, Task
 from rnn_jax.training import EVALUATION_EXAMPLES
 
-VERSION = 2
+VERSION = 1
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
 _VARIANTS = tuple(variant for task in rj.tasks.TASKS.values() for variant in task.VARIANTS)
 _CURVE_POINTS = 50
