@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.jacobian import scaled
+from rnn_jax.jacobian.measure import nan_or_zero
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays
 from rnn_jax.trajectory import run
@@ -51,11 +52,14 @@ def loss_gradients(
         length: T, for `xs=None`.
 
     Returns:
-        a `LossGradients`; `.state.log_row_norms()` is log of the norm of dL/dh_t for t = 0..T.
+        a `LossGradients`; `.state.log_row_norms()` is log of the norm of dL/dh_t for t = 0..T. What
+        goes through a state that is not finite is NaN.
 
     Raises:
         ValueError: the loss is not a scalar, or as `jacobian_chain`.
     """
+    if not callable(loss):
+        raise TypeError(f"loss must be a callable states -> scalar, got {type(loss).__name__}")
     state, xs, length = checked(step, state, xs, length)
     shape = jax.eval_shape(lambda h, x: loss(run(step, h, x, length=length)), state, xs)
     if getattr(shape, "shape", None) != ():
@@ -76,22 +80,25 @@ def _loss_gradients(loss: Loss, step: Step, state: State, xs: Inputs, *, length:
         value, direct = jax.value_and_grad(loss_of)(coordinates)
         before = jax.tree.map(lambda leaf: leaf[:-1], states)
         driven = real_size(xs) > 0
+        finite = jnp.all(jnp.isfinite(coordinates), axis=1)
+        poison = nan_or_zero(finite[:-1] & finite[1:], coordinates.dtype)
 
-        def backward(after: ScaledMatrix, at: tuple[State, Any, Array]):
-            past, x, direct_past = at
+        def backward(after: ScaledMatrix, at: tuple[State, Any, Array, Array]):
+            past, x, direct_past, nan_here = at
             through_state, through_input = _pull_back(step, past, x, after.mantissa[0], driven)
             total = _add(
-                scaled.normalized(through_state[None], after.exponent),
+                scaled.normalized(through_state[None] + nan_here, after.exponent),
                 scaled.from_array(direct_past[None]),
             )
-            to_input = (
-                scaled.normalized(through_input[None], after.exponent) if through_input is not None else None
-            )
+            to_input = None
+            if through_input is not None:
+                nan_there = nan_here.astype(through_input.dtype)
+                to_input = scaled.normalized(through_input[None] + nan_there, after.exponent)
             return total, (total, to_input)
 
         last = scaled.from_array(direct[-1][None])
         _, (earlier, inputs) = jax.lax.scan(
-            backward, last, (before, xs, direct[:-1]), length=length, reverse=True
+            backward, last, (before, xs, direct[:-1], poison), length=length, reverse=True
         )
         rows = jax.tree.map(lambda leaf, end: jnp.concatenate([leaf[:, 0], end]), earlier, last)
         return LossGradients(loss=value, state=rows, input=jax.tree.map(lambda leaf: leaf[:, 0], inputs))

@@ -130,8 +130,8 @@ def _sequence_length(xs: Inputs, length: int | None) -> int:
     if not leaves:
         if length is None:
             raise ValueError("xs is None, so length must be given: the number of steps T")
-        if length < 0:
-            raise ValueError(f"length must be at least 0, got {length}")
+        if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 0:
+            raise ValueError(f"length must be a whole number of at least 0, got {length!r}")
         return length
     lengths = {}
     for path, leaf in leaves:

@@ -115,7 +115,7 @@ def jacobian_chain(
     The product is accumulated from the last factor backwards, each row with its own integer
     exponent, so that no length makes it under- or overflow. Memory grows with the states only, or
     with `checkpoint=True` with the inputs and the square root of T. It works under `jit` and `vmap`
-    (`jax.vmap` of it over sequences or seeds); it cannot be differentiated.
+    (`jax.vmap` of it over sequences or seeds); of a cell or `Partial` it cannot be differentiated.
 
     Args:
         step: a callable `(state, x) -> state`. A cell or `jax.tree_util.Partial(function, params)`
@@ -139,11 +139,14 @@ def jacobian_chain(
     Raises:
         ValueError: a lag lies outside 0..T, a norm or method is unknown, the step changes the
             state's shape, or the leading axes of `xs` differ.
-        NotImplementedError: it is differentiated.
+        NotImplementedError: it is differentiated, for a step that is a pytree of arrays. Through a plain
+            function JAX differentiates what it can; nothing is promised.
 
     References:
         Pascanu, Mikolov, Bengio 2013, arXiv 1211.5063, section 2.1.
     """
+    if output is not None and not callable(output):
+        raise TypeError(f"output must be a callable state -> array, got {type(output).__name__}")
     _known("norms", norms, NORMS)
     _known("method", (method,), METHODS)
     state, xs, length = checked(step, state, xs, length)

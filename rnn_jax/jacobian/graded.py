@@ -3,8 +3,9 @@
 Every singular value of such a product is determined to relative accuracy by X, D and Y, however far
 they lie apart, where the product itself as one matrix would have lost all but the largest. The
 parts: `extended` multiplies from the left, by Gaussian elimination with complete pivoting on the
-scaled columns, and `with_orthogonal_right` keeps Y well conditioned; `rows_of` turns X D Y into rows of unit size times D; `orthogonalized` makes those
-rows orthogonal by one-sided Jacobi rotations, after which D holds the singular values.
+scaled columns, and `with_orthogonal_right` keeps Y well conditioned; `rows_of` turns X D Y into rows
+of unit size times D; `orthogonalized` makes those rows orthogonal by one-sided Jacobi rotations, after
+which D holds the singular values.
 
 References:
     Demmel, Gu, Eisenstat, Slapnicar, Veselic, Drmac 1999, Computing the singular value decomposition

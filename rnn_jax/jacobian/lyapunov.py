@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import ravel_reals, real_dtype, real_size
@@ -61,30 +62,35 @@ class LyapunovSpectrum:
         References:
             Pesin 1977: an upper bound of the Kolmogorov-Sinai entropy, equal to it for smooth measures.
         """
-        total = jnp.sum(jnp.maximum(self.exponents, 0), axis=-1)
-        return jnp.where(self._is_complete(self.exponents[..., -1] > 0), total, jnp.nan)
+        exponents, known = self._known()
+        total = jnp.sum(jnp.maximum(exponents, 0), axis=-1)
+        all_positive = jnp.sum(exponents > 0, axis=-1) == known
+        return jnp.where(all_positive & (known < self.state_size), jnp.nan, total)
 
     @property
     def kaplan_yorke_dimension(self) -> Float[Array, "*batch"]:
-        """The dimension at which the summed exponents change sign, 0..n; NaN where `count` ended before.
+        """The dimension at which the summed exponents change sign, 0..n; NaN where `count`, or what is
+        known of the exponents, ends before.
 
         References:
             Kaplan & Yorke 1979; Frederickson, Kaplan, Yorke, Yorke 1983.
         """
-        sums = jnp.cumsum(self.exponents, axis=-1)
-        count = self.exponents.shape[-1]
+        exponents, known = self._known()
+        sums = jnp.cumsum(exponents, axis=-1)
+        count = exponents.shape[-1]
         whole = jnp.sum(jnp.cumprod(sums >= 0, axis=-1), axis=-1)  # the last j whose sum is not negative
         last = jnp.maximum(whole - 1, 0)[..., None]
         following = jnp.minimum(whole, count - 1)[..., None]
         rest = jnp.take_along_axis(sums, last, axis=-1)[..., 0]
-        slope = jnp.abs(jnp.take_along_axis(self.exponents, following, axis=-1)[..., 0])
+        slope = jnp.abs(jnp.take_along_axis(exponents, following, axis=-1)[..., 0])
         fraction = jnp.where((whole > 0) & (whole < count), rest / slope, 0)
         dimension = whole.astype(self.exponents.dtype) + fraction
-        return jnp.where(self._is_complete(whole == count), dimension, jnp.nan)
+        return jnp.where((whole == known) & (known < self.state_size), jnp.nan, dimension)
 
-    def _is_complete(self, ends_too_early: Array) -> Array:
-        known = ~jnp.any(jnp.isnan(self.exponents), axis=-1)
-        return known if self.exponents.shape[-1] == self.state_size else known & ~ends_too_early
+    def _known(self) -> tuple[Array, Array]:
+        """The exponents before the first NaN, -inf in place of the others, and how many they are."""
+        is_known = jnp.cumprod(~jnp.isnan(self.exponents), axis=-1).astype(bool)
+        return jnp.where(is_known, self.exponents, -jnp.inf), jnp.sum(is_known, axis=-1)
 
 
 def lyapunov_spectrum(
@@ -138,6 +144,13 @@ def lyapunov_spectrum(
         raise ValueError(
             f"state must be float32 or float64, got {real_dtype(state)}; cast the cell and inputs"
         )
+    for name, value in {
+        "count": count, "qr_interval": qr_interval, "transient": transient, "batches": batches
+    }.items():  # fmt: skip
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            raise ValueError(f"{name} must be a whole number, got {value!r}")
+    if length < 2:
+        raise ValueError(f"xs must hold at least two steps, one for each of two batches, got {length}")
     count = size if count is None else count
     if not 1 <= count <= size:
         raise ValueError(f"count must lie in 1..{size}, the size of the state, got {count}")
@@ -220,6 +233,7 @@ def _measured(
         exponents, errors = _exponents(logs / batch_length, lost, -(-batch_length // interval) * batches)
         excess, steps = jax.tree.map(jnp.sum, mismatch)
         residual = jnp.abs(excess) / (steps * size).astype(dtype)
+        residual = jnp.where(jnp.isfinite(residual), residual, jnp.nan)
         return exponents, errors, residual, interval
 
 
@@ -325,10 +339,20 @@ def _between(
             return jnp.maximum(most, jnp.maximum(rows, columns).astype(jnp.int32))
 
         missing = jax.lax.fori_loop(0, steps, zero_lines, jnp.zeros((), jnp.int32))
-        return jnp.where(jnp.arange(count, dtype=jnp.int32) >= size - missing, 0, made.pivots)
+        is_zero = made.pivots == 0
+        zeros = jnp.sum(is_zero, dtype=jnp.int32)
+        # Those that rounding hides are the last of the others.
+        others_from_end = jnp.cumsum((~is_zero)[::-1], dtype=jnp.int32)[::-1]
+        hidden = jnp.maximum(missing - (size - count) - zeros, 0)
+        pivots = jnp.where(~is_zero & (others_from_end <= hidden), 0, made.pivots)
+        # Over several steps a pivot can cancel to zero by chance; in one it says that J is singular.
+        by_chance = is_zero & (zeros > missing) & (steps > 1)
+        return pivots, by_chance | (made.is_rounding & (pivots > 0))
 
-    pivots = jax.lax.cond(jnp.any(made.is_rounding), with_exact_zeros, lambda: made.pivots)
-    return tangents.Triangular(made.basis, pivots, made.is_rounding & (pivots > 0)), exponent
+    pivots, lost = jax.lax.cond(
+        jnp.any(made.is_rounding), with_exact_zeros, lambda: (made.pivots, made.is_rounding)
+    )
+    return tangents.Triangular(made.basis, pivots, lost), exponent
 
 
 def _log_determinants(step: Step, material: Any, first: Array, steps: Array, size: int, dtype) -> Array:
@@ -342,7 +366,7 @@ def _log_determinants(step: Step, material: Any, first: Array, steps: Array, siz
 def _exponents(rates: Array, lost: Array, intervals: Array) -> tuple[Array, Array]:
     """Means and standard errors over batches, shape (batches, count), in descending order."""
     exponents = jnp.mean(rates, axis=0)
-    exponents = jnp.where(2 * jnp.sum(lost, axis=0, dtype=jnp.int32) >= intervals, jnp.nan, exponents)
+    exponents = jnp.where(20 * jnp.sum(lost, axis=0, dtype=jnp.int32) >= intervals, jnp.nan, exponents)
     errors = jnp.std(rates, axis=0, ddof=1) / rates.shape[0] ** 0.5
     errors = jnp.where(jnp.isfinite(exponents), errors, jnp.nan)
     order = jnp.argsort(-exponents)  # NaN comes last

@@ -232,3 +232,13 @@ def test_a_weight_may_be_a_python_number():
     # h_T = w**4 h_0: each of the four steps has the same part in dL/dw.
     np.testing.assert_allclose(shares(0.5), [1.0, 0.75, 0.5, 0.25, 0.0], atol=1e-15)
     np.testing.assert_array_equal(shares(0.5), shares(jnp.array(0.5)))
+
+
+@pytest.mark.parametrize("broken", [jnp.nan, jnp.inf])
+def test_a_state_that_is_not_finite_is_a_nan_in_the_gradients_and_not_a_vanished_one(broken):
+    """The derivative of a rectifier at NaN is 0."""
+    irnn = rj.cells.create("irnn", 1, 4, key=jax.random.key(3))
+    xs = jax.random.normal(jax.random.key(3), (10, 1)).at[4].set(broken)
+    gradients = rj.loss_gradients(lambda states: states[-1].sum(), irnn, irnn.initial_state(), xs)
+    assert np.isnan(gradients.state.log_row_norms()[:10]).all()
+    assert np.isnan(gradients.input.log_row_norms()).all()

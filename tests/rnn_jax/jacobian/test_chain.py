@@ -365,7 +365,11 @@ ERRORS = {
     ),
     "scalar": (lambda h, x: h, {"xs": jnp.ones(())}, "must lead with the time axis, got a scalar"),
     "no length": (lambda h, x: h, {"xs": None}, "length must be given"),
-    "negative length": (lambda h, x: h, {"xs": None, "length": -1}, "length must be at least 0, got -1"),
+    "negative length": (
+        lambda h, x: h,
+        {"xs": None, "length": -1},
+        "length must be a whole number of at least 0, got -1",
+    ),
     "length contradicts": (
         lambda h, x: h,
         {"xs": jnp.ones((5, 3)), "length": 6},

@@ -295,3 +295,46 @@ def test_a_wrong_argument_is_named(name):
 def test_16_bits_are_refused():
     with pytest.raises(ValueError, match="state must be float32 or float64, got bfloat16"):
         rj.lyapunov_spectrum(lambda h, _: h, jnp.ones(2, jnp.bfloat16), None, length=30)
+
+
+def graded_matrices(count=3000):
+    scales = np.array([1.0, 0.3, 0.1, 0.03])[None, :, None]
+    return jnp.asarray(np.random.default_rng(0).normal(size=(count, 4, 4)) * scales)
+
+
+@pytest.mark.parametrize("interval", [10, 12, 40])
+def test_an_interval_that_is_too_long_gives_nan_and_never_a_number_or_minus_infinity(interval):
+    xs = graded_matrices()
+    truth = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=1).exponents
+    found = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=interval)
+    known = ~np.isnan(found.exponents)
+    assert known[0]
+    assert not known[-1]
+    np.testing.assert_allclose(found.exponents[known], truth[known], atol=5e-3)
+
+
+def test_each_dimension_that_dies_counts_once():
+    alive = np.ones((400, 4))
+    alive[[100, 250, 300], 1] = 0
+    alive[20, 3] = 0  # in the transient, which is not measured
+    exponents = rj.lyapunov_spectrum(
+        lambda h, d: d * h, jnp.zeros(4), jnp.asarray(alive), transient=40
+    ).exponents
+    assert np.isneginf(exponents).tolist() == [False, False, False, True]
+
+
+def test_dimension_and_entropy_rate_are_known_where_the_first_exponents_decide_them():
+    spectrum = rj.lyapunov_spectrum(
+        lambda h, J: J @ h, jnp.zeros(4), 1e-3 * graded_matrices(), qr_interval=40
+    )
+    assert np.isnan(spectrum.exponents).any()
+    assert (spectrum.kaplan_yorke_dimension, spectrum.entropy_rate) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"qr_interval": 1.9}, "qr_interval must be a whole number"), ({"count": 1.5}, "count must be a whole")],
+)
+def test_a_number_that_is_not_whole_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), graded_matrices(100), **options)
