@@ -347,7 +347,7 @@ def _between(
         pivots = jnp.where(~is_zero & (others_from_end <= hidden), 0, made.pivots)
         # Over several steps a pivot can cancel to zero by chance; in one it says that J is singular.
         by_chance = is_zero & (zeros > missing) & (steps > 1)
-        return pivots, by_chance | (made.is_rounding & (pivots > 0))
+        return jnp.where(by_chance, jnp.nan, pivots), made.is_rounding & (pivots > 0)
 
     pivots, lost = jax.lax.cond(
         jnp.any(made.is_rounding), with_exact_zeros, lambda: (made.pivots, made.is_rounding)
