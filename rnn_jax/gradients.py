@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.jacobian import scaled
-from rnn_jax.jacobian.measure import nan_or_zero
+from rnn_jax.jacobian.material import nan_or_zero
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays
 from rnn_jax.trajectory import run

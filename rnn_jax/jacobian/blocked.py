@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from rnn_jax.coordinates import real_dtype
 from rnn_jax.jacobian import scaled
-from rnn_jax.jacobian.measure import Measure, Measured, is_finite, nan_or_zero, start, states_before
+from rnn_jax.jacobian.material import Segment, is_finite, materials, states_before
+from rnn_jax.jacobian.measure import Measure, Measured, start
 from rnn_jax.jacobian.scaled import ScaledMatrix
-from rnn_jax.jacobian.structure import factor, prepared
+from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Inputs, State, Step
 
 
@@ -97,9 +97,7 @@ def _prepared(step: Step, state: State, xs: Inputs, length: int, block_count: in
     The first block is filled up before its first step; what is multiplied there counts in no lag.
     """
     before, last = states_before(step, state, xs, length)
-    finite = jax.vmap(is_finite)(before)
-    both = finite & jnp.concatenate([finite[1:], is_finite(last)[None]])
-    material = jax.vmap(partial(prepared, step))(before, xs, nan_or_zero(both, real_dtype(before)))
+    material, _ = materials(step, Segment(before, xs), is_finite(last))
     size = -(-length // block_count)
 
     def in_blocks(leaf: Array) -> Array:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import blocked, sequential
+from rnn_jax.jacobian.groups import GROUP
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
 from rnn_jax.step import (
     Inputs,
@@ -170,7 +171,7 @@ def jacobian_chain(
     else:
         lags = concrete_integers("lags", lags, 0, length)
         ascending, position = np.unique(lags, return_inverse=True)
-        if not options["spectral"] and sequential.GROUP * ascending.size >= length:
+        if not options["spectral"] and GROUP * ascending.size >= length:
             # It is cheaper to measure at every lag than to look which are wanted.
             function, position = every_lag, lags
             operands = (state, xs)

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rnn_jax.coordinates import ravel_reals, real_dtype, real_size
+from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import tangents
+from rnn_jax.jacobian.material import is_finite, states_before
 from rnn_jax.jacobian.scaled import LN2, ScaledNumber
 from rnn_jax.jacobian.structure import prepared
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked
-from rnn_jax.trajectory import run
 
 LONGEST_INTERVAL = 32
 """Beyond it a factorization costs a few percent of the products between two of them."""
@@ -209,26 +209,26 @@ def _measured(
         start = jax.random.normal(jax.random.key(0), (size, size), jnp.float32).astype(dtype)
         basis, _ = tangents.orthonormal(start[:, :count])
         interval = jnp.maximum(asked_interval, 1)
-        is_finite = jnp.ones((), bool)
+        all_finite = jnp.ones((), bool)
         if transient:
             early = jax.tree.map(lambda leaf: leaf[:transient], xs)
-            state, material, is_finite = _prepared(step, state, early, transient)
+            state, material, all_finite = _prepared(step, state, early, transient)
             basis, interval = _settled(step, material, basis, asked_interval, transient)
             basis, _ = tangents.orthonormal(basis)
 
         def batch(carry, xs):
             state, basis, was_finite = carry
-            state, material, is_finite = _prepared(step, state, xs, batch_length)
-            is_finite = is_finite & was_finite
+            state, material, all_finite = _prepared(step, state, xs, batch_length)
+            all_finite = all_finite & was_finite
             basis, growth, lost, mismatch = _advanced(step, material, basis, interval, batch_length)
             basis, diagonal = tangents.orthonormal(basis)
-            logs = jnp.where(is_finite, tangents.multiplied(growth, diagonal).log(), jnp.nan)
-            return (state, basis, is_finite), (logs, lost, mismatch)
+            logs = jnp.where(all_finite, tangents.multiplied(growth, diagonal).log(), jnp.nan)
+            return (state, basis, all_finite), (logs, lost, mismatch)
 
         later = jax.tree.map(
             lambda leaf: leaf[transient:].reshape(batches, batch_length, *leaf.shape[1:]), xs
         )
-        start = (state, basis, is_finite)
+        start = (state, basis, all_finite)
         _, (logs, lost, mismatch) = jax.lax.scan(batch, start, later, length=batches)
         exponents, errors = _exponents(logs / batch_length, lost, -(-batch_length // interval) * batches)
         excess, steps = jax.tree.map(jnp.sum, mismatch)
@@ -243,13 +243,9 @@ def _prepared(step: Step, state: State, xs: Inputs, length: int) -> tuple[State,
     The derivative of a rectifier at NaN is 0, so a chain over states that are not finite would look
     like one that vanished.
     """
-    states = run(step, state, xs, length=length)
-    vectors = jax.vmap(lambda each: ravel_reals(each)[0])(states)
-    before = jax.tree.map(lambda leaf: leaf[:-1], states)
-    last = jax.tree.map(lambda leaf: leaf[-1], states)
-    zeros = jnp.zeros(length, vectors.dtype)  # `is_finite` does it for all steps at once
-    material = jax.vmap(partial(prepared, step))(before, xs, zeros)
-    return last, material, jnp.all(jnp.isfinite(vectors))
+    before, last = states_before(step, state, xs, length)
+    material = jax.vmap(partial(prepared, step))(before, xs)
+    return last, material, jnp.all(jax.vmap(is_finite)(before)) & is_finite(last)
 
 
 def _settled(

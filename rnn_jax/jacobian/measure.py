@@ -6,13 +6,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import ravel_reals
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.layout import Layout, layout_of
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.step import Inputs, State, Step
+from rnn_jax.step import State, Step
 
 Measured = tuple[ScaledNumber, ScaledNumber | None, ScaledNumber | None]
 """Frobenius norm, spectral norm, norm of dy_T/dh_t; None where not asked for."""
@@ -79,27 +79,3 @@ def start(
         rows = jax.jacrev(lambda vector: ravel_reals(readout(rebuild(vector)))[0])(coordinates)
         left = jnp.concatenate([left, layout.compressed(rows.astype(left.dtype))])
     return scaled.from_array(left), Measure(layout, size, readout is not None, spectral)
-
-
-def is_finite(state: State) -> Bool[Array, ""]:
-    """True where every real number of a state is finite."""
-    return jnp.all(jnp.isfinite(ravel_reals(state)[0]))
-
-
-def nan_or_zero(finite: Bool[Array, "..."], dtype: Any) -> Float[Array, "..."]:
-    """0 where both ends of a step are finite, else NaN.
-
-    Once a state has overflowed, the derivative of a rectifier there is 0, and the product would
-    look like a gradient that vanished.
-    """
-    return jnp.where(finite, 0.0, jnp.nan).astype(dtype)
-
-
-def states_before(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[State, State]:
-    """h_0..h_{T-1} stacked, and h_T; without the copy that putting them together would take."""
-
-    def advance(before: State, x: Any) -> tuple[State, State]:
-        return step(before, x), before
-
-    last, before = jax.lax.scan(advance, state, xs, length=length)
-    return before, last

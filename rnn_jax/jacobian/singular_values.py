@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rnn_jax.coordinates import ravel_reals, real_dtype, real_size
+from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import graded
 from rnn_jax.jacobian.graded import GradedProduct
+from rnn_jax.jacobian.material import is_finite, states_before
 from rnn_jax.jacobian.structure import prepared
 from rnn_jax.jacobian.tangents import dense_jacobian
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked
-from rnn_jax.trajectory import run
 
 REFRESH = 8
 """After so many steps the right factor is made orthogonal again; over 200 it lost 6 digits at n = 128."""
@@ -107,9 +107,8 @@ def log_singular_values(
 def _measured(step: Step, state: State, xs: Inputs, *, length: int) -> tuple[Array, Array, Array]:
     with jax.default_matmul_precision("highest"):
         size = real_size(state)
-        states = run(step, state, xs, length=length)
-        before = jax.tree.map(lambda leaf: leaf[:-1], states)
-        is_finite = jnp.all(jnp.isfinite(jax.vmap(lambda each: ravel_reals(each)[0])(states)))
+        before, last = states_before(step, state, xs, length)
+        all_finite = jnp.all(jax.vmap(is_finite)(before)) & is_finite(last)
 
         def extend(transposed: bool, product: GradedProduct, at: Any) -> tuple[GradedProduct, None]:
             time, state, x = at
@@ -129,7 +128,7 @@ def _measured(step: Step, state: State, xs: Inputs, *, length: int) -> tuple[Arr
         forward, sweeps = whole(False)
         backward, more = whole(True)
         values, errors = _compared(forward, backward, length)
-        values, errors = (jnp.where(is_finite, each, jnp.nan) for each in (values, errors))
+        values, errors = (jnp.where(all_finite, each, jnp.nan) for each in (values, errors))
         return values, errors, jnp.maximum(sweeps, more)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax.jacobian import sequential
-from rnn_jax.jacobian.sequential import GROUP
+from rnn_jax.jacobian.groups import GROUP
 
 
 def times_number(state, number):
