@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from bench import suite
 from bench.machine import Environment
 from bench.schema import RESULT_FILES, SCHEMA_VERSION
 from bench.store import Store
@@ -83,6 +84,18 @@ def row():
         return values | chosen
 
     return make
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """`loaded(text)` writes a suite file and loads it."""
+
+    def load(text):
+        path = tmp_path / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        return suite.load(str(path))
+
+    return load
 
 
 @pytest.fixture

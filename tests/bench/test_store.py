@@ -1,6 +1,5 @@
 """Result folders: what is written is read again, whole, in one order, or not at all."""
 
-import json
 import math
 import os
 
@@ -9,7 +8,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.schema import COMMON, RESULT_FILES
-from bench.store import Store, read_machine, write_csv
+from bench.store import Store, write_csv
 
 KINDS = sorted(RESULT_FILES)
 DTYPES = {"text": "string", "integer": "Int64", "number": "float64", "truth": "boolean"}
@@ -375,56 +374,3 @@ def test_write_csv_rounds_only_floating_numbers(tmp_path):
     frame = pd.DataFrame({"whole": [1234567890123], "part": [0.1 + 0.2], "text": ["a"]})
     write_csv(tmp_path / "some.csv", frame)
     assert (tmp_path / "some.csv").read_text(encoding="utf-8") == "whole,part,text\n1234567890123,0.3,a\n"
-
-
-# --- machine.json
-
-
-def test_a_folder_is_claimed_once(store, facts):
-    store.claim(facts)
-    assert read_machine(store.folder) == facts
-    facts["volatile"] = {"command": "rnn-bench run tiny --seeds 2"}
-    store.claim(facts)
-    assert read_machine(store.folder)["volatile"] == facts["volatile"], "volatile facts may change"
-
-
-def test_a_folder_of_another_machine_is_refused(store, facts):
-    store.claim(facts)
-    other = {"identity": facts["identity"] | {"dtype": "float64"}, "volatile": {}}
-    with pytest.raises(UsageError, match=r"another machine.*--out.*dtype: 'float32' and 'float64'") as error:
-        store.claim(other)
-    assert "machine:" not in str(error.value), "only what differs is named"
-    assert read_machine(store.folder) == facts
-
-
-def test_a_key_that_only_one_machine_has_counts(store, facts):
-    store.claim(facts)
-    other = {"identity": facts["identity"] | {"driver": "580"}, "volatile": {}}
-    with pytest.raises(UsageError, match="driver: None and '580'"):
-        store.claim(other)
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"identity": 3}', "null", '"identity"'], ids=repr)
-def test_a_damaged_machine_json_is_told(content, store):
-    store.folder.mkdir()
-    (store.folder / "machine.json").write_text(content, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"machine\.json is damaged"):
-        read_machine(store.folder)
-
-
-def test_a_folder_without_machine_json_is_told(tmp_path):
-    with pytest.raises(UsageError, match=r"is not a result folder: it has no machine\.json"):
-        read_machine(tmp_path / "absent")
-
-
-def test_machine_json_is_sorted_and_ends_in_a_line_feed(store, facts):
-    store.write_machine(facts)
-    text = (store.folder / "machine.json").read_text(encoding="utf-8")
-    assert text == json.dumps(facts, indent=2, sort_keys=True) + "\n"
-
-
-def test_another_suite_does_not_take_the_folder(row, folder_of):
-    store = folder_of(decay=[row("decay", suite="mine")])
-    store.refuse_other_suites("mine")
-    with pytest.raises(UsageError, match="holds results of suite 'mine'; choose another --out for 'quick'"):
-        store.refuse_other_suites("quick")

@@ -9,6 +9,19 @@ import pytest
 from jax import monitoring
 from jax.flatten_util import ravel_pytree
 
+import rnn_jax as rj
+
+
+@pytest.fixture
+def gru():
+    return rj.cells.create("gru", 3, 4, key=jax.random.key(1))
+
+
+@pytest.fixture
+def xs():
+    """50 inputs of a cell that takes 3 numbers."""
+    return jax.random.normal(jax.random.key(2), (50, 3))
+
 
 def _ravelled(tree):
     return ravel_pytree(tree)[0]
