@@ -62,6 +62,18 @@ def _initial(store: Store) -> pd.DataFrame | None:
     return decay[(decay["weights"] == "initial") & (decay["input_kind"] == "white_noise")]
 
 
+def _example(nets: pd.DataFrame, place: int) -> pd.Series:
+    """The net at this place in the order of gains, a plain RNN where there is one."""
+    plain = nets[nets["cell"] == _PLAIN]
+    return (plain if len(plain) else nets).sort_values("gain").iloc[place]
+
+
+def _farthest(norms: pd.DataFrame, net: pd.Series, column: str) -> float:
+    """The largest of a net's norms at its largest lag."""
+    of_net = norms[(norms["case_id"] == net["case_id"]) & (norms["seed"] == net["seed"])]
+    return of_net[of_net["lag"] == of_net["lag"].max()][column].max()
+
+
 def _product(store: Store) -> _Finding | None:
     exactness = _read(store, "exactness")
     if exactness is None or exactness.empty:
@@ -84,8 +96,7 @@ def _bracketed(store: Store) -> _Finding | None:
         return None
     slack = 2 * contracting["rate_stderr_nats_per_step"].fillna(0)
     below = contracting["rate_nats_per_step"] <= contracting["step_norm_bound_nats_per_step"] + slack
-    plain = contracting[contracting["cell"] == _PLAIN]
-    example = (plain if len(plain) else contracting).sort_values("gain").iloc[0]
+    example = _example(contracting, 0)
     return _Finding(
         _verdict(below.all(), below.any()),
         f"{int(below.sum())} of {len(below)} contracting nets; {example['cell']}, gain {example['gain']:g}: rate "
@@ -103,10 +114,8 @@ def _negligible(store: Store) -> _Finding | None:
     if vanishing.empty:
         return None
     small = vanishing["share_beyond_half_length"].abs() < 1e-2
-    plain = vanishing[vanishing["cell"] == _PLAIN]
-    example = (plain if len(plain) else vanishing).sort_values("gain").iloc[0]
-    of_example = norms[(norms["case_id"] == example["case_id"]) & (norms["seed"] == example["seed"])]
-    farthest = of_example[of_example["lag"] == of_example["lag"].max()]["log10_loss_gradient_norm"].max()
+    example = _example(vanishing, 0)
+    farthest = _farthest(norms, example, "log10_loss_gradient_norm")
     return _Finding(
         _verdict(small.all(), small.any()),
         f"{int(small.sum())} of {len(small)} vanishing nets have under 1% of dL/dW from more than T/2 back; "
@@ -124,10 +133,8 @@ def _growing(store: Store) -> _Finding | None:
     if exploding.empty:
         return None
     positive = exploding["rate_nats_per_step"] > 0
-    plain = exploding[exploding["cell"] == _PLAIN]
-    example = (plain if len(plain) else exploding).sort_values("gain").iloc[-1]
-    of_example = norms[(norms["case_id"] == example["case_id"]) & (norms["seed"] == example["seed"])]
-    farthest = of_example[of_example["lag"] == of_example["lag"].max()]["log10_spectral_norm"].max()
+    example = _example(exploding, -1)
+    farthest = _farthest(norms, example, "log10_spectral_norm")
     return _Finding(
         _verdict(positive.all(), positive.any()),
         f"{example['cell']}, gain {example['gain']:g}: {example['rate_nats_per_step']:.3f} nats a step, "

@@ -97,6 +97,20 @@ def noise_columns(case: Any, environment: Environment, suite: str) -> dict[str, 
     )
 
 
+def task_columns(case: Any, environment: Environment, suite: str, task: Any, **facts: Any) -> dict[str, Any]:
+    """The common columns of a case whose input is that of a task."""
+    return common_columns(
+        case,
+        environment,
+        suite,
+        input_size=task.input_size,
+        input_kind=task.name,
+        input_scale=1.0,
+        sequence_length=task.sequence_length,
+        **facts,
+    )
+
+
 def seed_key(seed: int, purpose: int) -> jax.Array:
     """The random key of one seed for one purpose (0 weights, 1 inputs, 2 loss, 3 training, 4 state)."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(2026), seed), purpose)

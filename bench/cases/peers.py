@@ -22,6 +22,7 @@ from bench.cases.cell import (
     noise_columns,
     resolved_cell,
     seed_key,
+    task_columns,
     white_noise,
 )
 from bench.machine import Environment
@@ -261,16 +262,7 @@ def training_problem(case: Any, environment: Environment, suite: str):
     task = rj.tasks.Adding(case["sequence_length"])
     model = Model.create(_cell(case, task.input_size, environment), task.output_size, key=seed_key(seed, 3))
     batch = task.sample(seed_key(seed, 1), batch_size, model.bias.dtype)
-    common = common_columns(
-        case,
-        environment,
-        suite,
-        input_size=task.input_size,
-        input_kind=task.name,
-        input_scale=1.0,
-        sequence_length=task.sequence_length,
-        seed=seed,
-    )
+    common = task_columns(case, environment, suite, task, seed=seed)
     rows, columns = model.cell.weight_hh.shape
     # Forward, back through the state, back to the weights: three products with the weights a step.
     flop = 3 * 2.0 * task.sequence_length * batch_size * rows * (columns + task.input_size)

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import rnn_jax as rj
-from bench.cases.cell import CELL_PARAMETERS, Report, common_columns, create_cell, resolved_cell, seed_key
+from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key
 from bench.cases.probe import Reading, geometric_lags, probe
 from bench.machine import Environment
 from bench.parameter import Parameter
@@ -79,15 +79,7 @@ def run(
         evaluate_every=case["evaluate_every"],
         on_progress=lambda step, _: report(f"training step {step} of {budget}", step / budget),
     )
-    common = common_columns(
-        case,
-        environment,
-        suite,
-        input_size=task.input_size,
-        input_kind=task.name,
-        input_scale=1.0,
-        sequence_length=task.sequence_length,
-    )
+    common = task_columns(case, environment, suite, task)
     told = {
         "task": task.name,
         "variant": task.variant,

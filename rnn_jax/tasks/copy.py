@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.task import Batch, checked_variant, class_accuracy, classification_baseline, cross_entropy
+from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _COPIED = 10
 _SYMBOLS = 8
 
 
 @dataclass(frozen=True)
-class Copy:
+class Copy(Classification):
     """Repeat ten symbols, of eight kinds, that were shown `length` steps ago.
 
     A sequence has length + 20 steps. A target stands at every step: blank, but for the ten symbols
@@ -26,7 +26,8 @@ class Copy:
     * "tcn": ten digits 1..8, length - 1 zeros, eleven nines; the digit itself is the one real
       input; ten output classes.
 
-    Solved when at least 0.99 of the copied symbols are right. Accuracy counts only those.
+    Solved when at least 0.99 of the copied symbols are right. Accuracy counts only those; the
+    baseline is that of blanks and then a uniform guess, 10 ln 8 / (length + 20).
 
     References:
         Hochreiter & Schmidhuber 1997. urnn: Arjovsky, Shah, Bengio 2016, arXiv 1511.06464, section
@@ -83,19 +84,3 @@ class Copy:
             targets=jnp.concatenate([rest, symbols], axis=1),
             mask=jnp.broadcast_to(recalled, (batch_size, steps)),
         )
-
-    def loss(self, outputs: Array, batch: Batch) -> Array:
-        """Mean cross-entropy over all length + 20 steps, in nats."""
-        return cross_entropy(outputs, batch)
-
-    def accuracy(self, outputs: Array, batch: Batch) -> Array:
-        """The fraction of the ten copied symbols that are right."""
-        return class_accuracy(outputs, batch)
-
-    def is_solved(self, loss: Array, accuracy: Array) -> Array:
-        """At least 0.99 of the copied symbols right."""
-        return accuracy >= 0.99
-
-    def baseline(self, key: Array) -> Array:
-        """Cross-entropy of blanks, then a uniform guess: 10 ln 8 / (length + 20)."""
-        return classification_baseline(self, key)

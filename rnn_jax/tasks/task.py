@@ -114,6 +114,28 @@ def _mean_over_samples(task: Task, statistic: Callable[[Task, Array], Array], ke
     return jnp.mean(chunks, axis=0)
 
 
+class Classification:
+    """What tasks have in common whose targets are classes: cross-entropy, and 0.99 of them right."""
+
+    metric = "accuracy"
+
+    def loss(self, outputs: Array, batch: Batch) -> Array:
+        """Mean cross-entropy over all target steps, in nats."""
+        return cross_entropy(outputs, batch)
+
+    def accuracy(self, outputs: Array, batch: Batch) -> Array:
+        """The fraction of the masked targets that are classified right."""
+        return class_accuracy(outputs, batch)
+
+    def is_solved(self, loss: Array, accuracy: Array) -> Array:
+        """At least 0.99 of the masked targets right."""
+        return accuracy >= 0.99
+
+    def baseline(self: Task, key: Array) -> Array:
+        """Cross-entropy of the best guess that knows the position and nothing else."""
+        return classification_baseline(self, key)
+
+
 def checked_variant(task: Task, variants: tuple[str, ...], shortest: int) -> None:
     """Raises ValueError unless the task's variant and length are allowed."""
     if task.variant not in variants:

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.task import Batch, checked_variant, class_accuracy, classification_baseline, cross_entropy
+from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 # Where the relevant symbols stand, in tenths of the sequence.
 _WINDOWS = {"two_symbol": (1, 5), "three_symbol": (1, 3, 6)}
 
 
 @dataclass(frozen=True)
-class TemporalOrder:
+class TemporalOrder(Classification):
     """Tell in which order two or three relevant symbols came, among four kinds of distractors.
 
     Each step is one-hot over six symbols: the relevant A and B, and four distractors drawn
@@ -23,7 +23,7 @@ class TemporalOrder:
     of the sequence and 4 classes; "three_symbol" in the tenths [1, 2), [3, 4), [6, 7) and 8
     classes. The class is asked for after the last step.
 
-    Solved when at least 0.99 of the sequences are classified right.
+    Solved when at least 0.99 of the sequences are classified right; the baseline is a uniform guess, ln 4 or ln 8.
 
     References:
         Hochreiter & Schmidhuber 1997, experiment 6. The windows in proportion to the length:
@@ -37,7 +37,6 @@ class TemporalOrder:
     name = "temporal_order"
     input_size = 6
     target_steps = 1
-    metric = "accuracy"
 
     def __post_init__(self) -> None:
         checked_variant(self, self.VARIANTS, shortest=10)
@@ -70,19 +69,3 @@ class TemporalOrder:
             targets=jnp.sum(symbols * weights[None], axis=1, keepdims=True, dtype=jnp.int32),
             mask=jnp.ones((batch_size, 1), bool),
         )
-
-    def loss(self, outputs: Array, batch: Batch) -> Array:
-        """Cross-entropy, in nats."""
-        return cross_entropy(outputs, batch)
-
-    def accuracy(self, outputs: Array, batch: Batch) -> Array:
-        """The fraction of sequences classified right."""
-        return class_accuracy(outputs, batch)
-
-    def is_solved(self, loss: Array, accuracy: Array) -> Array:
-        """At least 0.99 of the sequences right."""
-        return accuracy >= 0.99
-
-    def baseline(self, key: Array) -> Array:
-        """Cross-entropy of a uniform guess: ln 4 or ln 8."""
-        return classification_baseline(self, key)
