@@ -60,6 +60,10 @@ def loss_gradients(
     """
     if not callable(loss):
         raise TypeError(f"loss must be a callable states -> scalar, got {type(loss).__name__}")
+    if hasattr(loss, "initial_state"):
+        raise TypeError(
+            f"loss must be a callable states -> scalar, got the cell {type(loss).__name__}: it comes second"
+        )
     state, xs, length = checked(step, state, xs, length)
     shape = jax.eval_shape(lambda h, x: loss(run(step, h, x, length=length)), state, xs)
     if getattr(shape, "shape", None) != ():

@@ -34,6 +34,8 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     if not callable(step):
         raise TypeError(f"step must be a callable (state, x) -> state, got {type(step).__name__}")
     state, xs = jax.tree.map(_as_array, (state, xs))
+    if not sum(leaf.size for leaf in jax.tree.leaves(state)):
+        raise ValueError(f"state must hold at least one number, got {_shapes(state) or 'an empty pytree'}")
     length = _sequence_length(xs, length)
     known = _signature(step, state, xs) if is_pytree_of_arrays(step) else None
     if known in _CHECKED:
@@ -82,7 +84,7 @@ def concrete_integers(name: str, values: Any, low: int, high: int) -> np.ndarray
         raise ValueError(f"{name} must be concrete integers, got a traced array; close over them instead")
     array = np.asarray(values)
     if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"{name} must be a one-dimensional array of integers, got {values!r}")
+        raise ValueError(f"{name} must be whole numbers in one dimension, got {values!r}")
     outside = array[(array < low) | (array > high)]
     if outside.size:
         raise ValueError(f"{name} must lie in {low}..{high}, the length of the sequence, got {outside[0]}")

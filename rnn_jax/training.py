@@ -13,6 +13,7 @@ import optax
 from jaxtyping import Array
 
 from rnn_jax.batching import over_examples
+from rnn_jax.keys import checked_key
 from rnn_jax.model import BACKPROPAGATIONS, Model
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
@@ -134,6 +135,16 @@ def train(
         ValueError: a count is not positive, the cell's input size is not the task's, or an argument
             is of another kind.
     """
+    if isinstance(task, type):
+        raise ValueError(f"task must be a task such as {task.__name__}(100), got the class itself")
+    if not callable(getattr(task, "sample", None)):
+        raise ValueError(f"task must be a task such as rnn_jax.tasks.Adding(100), got {task!r}")
+    if not callable(create) or hasattr(create, "initial_state"):
+        raise ValueError(
+            "create must be a function of a random key that makes a cell, such as lambda key: "
+            f"GRU.create(2, 64, key=key), got {type(create).__name__}"
+        )
+    checked_key(key)
     for name, value in {
         "seeds": seeds,
         "batch_size": batch_size,
@@ -148,8 +159,6 @@ def train(
         )
     if optimizer is not None and not hasattr(optimizer, "update"):
         raise ValueError(f"optimizer must be an optax optimiser such as optax.adam(2e-3), got {optimizer!r}")
-    if isinstance(task, type):
-        raise ValueError(f"task must be a task such as {task.__name__}(100), got the class itself")
     if backpropagation not in BACKPROPAGATIONS:
         raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
     evaluate_every = min(evaluate_every, step_budget)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.initializers import checked_sizes, input_matrix, recurrent_matrix
+from rnn_jax.cells.initializers import checked_arguments, input_matrix, recurrent_matrix
 from rnn_jax.dtypes import float_dtype
 
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda z: z}
@@ -61,9 +61,9 @@ class Elman:
             dtype: of the weights; JAX's default float if None.
 
         Raises:
-            ValueError: a size, the activation or the initialization is not allowed.
+            ValueError: a size, the key, the activation or the initialization is not allowed.
         """
-        checked_sizes(input_size, hidden_size)
+        checked_arguments(input_size, hidden_size, key)
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
         dtype = float_dtype(dtype)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.initializers import checked_sizes, input_matrix, stacked_recurrent
+from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
 
 
@@ -67,9 +67,9 @@ class GRU:
             dtype: of the weights; JAX's default float if None.
 
         Raises:
-            ValueError: a size, `reset` or the initialization is not allowed.
+            ValueError: a size, the key, `reset` or the initialization is not allowed.
         """
-        checked_sizes(input_size, hidden_size)
+        checked_arguments(input_size, hidden_size, key)
         if reset not in ("after", "before"):
             raise ValueError(f"reset must be 'after' or 'before', got {reset!r}")
         dtype = float_dtype(dtype)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cells.elman import ACTIVATIONS
-from rnn_jax.cells.initializers import checked_sizes, input_matrix
+from rnn_jax.cells.initializers import checked_arguments, input_matrix
 from rnn_jax.dtypes import float_dtype
 
 
@@ -62,9 +62,9 @@ class IndRNN:
             dtype: of the weights; JAX's default float if None.
 
         Raises:
-            ValueError: a size, the activation or the initialization is not allowed.
+            ValueError: a size, the key, the activation or the initialization is not allowed.
         """
-        checked_sizes(input_size, hidden_size)
+        checked_arguments(input_size, hidden_size, key)
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
         if initialization not in ("uniform", "identity"):

@@ -4,7 +4,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+from rnn_jax.keys import checked_key
 
 INITIALIZATIONS = ("gaussian", "orthogonal", "identity")
 
@@ -59,9 +62,13 @@ def stacked_recurrent(
     )
 
 
-def checked_sizes(input_size: int, hidden_size: int) -> None:
-    """Raises ValueError unless hidden_size is positive and input_size not negative."""
+def checked_arguments(input_size: Any, hidden_size: Any, key: Any) -> None:
+    """Raises ValueError unless hidden_size is positive, input_size not negative, and key a random key."""
+    for name, size in {"input_size": input_size, "hidden_size": hidden_size}.items():
+        if isinstance(size, bool) or not isinstance(size, int | np.integer):
+            raise ValueError(f"{name} must be a whole number, got {size!r}")
     if hidden_size < 1:
         raise ValueError(f"hidden_size must be positive, got {hidden_size}")
     if input_size < 0:
         raise ValueError(f"input_size must not be negative, got {input_size}; 0 makes a cell without input")
+    checked_key(key)

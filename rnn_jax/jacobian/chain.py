@@ -1,6 +1,7 @@
 """The chain dh_T/dh_{T-k} = J_T J_{T-1} ... J_{T-k+1} and its norms at every lag k."""
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -84,7 +85,7 @@ class JacobianChain:
             raise ValueError("this chain has no output norms; give output=, for example cell.output")
         return self.output_norm.log()
 
-    def product(self, lag: int) -> ScaledMatrix:
+    def product(self, lag: int | Array) -> ScaledMatrix:
         """The matrix dh_T/dh_{T-lag} itself, computed again, from the step as it is now.
 
         Raises:
@@ -192,7 +193,7 @@ def jacobian_chain(
 
 
 def jacobian_product(
-    step: Step, state: State, xs: Inputs, lag: int, *, length: int | None = None
+    step: Step, state: State, xs: Inputs, lag: int | Array, *, length: int | None = None
 ) -> ScaledMatrix:
     """The matrix dh_T/dh_{T-lag}.
 
@@ -207,7 +208,11 @@ def jacobian_product(
         ValueError: as `jacobian_chain`.
     """
     state, xs, length = checked(step, state, xs, length)
-    (lag,) = concrete_integers("lags", [lag], 0, length)
+    try:
+        lag = operator.index(lag)
+    except TypeError as error:
+        raise ValueError(f"lag must be one concrete whole number, got {lag!r}") from error
+    concrete_integers("lag", [lag], 0, length)
     return call_compiled(sequential.one_lag, (step,), state, xs, jnp.asarray(lag, jnp.int32), length=length)
 
 

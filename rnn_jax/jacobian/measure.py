@@ -76,6 +76,11 @@ def start(
     left = layout.identity(coordinates.dtype)
     size = left.shape[0]
     if readout is not None:
+        kinds = {str(leaf.dtype) for leaf in jax.tree.leaves(jax.eval_shape(readout, last))}
+        if not any(jnp.issubdtype(kind, jnp.inexact) for kind in kinds):
+            raise ValueError(
+                f"output must return floating numbers, which have a derivative, got {sorted(kinds)}"
+            )
         rows = jax.jacrev(lambda vector: ravel_reals(readout(rebuild(vector)))[0])(coordinates)
         left = jnp.concatenate([left, layout.compressed(rows.astype(left.dtype))])
     return scaled.from_array(left), Measure(layout, size, readout is not None, spectral)

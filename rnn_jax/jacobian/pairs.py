@@ -71,6 +71,8 @@ def jacobian_pairs(
     state, xs, length = checked(step, state, xs, length)
     if times is None:
         times = np.unique(np.linspace(0, length, min(DEFAULT_TIMES, length + 1)).round().astype(int))
+    if length == 0:
+        raise ValueError("xs must hold at least one step, for two times to lie apart, got none")
     times = concrete_integers("times", times, 0, length)
     if times.size < 2 or (np.diff(times) <= 0).any():
         raise ValueError(f"times must be at least two and ascend, got {times.tolist()}")

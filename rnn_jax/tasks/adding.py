@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.keys import checked_key
 from rnn_jax.tasks.task import (
     Batch,
     checked_variant,
@@ -58,6 +59,7 @@ class Adding:
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets have shape (batch, 1, 1)."""
+        checked_key(key)
         dtype = float_dtype(dtype)
         values_key, first_key, second_key = jax.random.split(key, 3)
         values = jax.random.uniform(values_key, (batch_size, self.length), jnp.float32)

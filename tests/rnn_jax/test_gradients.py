@@ -242,3 +242,8 @@ def test_a_state_that_is_not_finite_is_a_nan_in_the_gradients_and_not_a_vanished
     gradients = rj.loss_gradients(lambda states: states[-1].sum(), irnn, irnn.initial_state(), xs)
     assert np.isnan(gradients.state.log_row_norms()[:10]).all()
     assert np.isnan(gradients.input.log_row_norms()).all()
+
+
+def test_loss_and_step_swapped_are_told(lstm, xs):
+    with pytest.raises(TypeError, match="got the cell LSTM: it comes second"):
+        rj.loss_gradients(lstm, loss_at_several_times, lstm.initial_state(), xs)

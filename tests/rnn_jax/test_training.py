@@ -333,3 +333,13 @@ def test_a_gru_solves_adding_100_within_4000_steps():
     assert result.verdict == ["solved"]
     assert result.final_loss[0] < 1e-3
     assert result.steps_to_solve[0] <= 4_000
+
+
+def test_arguments_in_the_wrong_place_are_told():
+    cell = rj.cells.GRU.create(2, 4, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="create must be a function of a random key.*got GRU"):
+        rj.train(rj.tasks.Adding(10), cell, key=jax.random.key(0))
+    with pytest.raises(
+        ValueError, match=r"task must be a task such as rnn_jax\.tasks\.Adding\(100\), got 'adding'"
+    ):
+        rj.train("adding", lambda key: cell, key=jax.random.key(0))

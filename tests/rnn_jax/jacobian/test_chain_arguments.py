@@ -41,12 +41,12 @@ ERRORS = {
     "float lags": (
         lambda h, x: h,
         {"xs": jnp.ones((5, 3)), "lags": np.array([1.5])},
-        r"one-dimensional array of integers, got array\(\[1\.5\]\)",
+        r"lags must be whole numbers in one dimension, got array\(\[1\.5\]\)",
     ),
     "no lags": (
         lambda h, x: h,
         {"xs": jnp.ones((5, 3)), "lags": np.array([], int)},
-        "one-dimensional array of integers",
+        "whole numbers in one dimension",
     ),
     "norm": (
         lambda h, x: h,
@@ -94,7 +94,7 @@ def test_a_state_of_integers_has_no_jacobian():
 @pytest.mark.parametrize("lag", [-1, 51])
 def test_product_refuses_a_lag_outside_the_sequence(gru, xs, lag):
     chain = rj.jacobian_chain(gru, gru.initial_state(), xs, [0])
-    with pytest.raises(ValueError, match="lags must"):
+    with pytest.raises(ValueError, match=r"lag must lie in 0\.\.50"):
         chain.product(lag)
 
 
@@ -104,3 +104,18 @@ def test_a_norm_that_was_not_asked_for_says_how_to_ask(gru, xs):
         chain.log_spectral_norm  # noqa: B018 - the property raises
     with pytest.raises(ValueError, match="give output="):
         chain.log_output_norm  # noqa: B018
+
+
+def test_an_output_without_a_derivative_is_told(gru, xs):
+    with pytest.raises(ValueError, match=r"output must return floating numbers.*int32"):
+        rj.jacobian_chain(gru, gru.initial_state(), xs, output=lambda h: jnp.argmax(h).astype(jnp.int32))
+
+
+def test_a_state_without_numbers_is_told(xs):
+    with pytest.raises(ValueError, match=r"state must hold at least one number, got shape \(0,\)"):
+        rj.jacobian_chain(lambda h, _: h, jnp.zeros(0), xs)
+
+
+def test_an_index_from_an_array_is_a_lag(gru, xs):
+    chain = rj.jacobian_chain(gru, gru.initial_state(), xs)
+    np.testing.assert_array_equal(chain.product(chain.lags[3]).mantissa, chain.product(3).mantissa)

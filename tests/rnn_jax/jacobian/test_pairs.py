@@ -52,7 +52,7 @@ def test_the_default_times_span_the_sequence(gru):
         ([5, 3], "ascend, got"),
         ([4], "at least two"),
         ([0, 101], "lie in 0..100"),
-        (np.array([0.5, 2.0]), "integers"),
+        (np.array([0.5, 2.0]), "whole numbers"),
     ],
 )
 def test_wrong_times_are_named(gru, times, message):
