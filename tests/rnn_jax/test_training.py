@@ -337,7 +337,7 @@ def test_a_gru_solves_adding_100_within_4000_steps():
 
 def test_arguments_in_the_wrong_place_are_told():
     cell = rj.cells.GRU.create(2, 4, key=jax.random.key(0))
-    with pytest.raises(ValueError, match="create must be a function of a random key.*got GRU"):
+    with pytest.raises(ValueError, match=r"create must be a function of a random key.*got GRU"):
         rj.train(rj.tasks.Adding(10), cell, key=jax.random.key(0))
     with pytest.raises(
         ValueError, match=r"task must be a task such as rnn_jax\.tasks\.Adding\(100\), got 'adding'"
