@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import rnn_jax as rj
-from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key
+from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key, task_columns
 from bench.cases.probe import Reading, geometric_lags, probe
 from bench.machine import Environment
 from bench.parameter import Parameter
