@@ -60,6 +60,51 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     return state, xs, length
 
 
+def checked_states(
+    states: State | None, state: State | None, xs: Inputs, length: int | None
+) -> tuple[State | None, State | None]:
+    """Checks states that are known beforehand, by shapes alone.
+
+    Args:
+        states: h_0..h_T stacked, or None where they are not known.
+        state: the initial state, or None where `states` say it.
+        xs, length: as for `checked`.
+
+    Returns:
+        the states as arrays, and the first of them; both arguments unchanged where `states` is None.
+
+    Raises:
+        ValueError: neither is given, there are not T + 1 states, or they are not of the structure,
+            shapes and dtypes of `state`.
+    """
+    if states is None:
+        if state is None:
+            raise ValueError("state is None; give the initial state h_0, or states=, all of h_0..h_T")
+        return None, state
+    states = jax.tree.map(_as_array, states)
+    count = 1 + _sequence_length(jax.tree.map(_as_array, xs), length)
+    leaves = jax.tree.leaves_with_path(states)
+    if not leaves:
+        raise ValueError(f"states must hold arrays, got {states!r}")
+    for path, leaf in leaves:
+        if leaf.ndim == 0 or leaf.shape[0] != count:
+            raise ValueError(
+                f"states must be h_0..h_T, T + 1 = {count} of them on the leading axis, got "
+                f"states{jax.tree_util.keystr(path)} of shape {leaf.shape}"
+            )
+    if state is not None:
+        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), states)
+        given = jax.tree.map(_as_array, state)
+        if jax.tree.structure(given) != jax.tree.structure(one) or [
+            (leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(given)
+        ] != [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(one)]:
+            raise ValueError(
+                f"states must be stacked states like state, each {_described(given)}, got {_described(one)} "
+                "each; leave state out (None) if states are right"
+            )
+    return states, jax.tree.map(lambda leaf: leaf[0], states)
+
+
 _CHECKED: set[Any] = set()
 """Signatures that were found right: tracing a step to check it takes longer than a short chain."""
 
@@ -171,6 +216,11 @@ def _require_same_state(before: State, after: State) -> None:
                 f"step must keep the dtype of the state: {where} came in as {given.dtype} and went "
                 f"out as {got.dtype}; cast the weights, the inputs or the state"
             )
+
+
+def _described(tree: Any) -> str:
+    leaves = ", ".join(f"{leaf.shape} {leaf.dtype}" for leaf in jax.tree.leaves(tree))
+    return f"{leaves} in {jax.tree.structure(tree)}"
 
 
 def _shapes(tree: Any) -> str:

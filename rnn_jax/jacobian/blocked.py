@@ -30,14 +30,16 @@ def every_lag(
     readout: Callable | None,
     state: State,
     xs: Inputs,
+    states: State | None,
     *,
     length: int,
     spectral: bool,
+    precision: str,
     block_count: int,
 ) -> Measured:
     """The norms at lags 0..T."""
-    with jax.default_matmul_precision("highest"):
-        last, material = _prepared(step, state, xs, length, block_count)
+    with jax.default_matmul_precision(precision):
+        last, material = _prepared(step, state, xs, states, length, block_count)
         product, measure = start(step, last, readout, spectral=spectral)
         at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
         starts = _at_block_ends(step, measure, product, material)
@@ -60,15 +62,17 @@ def chosen_lags(
     readout: Callable | None,
     state: State,
     xs: Inputs,
+    states: State | None,
     lags: Array,
     *,
     length: int,
     spectral: bool,
+    precision: str,
     block_count: int,
 ) -> Measured:
     """The norms at chosen lags: whole blocks, then for each lag the rest of the way within one."""
-    with jax.default_matmul_precision("highest"):
-        last, material = _prepared(step, state, xs, length, block_count)
+    with jax.default_matmul_precision(precision):
+        last, material = _prepared(step, state, xs, states, length, block_count)
         product, measure = start(step, last, readout, spectral=spectral)
         starts = _at_block_ends(step, measure, product, material)
         size = -(-length // block_count)
@@ -91,12 +95,14 @@ def chosen_lags(
         return jax.vmap(measure)(products)
 
 
-def _prepared(step: Step, state: State, xs: Inputs, length: int, block_count: int) -> tuple[State, Any]:
+def _prepared(
+    step: Step, state: State, xs: Inputs, states: State | None, length: int, block_count: int
+) -> tuple[State, Any]:
     """h_T, and what the Jacobians need, leaves (steps of a block, blocks, ...).
 
     The first block is filled up before its first step; what is multiplied there counts in no lag.
     """
-    before, last = states_before(step, state, xs, length)
+    before, last = states_before(step, state, xs, length, states)
     material, _ = materials(step, Segment(before, xs), is_finite(last))
     size = -(-length // block_count)
 

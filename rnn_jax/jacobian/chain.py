@@ -24,6 +24,7 @@ from rnn_jax.step import (
     bound_method_as_pytree,
     call_compiled,
     checked,
+    checked_states,
     concrete_integers,
     is_pytree_of_arrays,
 )
@@ -96,13 +97,13 @@ class JacobianChain:
                 "this chain came out of jit or vmap and no longer holds its step; "
                 "call rnn_jax.jacobian_product(step, state, xs, lag)"
             )
-        step, state, xs, length = self.source
-        return jacobian_product(step, state, xs, lag, length=length)
+        step, state, xs, length, states, precision = self.source
+        return jacobian_product(step, state, xs, lag, length=length, states=states, precision=precision)
 
 
 def jacobian_chain(
     step: Step,
-    state: State,
+    state: State | None,
     xs: Inputs,
     lags: Sequence[int] | np.ndarray | Array | None = None,
     norms: Sequence[str] = ("frobenius",),
@@ -111,6 +112,8 @@ def jacobian_chain(
     length: int | None = None,
     output: Callable[[State], Array] | None = None,
     checkpoint: bool = False,
+    states: State | None = None,
+    precision: str = "highest",
 ) -> JacobianChain:
     """Norms of the Jacobian of the last state with respect to earlier ones.
 
@@ -123,7 +126,7 @@ def jacobian_chain(
         step: a callable `(state, x) -> state`. A cell or `jax.tree_util.Partial(function, params)`
             compiles once per shape. A plain function or closure is traced and compiled anew at
             every call: slower in a loop, but its weights are never stale.
-        state: the initial state h_0, a pytree of n real coordinates.
+        state: the initial state h_0, a pytree of n real coordinates; may be None where `states` are given.
         xs: the inputs x_1..x_T, leading with the time axis, or None.
         lags: the lags T - t at which norms are wanted, concrete integers in 0..T; every lag if None.
         norms: "frobenius" (always given) and "spectral", which takes 25 matrix products a lag in
@@ -133,14 +136,22 @@ def jacobian_chain(
         length: T, for `xs=None`.
         output: the visible part of a state, an array; gives the norms of dy_T/dh_{T-lag} too.
         checkpoint: keep about sqrt(T) states only and make the others again.
+        states: h_0..h_T, as `rnn_jax.trajectory` gives them, where they are known: the Jacobians are
+            taken at exactly these states and the net is not run. So two devices, dtypes or precisions
+            can be compared where one ulp would send their own trajectories apart. That the step leads
+            from each to the next is not checked.
+        precision: of the trajectory, of the step Jacobians and of their products: a name that
+            `jax.default_matmul_precision` takes, such as "highest", "high", "default" or
+            "tensorfloat32"; which of them a device can do is its own affair. Norms are always
+            measured at "highest".
 
     Returns:
         a `JacobianChain`; under `jax.vmap` its arrays get the batch axis. A product that is exactly
         zero has log norm -inf; one that runs over a state that is not finite has NaN.
 
     Raises:
-        ValueError: a lag lies outside 0..T, a norm or method is unknown, the step changes the
-            state's shape, or the leading axes of `xs` differ.
+        ValueError: a lag lies outside 0..T, a norm, method or precision is unknown, the step changes
+            the state's shape, the leading axes of `xs` differ, or `states` are not T + 1 of `state`.
         NotImplementedError: it is differentiated, for a step that is a pytree of arrays. Through a plain
             function JAX differentiates what it can; nothing is promised.
 
@@ -151,6 +162,10 @@ def jacobian_chain(
         raise TypeError(f"output must be a callable state -> array, got {type(output).__name__}")
     _known("norms", norms, NORMS)
     _known("method", (method,), METHODS)
+    _known_precision(precision)
+    if checkpoint and states is not None:
+        raise ValueError("checkpoint=True makes states again, but states are given; leave one of the two out")
+    states, state = checked_states(states, state, xs, length)
     state, xs, length = checked(step, state, xs, length)
     if checkpoint and method == "blocked":
         raise ValueError(
@@ -158,7 +173,7 @@ def jacobian_chain(
         )
     if method == "auto":
         method = _fastest_method(state, length) if not checkpoint else "sequential"
-    options = {"length": length, "spectral": "spectral" in norms}
+    options = {"length": length, "spectral": "spectral" in norms, "precision": precision}
     if method == "blocked":
         every_lag, chosen_lags = blocked.every_lag, blocked.chosen_lags
         options["block_count"] = _block_count(state, length)
@@ -167,7 +182,9 @@ def jacobian_chain(
         options["checkpoint"] = checkpoint
     callables = (step, bound_method_as_pytree(output))
     if lags is None:
-        measured = call_compiled(_as_compiled(every_lag, callables, state), callables, state, xs, **options)
+        measured = call_compiled(
+            _as_compiled(every_lag, callables, state), callables, state, xs, states, **options
+        )
         lags = np.arange(length + 1)
     else:
         lags = concrete_integers("lags", lags, 0, length)
@@ -175,9 +192,9 @@ def jacobian_chain(
         if not options["spectral"] and GROUP * ascending.size >= length:
             # It is cheaper to measure at every lag than to look which are wanted.
             function, position = every_lag, lags
-            operands = (state, xs)
+            operands = (state, xs, states)
         else:
-            function, operands = chosen_lags, (state, xs, jnp.asarray(ascending, jnp.int32))
+            function, operands = chosen_lags, (state, xs, states, jnp.asarray(ascending, jnp.int32))
         measured = call_compiled(_as_compiled(function, callables, state), callables, *operands, **options)
         if not np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):
             measured = jax.tree.map(lambda norm: norm[position], measured)
@@ -188,17 +205,24 @@ def jacobian_chain(
         spectral_norm=spectral,
         output_norm=outputs,
         method=method,
-        source=(step, state, xs, length),
+        source=(step, state, xs, length, states, precision),
     )
 
 
 def jacobian_product(
-    step: Step, state: State, xs: Inputs, lag: int | Array, *, length: int | None = None
+    step: Step,
+    state: State | None,
+    xs: Inputs,
+    lag: int | Array,
+    *,
+    length: int | None = None,
+    states: State | None = None,
+    precision: str = "highest",
 ) -> ScaledMatrix:
     """The matrix dh_T/dh_{T-lag}.
 
     Args:
-        step, state, xs, length: as for `jacobian_chain`.
+        step, state, xs, length, states, precision: as for `jacobian_chain`.
         lag: T - t, in 0..T.
 
     Returns:
@@ -207,13 +231,16 @@ def jacobian_product(
     Raises:
         ValueError: as `jacobian_chain`.
     """
+    _known_precision(precision)
+    states, state = checked_states(states, state, xs, length)
     state, xs, length = checked(step, state, xs, length)
     try:
         lag = operator.index(lag)
     except TypeError as error:
         raise ValueError(f"lag must be one concrete whole number, got {lag!r}") from error
     concrete_integers("lag", [lag], 0, length)
-    return call_compiled(sequential.one_lag, (step,), state, xs, jnp.asarray(lag, jnp.int32), length=length)
+    operands = (state, xs, states, jnp.asarray(lag, jnp.int32))
+    return call_compiled(sequential.one_lag, (step,), *operands, length=length, precision=precision)
 
 
 def _fastest_method(state: State, length: int) -> str:
@@ -268,3 +295,19 @@ def _known(name: str, values: Sequence[str], known: Sequence[str]) -> None:
     for value in values:
         if value not in known:
             raise ValueError(f"{name} must be among {', '.join(known)}, got {value!r}")
+
+
+def _known_precision(precision: str) -> None:
+    """Asks JAX, whose names grow with its versions."""
+    try:
+        with jax.default_matmul_precision(precision):
+            pass
+    except ValueError:
+        pass
+    else:
+        if isinstance(precision, str):
+            return
+    raise ValueError(
+        'precision must be a name that jax.default_matmul_precision takes, such as "highest", "high", '
+        f'"default", "tensorfloat32" or "bfloat16", got {precision!r}'
+    )

@@ -19,8 +19,17 @@ class Segment(NamedTuple):
     xs: Inputs
 
 
-def states_before(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[State, State]:
-    """h_0..h_{T-1} stacked, and h_T; without the copy that putting them together would take."""
+def states_before(
+    step: Step, state: State, xs: Inputs, length: int | None, states: State | None = None
+) -> tuple[State, State]:
+    """h_0..h_{T-1} stacked, and h_T; without the copy that putting them together would take.
+
+    Args:
+        step, state, xs, length: what to run.
+        states: h_0..h_T where they are known; then nothing is run.
+    """
+    if states is not None:
+        return jax.tree.map(lambda leaf: leaf[:-1], states), jax.tree.map(lambda leaf: leaf[-1], states)
 
     def advance(before: State, x: Any) -> tuple[State, State]:
         return step(before, x), before

@@ -63,7 +63,7 @@ def _roots(squares: Float[Array, "steps rows"], exponent: Array) -> ScaledNumber
     highest = jnp.max(jnp.where(present, exponent, jnp.iinfo(jnp.int32).min))
     highest = jnp.where(jnp.any(present), highest, 0)
     weights = scaled.power_of_two(2 * jnp.where(present, exponent - highest, 0), squares.dtype)
-    mantissa = jnp.sqrt(squares @ jnp.where(present, weights, 0))
+    mantissa = jnp.sqrt(jnp.matmul(squares, jnp.where(present, weights, 0), precision="highest"))
     return ScaledNumber(mantissa, jnp.broadcast_to(highest, mantissa.shape))
 
 

@@ -81,7 +81,7 @@ def jacobian_pairs(
 
 
 def _pairs(step: Step, state: State, xs: Inputs, times: Array, *, length: int) -> JacobianPairs:
-    neighbours, measure = sequential.products_between(step, state, xs, times, length=length)
+    neighbours, measure = sequential.products_between(step, state, xs, None, times, length=length)
     measure = replace(measure, spectral=True)
     count = times.shape[0]
     padded = jax.tree.map(lambda leaf: jnp.concatenate([leaf[:1], leaf]), neighbours)  # [i] ends at times[i]
@@ -91,7 +91,8 @@ def _pairs(step: Step, state: State, xs: Inputs, times: Array, *, length: int) -
         norms = over_examples(measure, products)[:2]
         source = jnp.maximum(jnp.arange(count, dtype=jnp.int32) - gap, 0)
         earlier = jax.tree.map(lambda leaf: leaf[source], padded)
-        products = over_examples(lambda pair: measure.layout.product(*pair), (products, earlier))
+        with jax.default_matmul_precision("highest"):
+            products = over_examples(lambda pair: measure.layout.product(*pair), (products, earlier))
         return products, norms
 
     one = scaled.from_array(measure.layout.identity(padded.mantissa.dtype))

@@ -32,14 +32,16 @@ def every_lag(
     readout: Callable | None,
     state: State,
     xs: Inputs,
+    states: State | None,
     *,
     length: int,
     spectral: bool,
+    precision: str,
     checkpoint: bool,
 ) -> Measured:
     """The norms at lags 0..T."""
-    with jax.default_matmul_precision("highest"):
-        walk = forward(step, state, xs, length, checkpoint)
+    with jax.default_matmul_precision(precision):
+        walk = forward(step, state, xs, length, checkpoint, states)
         product, measure = start(step, walk.last, readout, spectral=spectral)
         at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
         _, parts = backward(
@@ -90,15 +92,17 @@ def chosen_lags(
     readout: Callable | None,
     state: State,
     xs: Inputs,
+    states: State | None,
     lags: Array,
     *,
     length: int,
     spectral: bool,
+    precision: str,
     checkpoint: bool,
 ) -> Measured:
     """The norms at chosen ascending lags, at about one product a step up to the largest of them."""
-    with jax.default_matmul_precision("highest"):
-        walk = forward(step, state, xs, length, checkpoint)
+    with jax.default_matmul_precision(precision):
+        walk = forward(step, state, xs, length, checkpoint, states)
         product, measure = start(step, walk.last, readout, spectral=spectral)
         at_zero = measure(product)
         norms = jax.tree.map(lambda norm: jnp.broadcast_to(norm, (lags.shape[0], *norm.shape)), at_zero)
@@ -170,11 +174,18 @@ def _recorded(measure: Measure, lags: Array, record: _Record, product: ScaledMat
 
 
 def products_between(
-    step: Step, state: State, xs: Inputs, times: Array, *, length: int
+    step: Step,
+    state: State,
+    xs: Inputs,
+    states: State | None,
+    times: Array,
+    *,
+    length: int,
+    precision: str = "highest",
 ) -> tuple[ScaledMatrix, Measure]:
     """dh_b/dh_a for each two neighbours a < b of ascending times, traced integers; stacked in order."""
-    with jax.default_matmul_precision("highest"):
-        before, last = states_before(step, state, xs, length)
+    with jax.default_matmul_precision(precision):
+        before, last = states_before(step, state, xs, length, states)
         identity, measure = start(step, last, None, spectral=False)
         segment = Segment(before, xs)
 
@@ -202,10 +213,20 @@ def products_between(
         return jax.lax.scan(between, None, (times[:-1], times[1:]))[1], measure
 
 
-def one_lag(step: Step, state: State, xs: Inputs, lag: Array, *, length: int) -> ScaledMatrix:
+def one_lag(
+    step: Step,
+    state: State,
+    xs: Inputs,
+    states: State | None,
+    lag: Array,
+    *,
+    length: int,
+    precision: str,
+) -> ScaledMatrix:
     """The product of the last `lag` step Jacobians, `lag` a traced integer."""
     if length == 0:
         product, measure = start(step, state, None, spectral=False)
         return measure.layout.in_full(product)
-    products, measure = products_between(step, state, xs, jnp.stack([length - lag, length]), length=length)
+    ends = jnp.stack([length - lag, length])
+    products, measure = products_between(step, state, xs, states, ends, length=length, precision=precision)
     return measure.layout.in_full(jax.tree.map(lambda leaf: leaf[0], products))

@@ -31,13 +31,15 @@ class Walk(NamedTuple):
     later_count: int = 0
 
 
-def forward(step: Step, state: State, xs: Inputs, length: int, checkpoint: bool) -> Walk:
-    """Runs the net; keeps every state, or about sqrt(T) of them."""
+def forward(
+    step: Step, state: State, xs: Inputs, length: int, checkpoint: bool, states: State | None
+) -> Walk:
+    """Runs the net, unless its states are known; keeps every state, or about sqrt(T) of them."""
     size = -(-math.isqrt(length) // GROUP) * GROUP
     count = length // size if checkpoint and length else 0
     early = length - size * count
     early_xs = jax.tree.map(lambda leaf: leaf[:early], xs)
-    before, last = states_before(step, state, early_xs, early)
+    before, last = states_before(step, state, early_xs, early, states)
     if not count:
         return Walk(last, Segment(before, early_xs), early)
     later_xs = jax.tree.map(lambda leaf: leaf[early:].reshape(count, size, *leaf.shape[1:]), xs)

@@ -96,11 +96,10 @@ def test_checkpoints_keep_about_the_square_root_of_the_states():
 
     def reserved(checkpoint):
         function = jax.jit(
-            sequential.chosen_lags, static_argnames=("length", "spectral", "checkpoint", "readout")
+            sequential.chosen_lags, static_argnames=("length", "spectral", "checkpoint", "precision")
         )
-        lowered = function.lower(
-            cell, None, cell.initial_state(), xs, lags, length=20_000, spectral=False, checkpoint=checkpoint
-        )
+        options = {"length": 20_000, "spectral": False, "checkpoint": checkpoint, "precision": "highest"}
+        lowered = function.lower(cell, None, cell.initial_state(), xs, None, lags, **options)
         return lowered.compile().memory_analysis().temp_size_in_bytes
 
     of_states = 20_000 * 32 * 4
