@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench import machine
+from bench.crossover import crossovers
 from bench.errors import UsageError
 from bench.store import Store, read_machine
 
@@ -22,9 +23,10 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
         left, right: result folders. They may be of different machines, backends, dtypes or versions.
 
     Returns:
-        by name, those of "times" (ratio of median run times, right over left), "rates" and "exponents"
-        (difference in nats a step and in units of its standard error) and "verdicts" (seeds whose
-        verdict differs) that both allow.
+        by name, those that both allow of "times" (ratio of median run times, right over left, each
+        by its fastest method), "crossovers" (from which size on which is faster), "rates" and
+        "exponents" (difference in nats a step and in units of its standard error) and "verdicts"
+        (seeds whose verdict differs).
 
     Raises:
         UsageError: a folder holds no results, or the two have no case in common.
@@ -45,6 +47,10 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
             table = make(stores[0].read(kind), stores[1].read(kind))
             if len(table):
                 joined[name] = table
+    if "times" in joined:
+        table = crossovers(joined["times"])
+        if len(table):
+            joined["crossovers"] = table
     if not joined:
         raise UsageError(f"{left} and {right} have no case in common: they must run the same suite and seeds")
     return joined
@@ -57,12 +63,30 @@ def unlike(left: Path, right: Path) -> list[str]:
 
 def _times(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     keys = ["match_id", "operation", "implementation"]
-    told = ["cell", "state_size", "sequence_length"]
-    one = left.groupby([*keys, *told], as_index=False)["run_s"].median()
-    other = right.groupby(keys, as_index=False)["run_s"].median()
-    both = one.merge(other, on=keys, suffixes=("_left", "_right"))
+    told = ["cell", "state_size", "sequence_length", "batch_size", "seed_count", "every_lag"]
+    both = _fastest(left, [*keys, *told]).merge(
+        _fastest(right, [*keys, *told])[[*keys, "method", "run_s"]], on=keys, suffixes=("_left", "_right")
+    )
     both["ratio"] = both["run_s_right"] / both["run_s_left"]
-    return both.drop(columns="match_id")
+    ordered = [
+        "operation",
+        "cell",
+        "state_size",
+        "sequence_length",
+        "batch_size",
+        "seed_count",
+        "implementation",
+    ]
+    return both.drop(columns="match_id").sort_values(ordered, kind="stable").reset_index(drop=True)
+
+
+def _fastest(timings: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The median over rounds of the method that is fastest on this machine."""
+    timings = timings.assign(every_lag=timings["lag_count"] == timings["sequence_length"] + 1)
+    medians = timings.groupby([*keys, "method"], as_index=False, dropna=False)["run_s"].median()
+    return (
+        medians.sort_values("run_s", kind="stable").drop_duplicates(keys[:3]).sort_values(keys, kind="stable")
+    )
 
 
 def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:

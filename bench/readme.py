@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench import comparison
 from bench.errors import UsageError
 from bench.schema import COMMON, RESULT_FILES
 from bench.store import Store, write_text
@@ -37,7 +38,8 @@ def filled(text: str, root: Path) -> str:
         folder, name, columns = match["folder"], match["table"], match["columns"]
         if not (root / folder).is_dir():
             raise UsageError(f"README.md: there is no folder {folder}")
-        available = dict(tables(Store(root / folder)))
+        kept = comparison.is_kept(root / folder)
+        available = dict(comparison.tables(root / folder) if kept else tables(Store(root / folder)))
         if name not in available:
             raise UsageError(f"README.md: {folder} has no table {name!r}; it has {', '.join(available)}")
         table = available[name]

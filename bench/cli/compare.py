@@ -11,21 +11,32 @@ from bench.cli.show import print_rows, say
 def compare(
     left: Annotated[Path, typer.Argument(help="A result folder.")],
     right: Annotated[Path, typer.Argument(help="Another one: of a GPU, another dtype, another JAX.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Keep the tables and a picture in this folder.", show_default=False)
+    ] = None,
 ) -> None:
     """Compare two result folders: ratio of times, difference of rates, verdicts that differ.
 
     Ratios and differences are RIGHT against LEFT: a ratio under 1 says that RIGHT is faster.
     """
-    from bench import compare as comparison
+    from bench import compare as both
+    from bench import comparison
 
-    joined = comparison.compared(left, right)
+    joined = both.compared(left, right)
     say(f"left:  {left}")
     say(f"right: {right}")
-    for line in comparison.unlike(left, right):
+    for line in both.unlike(left, right):
         say(f"  differs in {line}")
     if "times" in joined:
-        table = joined["times"].rename(columns={"state_size": "n", "sequence_length": "T"})
-        print_rows(table.to_dict("records"), "Time, right over left")
+        kept = ["operation", "implementation", "cell", "state_size", "sequence_length", "batch_size",
+                "seed_count", "method_left", "method_right", "run_s_left", "run_s_right", "ratio"]  # fmt: skip
+        short = {"state_size": "n", "sequence_length": "T", "batch_size": "batch", "seed_count": "seeds"}
+        print_rows(joined["times"][kept].rename(columns=short).to_dict("records"), "Time, right over left")
+    if "crossovers" in joined:
+        ours = joined["crossovers"][joined["crossovers"]["implementation"] == "rnn_jax"]
+        kept = ["operation", "cell", "varied", "fixed", "smallest", "largest", "faster", "from_size",
+                "ratio_at_smallest", "ratio_at_largest"]  # fmt: skip
+        print_rows(ours[kept].to_dict("records"), "Who is faster at the largest size, and from which size on")
     if "rates" in joined:
         rates = joined["rates"]
         summary = rates.groupby(["cell", "gain", "input_kind", "weights"], as_index=False).agg(
@@ -51,3 +62,6 @@ def compare(
         say(f"verdicts: {int(verdicts['same_verdict'].sum())} of {len(verdicts)} seeds agree")
         kept = ["task", "task_length", "cell", "gain", "remedy", "seed", "verdict_left", "verdict_right"]
         print_rows(differing[kept].to_dict("records"), "Verdicts that differ")
+    if out is not None:
+        comparison.keep(left, right, out)
+        say(f"tables and picture: {out}")

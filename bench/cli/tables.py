@@ -18,7 +18,7 @@ def tables(
     ] = None,
 ) -> None:
     """Derive tables and pictures again from the CSV files; the same CSV gives the same bytes."""
-    from bench import readme
+    from bench import comparison, readme
     from bench import tables as derived
     from bench.folders import RESULTS, result_folders
     from bench.store import Store
@@ -26,11 +26,16 @@ def tables(
     chosen = folders or result_folders()
     if not chosen:
         raise UsageError(f"no result folder below {RESULTS}; measure something first: rnn-bench run quick")
+    comparisons = [folder for folder in chosen if comparison.is_kept(folder)]
     for folder in chosen:
-        derived.derive(Store(folder))
-        say(f"derived {folder / 'tables'} and {folder / 'figures'}")
+        if folder not in comparisons:
+            derived.derive(Store(folder))
+            say(f"derived {folder / 'tables'} and {folder / 'figures'}")
+    for folder in comparisons if folders else comparison.kept(RESULTS):
+        comparison.derive(folder)
+        say(f"derived {folder}")
     if folders:
-        for folder in folders:
+        for folder in (each for each in folders if each not in comparisons):
             show_tables(folder)
     else:
         for path in readme.write(Path()):

@@ -1,0 +1,55 @@
+"""Two machines: how many times as long the one takes as the other."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+from itertools import cycle
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from bench.plots.style import COLOURS, LINES, MARKERS, panels_of
+
+
+def times(table: pd.DataFrame, left: str, right: str) -> Figure:
+    """Ratio of times against the size of the state, a panel an operation, a line a setting.
+
+    Args:
+        table: the table "times" of `bench.compare.compared`.
+        left, right: what the two are called.
+    """
+    ours = table[table["implementation"] == "rnn_jax"]
+    operations = sorted(ours["operation"].unique())
+    figure, panels = panels_of(len(operations), shared_y=True)
+    for axes, operation in zip(panels, operations, strict=True):
+        _panel(axes, ours[ours["operation"] == operation])
+        axes.set_title(operation, loc="left", fontsize=10)
+    for axes in panels:
+        axes.set_xlabel("state size n")
+    panels[0].set_ylabel("time, right / left")
+    figure.suptitle(f"left: {left}\nright: {right}, faster under 1", fontsize=10, ha="left", x=0.02)
+    return figure
+
+
+def _panel(axes: Axes, table: pd.DataFrame) -> None:
+    looks = zip(cycle(COLOURS), cycle(MARKERS), cycle(LINES), strict=False)
+    told = ["sequence_length", "batch_size", "seed_count"]
+    varying = [name for name in told if len(table[name].unique()) > 1]
+    for (cell, *setting), group in table.groupby(["cell", *varying]):
+        colour, marker, line = next(looks)
+        by_size = group.groupby("state_size")["ratio"].median()
+        label = " ".join([cell, *(f"{_SHORT[n]}={v:g}" for n, v in zip(varying, setting, strict=True))])
+        axes.plot(by_size.index, by_size, color=colour, marker=marker, linestyle=line, label=label)
+    axes.axhline(1.0, color="0.3", linewidth=1.0)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=30))
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.legend(fontsize=7)
+
+
+_SHORT = {"sequence_length": "T", "batch_size": "batch", "seed_count": "seeds"}
