@@ -4,14 +4,35 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.sharding import Mesh, PartitionSpec
+
+from rnn_jax.devices import platform_of
 
 
-def over_examples(function: Callable[[Any], Any], examples: Any) -> Any:
+def over_examples(function: Callable[[Any], Any], examples: Any, platform: str | None = None) -> Any:
     """Applies a function to each of a batch of examples, whose leaves lead with the batch axis.
 
     On a CPU one follows the other: products of a batch of small matrices are slow there. On an
-    accelerator all go together, by `jax.vmap`.
+    accelerator all go together, by `jax.vmap`. `platform` says on which it runs; JAX's default if None.
     """
-    if jax.default_backend() == "cpu":
+    if (platform or jax.default_backend()) == "cpu":
         return jax.lax.map(function, examples)
     return jax.vmap(function)(examples)
+
+
+def over_devices(function: Callable[[Any], Any], mesh: Mesh) -> Callable[[Any], Any]:
+    """`over_examples`, each device with as many of the examples, which it goes over on its own.
+
+    Args:
+        function: of one example.
+        mesh: devices in a row; their number must divide the number of examples.
+    """
+    shared = PartitionSpec(*mesh.axis_names)
+    return jax.shard_map(
+        lambda examples: over_examples(function, examples, platform_of(mesh)),
+        mesh=mesh,
+        in_specs=shared,
+        out_specs=shared,
+        # A cell's loop may begin with constants, which are no device's own, and end with what is one's.
+        check_vma=False,
+    )

@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from rnn_jax.batching import over_examples
+from rnn_jax.batching import over_devices, over_examples
+from rnn_jax.devices import Devices, mesh_of
 from rnn_jax.keys import checked_key
 from rnn_jax.model import BACKPROPAGATIONS, Model
 from rnn_jax.remedies.clipping import global_norm
@@ -105,6 +107,7 @@ def train(
     step_budget: int = 4000,
     evaluate_every: int = 100,
     backpropagation: str = "auto",
+    devices: Devices | None = None,
     on_progress: Callable[[int, np.ndarray], None] | None = None,
 ) -> TrainingResult:
     """Trains an ensemble of seeds on fresh data at every step.
@@ -112,6 +115,10 @@ def train(
     Blocks of `evaluate_every` steps are one compiled program over all seeds; data are made on the
     device. It stops as soon as every seed is solved or diverged. Seeds do not disturb each other:
     seed i gives the same result whatever becomes of the others.
+
+    With `devices` each of them trains ceil(seeds / devices) of the seeds, without waiting for another
+    within a block. Where the seeds do not come out even, copies fill the last places: they count as
+    finished before the first step, so they change nothing, and they are dropped from the result.
 
     Args:
         task: for example `tasks.Adding(100)`.
@@ -125,6 +132,8 @@ def train(
         evaluate_every: after how many steps 2,000 held-out examples are scored.
         backpropagation: how gradients are formed, "auto" or "autodiff": see `Model.outputs`. Both give
             the same to rounding; "auto" is faster for elementwise cells.
+        devices: of this process, among which the seeds are shared out, such as `jax.devices()`; JAX's
+            default device alone if None. The result's arrays lie on the first.
         on_progress: called on the host after each block with the steps done and each seed's
             training loss.
 
@@ -132,8 +141,8 @@ def train(
         a `TrainingResult`.
 
     Raises:
-        ValueError: a count is not positive, the cell's input size is not the task's, or an argument
-            is of another kind.
+        ValueError: a count is not positive, the cell's input size is not the task's, an argument is
+            of another kind, or `devices` is empty, mixed or names one twice.
     """
     if isinstance(task, type):
         raise ValueError(f"task must be a task such as {task.__name__}(100), got the class itself")
@@ -161,6 +170,7 @@ def train(
         raise ValueError(f"optimizer must be an optax optimiser such as optax.adam(2e-3), got {optimizer!r}")
     if backpropagation not in BACKPROPAGATIONS:
         raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
+    mesh = None if devices is None else mesh_of(devices, "seeds")
     evaluate_every = min(evaluate_every, step_budget)
     remedy = none() if remedy is None else remedy
     optimizer = remedy.adapt_optimizer(optax.adam(2e-3) if optimizer is None else optimizer)
@@ -178,22 +188,30 @@ def train(
         nothing = jnp.full((evaluate_every, 2), jnp.nan, jnp.float32)
         return jax.lax.cond(run.is_active(step_budget), block, lambda run: (run, nothing), run)
 
+    if mesh is None:
+        every_run = partial(over_examples, block_unless_done)
+    else:
+        every_run = over_devices(block_unless_done, mesh)
+        runs = _shared_out(runs, mesh, step_budget)
     started = perf_counter()
-    compiled = jax.jit(partial(over_examples, block_unless_done)).lower(runs).compile()
+    compiled = jax.jit(every_run).lower(runs).compile()
     compile_s = perf_counter() - started
 
     started = perf_counter()
     curves, scores = [], []
     for done in range(evaluate_every, step_budget + evaluate_every, evaluate_every):
         runs, curve = compiled(runs)
-        curves.append(np.asarray(curve))
-        scores.append(np.asarray(runs.score))
+        curves.append(np.asarray(curve)[:seeds])
+        scores.append(np.asarray(runs.score)[:seeds])
         if on_progress is not None:
             steps = min(done, step_budget)
             on_progress(steps, curves[-1][:, steps - 1 - (done - evaluate_every), 0])
         if not np.asarray(runs.is_active(step_budget)).any():
             break
     train_s = perf_counter() - started
+    if mesh is not None:
+        together = jax.device_put(runs, mesh.devices.flat[0])
+        runs = jax.tree.map(lambda leaf: leaf[:seeds], together)
     return _result(
         runs,
         initial_model=initial_model,
@@ -285,6 +303,15 @@ def _start(task: Task, create: Callable, optimizer: optax.GradientTransformation
         nonfinite_quantity=never,
         score=jnp.full((2,), jnp.nan, jnp.float32),
     )
+
+
+def _shared_out(runs: _Run, mesh: Mesh, step_budget: int) -> _Run:
+    """The runs, as many on each device; copies that are out of steps fill the last places."""
+    seeds = runs.step.shape[0]
+    places = np.arange(-(-seeds // mesh.size) * mesh.size)
+    filled = jax.tree.map(lambda leaf: leaf[places % seeds], runs)
+    filled = replace(filled, step=jnp.where(places < seeds, filled.step, step_budget))
+    return jax.device_put(filled, NamedSharding(mesh, PartitionSpec(*mesh.axis_names)))
 
 
 def _training_step(

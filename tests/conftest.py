@@ -41,3 +41,12 @@ def jax_promotes():
         stack.enter_context(jax.numpy_dtype_promotion("standard"))
         stack.enter_context(jax.numpy_rank_promotion("allow"))
         yield
+
+
+@pytest.fixture
+def eight_devices():
+    """Eight devices. Of a CPU's one, `test_simulated_devices.py` makes as many in a process of its own."""
+    devices = jax.devices()[:8]
+    if len(devices) < 8:
+        pytest.skip("needs 8 devices: tests/test_simulated_devices.py runs it with JAX_NUM_CPU_DEVICES=8")
+    return devices

@@ -1,0 +1,37 @@
+"""The devices that a computation is shared out among."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+Devices = Sequence[jax.Device]
+
+
+def mesh_of(devices: Any, axis: str) -> Mesh:
+    """The devices in a row, under the name of what is shared out among them.
+
+    Raises:
+        ValueError: `devices` is no sequence of devices, is empty, names one twice, or mixes kinds.
+    """
+    mend = "pass for example jax.devices()"
+    if isinstance(devices, str) or not isinstance(devices, Sequence | np.ndarray):
+        raise ValueError(f"devices must be a sequence of JAX devices, got {devices!r}; {mend}")
+    for device in devices:
+        if not isinstance(device, jax.Device):
+            raise ValueError(f"devices must hold JAX devices only, got {device!r}; {mend}")
+    if not len(devices):
+        raise ValueError(f"devices must name at least one device, got an empty sequence; {mend}")
+    if len(set(devices)) < len(devices):
+        raise ValueError(f"devices must all differ, got {list(devices)}")
+    platforms = sorted({device.platform for device in devices})
+    if len(platforms) > 1:
+        raise ValueError(f"devices must be of one platform, got {' and '.join(platforms)}")
+    return Mesh(np.asarray(devices), (axis,))
+
+
+def platform_of(mesh: Mesh) -> str:
+    """What its devices are: "cpu", "gpu"."""
+    return mesh.devices.flat[0].platform
