@@ -41,20 +41,30 @@ def every_lag(
     with jax.default_matmul_precision(precision):
         last, material = _prepared(step, state, xs, states, length, block_count)
         product, measure = start(step, last, readout, spectral=spectral)
-        at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
-        starts = _at_block_ends(step, measure, product, material)
+        totals = block_totals(step, measure.identity(product), material)
+        measured = every_lag_of(step, measure, product, material, totals)
+        # What fills up the first block comes last.
+        return jax.tree.map(lambda norm: norm[: length + 1], measured)
 
-        def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Measured]:
-            products, rows = jax.vmap(partial(_multiplied, step))(products, material)
-            return products, jax.vmap(measure)(products, rows)
 
-        _, measured = jax.lax.scan(extend, starts, material, reverse=True)
+def every_lag_of(
+    step: Step, measure: Measure, product: ScaledMatrix, material: Any, totals: ScaledMatrix
+) -> Measured:
+    """The norms of a product extended backwards over 0, 1, ... all steps of some blocks."""
+    at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
+    _, starts = combined(measure, product, totals)
 
-        def by_lag(zero: Array, in_blocks: Array) -> Array:
-            """(steps, blocks) in the order of time as lags 0..T; what fills up the first block is dropped."""
-            return jnp.concatenate([zero, in_blocks.T.reshape(-1)[::-1][:length]])
+    def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Measured]:
+        products, rows = jax.vmap(partial(_multiplied, step))(products, material)
+        return products, jax.vmap(measure)(products, rows)
 
-        return jax.tree.map(by_lag, at_zero, measured)
+    _, measured = jax.lax.scan(extend, starts, material, reverse=True)
+
+    def by_lag(zero: Array, in_blocks: Array) -> Array:
+        """(steps, blocks) in the order of time as lags."""
+        return jnp.concatenate([zero, in_blocks.T.reshape(-1)[::-1]])
+
+    return jax.tree.map(by_lag, at_zero, measured)
 
 
 def chosen_lags(
@@ -74,25 +84,33 @@ def chosen_lags(
     with jax.default_matmul_precision(precision):
         last, material = _prepared(step, state, xs, states, length, block_count)
         product, measure = start(step, last, readout, spectral=spectral)
-        starts = _at_block_ends(step, measure, product, material)
-        size = -(-length // block_count)
-        # A lag of T ends on the start of the first block, and so takes all of that block's steps.
-        whole_blocks = jnp.minimum(lags // size, block_count - 1)
-        rest = lags - size * whole_blocks
-        block = block_count - 1 - whole_blocks
-        at_lags = jax.tree.map(lambda leaf: leaf[block], starts)
+        totals = block_totals(step, measure.identity(product), material)
+        return chosen_lags_of(step, measure, product, material, totals, lags)
 
-        def extend(products: ScaledMatrix, at: tuple[Array, Any]) -> tuple[ScaledMatrix, None]:
-            done, material = at
-            chosen = jax.tree.map(lambda leaf: leaf[block], material)
-            further, _ = jax.vmap(partial(_multiplied, step))(products, chosen)
-            goes_on = done < rest
-            keep = partial(_where, goes_on)
-            return jax.tree.map(keep, further, products), None
 
-        counted_from_end = jnp.arange(size - 1, -1, -1, dtype=jnp.int32)
-        products, _ = jax.lax.scan(extend, at_lags, (counted_from_end, material), reverse=True)
-        return jax.vmap(measure)(products)
+def chosen_lags_of(
+    step: Step, measure: Measure, product: ScaledMatrix, material: Any, totals: ScaledMatrix, lags: Array
+) -> Measured:
+    """The norms of a product extended backwards over chosen numbers of steps of some blocks."""
+    _, starts = combined(measure, product, totals)
+    size, block_count = jax.tree.leaves(material)[0].shape[:2]
+    # A lag of T ends on the start of the first block, and so takes all of that block's steps.
+    whole_blocks = jnp.minimum(lags // size, block_count - 1)
+    rest = lags - size * whole_blocks
+    block = block_count - 1 - whole_blocks
+    at_lags = jax.tree.map(lambda leaf: leaf[block], starts)
+
+    def extend(products: ScaledMatrix, at: tuple[Array, Any]) -> tuple[ScaledMatrix, None]:
+        done, material = at
+        chosen = jax.tree.map(lambda leaf: leaf[block], material)
+        further, _ = jax.vmap(partial(_multiplied, step))(products, chosen)
+        goes_on = done < rest
+        keep = partial(_where, goes_on)
+        return jax.tree.map(keep, further, products), None
+
+    counted_from_end = jnp.arange(size - 1, -1, -1, dtype=jnp.int32)
+    products, _ = jax.lax.scan(extend, at_lags, (counted_from_end, material), reverse=True)
+    return jax.vmap(measure)(products)
 
 
 def _prepared(
@@ -104,31 +122,41 @@ def _prepared(
     """
     before, last = states_before(step, state, xs, length, states)
     material, _ = materials(step, Segment(before, xs), is_finite(last))
+    return last, in_blocks(material, length, block_count)
+
+
+def in_blocks(material: Any, length: int, block_count: int) -> Any:
+    """What T steps need, leaves (T, ...), cut into blocks, leaves (steps of a block, blocks, ...)."""
     size = -(-length // block_count)
 
-    def in_blocks(leaf: Array) -> Array:
+    def cut(leaf: Array) -> Array:
         filling = jnp.broadcast_to(leaf[:1], (block_count * size - length, *leaf.shape[1:]))
         blocks = jnp.concatenate([filling, leaf]).reshape(block_count, size, *leaf.shape[1:])
         return jnp.moveaxis(blocks, 1, 0)
 
-    return last, jax.tree.map(in_blocks, material)
+    return jax.tree.map(cut, material)
 
 
-def _at_block_ends(step: Step, measure: Measure, product: ScaledMatrix, material: Any) -> ScaledMatrix:
-    """dh_T/dh_t, and the output's rows, at the end t of each block, stacked in the order of time."""
+def block_totals(step: Step, one: ScaledMatrix, material: Any) -> ScaledMatrix:
+    """The product of the step Jacobians of each block, stacked in the order of time."""
     count = jax.tree.leaves(material)[0].shape[1]
-    one = scaled.from_array(measure.layout.identity(product.mantissa.dtype))
     own = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), one)
 
     def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, None]:
         return jax.vmap(partial(_multiplied, step))(products, material)[0], None
 
-    totals, _ = jax.lax.scan(extend, own, material, reverse=True)
+    return jax.lax.scan(extend, own, material, reverse=True)[0]
+
+
+def combined(
+    measure: Measure, product: ScaledMatrix, totals: ScaledMatrix
+) -> tuple[ScaledMatrix, ScaledMatrix]:
+    """A product extended backwards over all blocks, and as it was at the end of each, stacked."""
 
     def combine(later: ScaledMatrix, total: ScaledMatrix) -> tuple[ScaledMatrix, ScaledMatrix]:
         return measure.layout.product(later, total), later
 
-    return jax.lax.scan(combine, product, totals, reverse=True)[1]
+    return jax.lax.scan(combine, product, totals, reverse=True)
 
 
 def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Any]:

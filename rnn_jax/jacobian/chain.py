@@ -14,7 +14,8 @@ from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import real_dtype, real_size
-from rnn_jax.jacobian import blocked, sequential
+from rnn_jax.devices import Devices, mesh_of, platform_of
+from rnn_jax.jacobian import blocked, sequential, sharded
 from rnn_jax.jacobian.groups import GROUP
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
 from rnn_jax.step import (
@@ -48,7 +49,7 @@ class JacobianChain:
         frobenius_norm: at each lag, shape (lag_count,).
         spectral_norm: at each lag, or None where it was not asked for.
         output_norm: Frobenius norm of dy_T/dh_{T-lag}, or None where no `output` was given.
-        method: how the product was formed.
+        method: how the product was formed: "sequential", "blocked", or "sharded" over several devices.
         source: the arguments the chain was computed from, for `product`; lost in `jit` and `vmap`.
     """
 
@@ -114,6 +115,7 @@ def jacobian_chain(
     checkpoint: bool = False,
     states: State | None = None,
     precision: str = "highest",
+    devices: Devices | None = None,
 ) -> JacobianChain:
     """Norms of the Jacobian of the last state with respect to earlier ones.
 
@@ -144,6 +146,12 @@ def jacobian_chain(
             `jax.default_matmul_precision` takes, such as "highest", "high", "default" or
             "tensorfloat32"; which of them a device can do is its own affair. Norms are always
             measured at "highest".
+        devices: of this process, among which time is shared out in equal stretches, such as
+            `jax.devices()`; JAX's default device alone if None. They run the net in turn, each through
+            its own stretch, and then form and measure their products at once, each in the order that
+            `method` names. Each keeps the inputs and states of its own stretch and one n x n matrix
+            for every device. A net of fewer steps than there are devices uses as many as it has
+            steps. The result lies on the first.
 
     Returns:
         a `JacobianChain`; under `jax.vmap` its arrays get the batch axis. A product that is exactly
@@ -151,7 +159,8 @@ def jacobian_chain(
 
     Raises:
         ValueError: a lag lies outside 0..T, a norm, method or precision is unknown, the step changes
-            the state's shape, the leading axes of `xs` differ, or `states` are not T + 1 of `state`.
+            the state's shape, the leading axes of `xs` differ, `states` are not T + 1 of `state`, or
+            `devices` is empty, mixed, names one twice or comes with `checkpoint`.
         NotImplementedError: it is differentiated, for a step that is a pytree of arrays. Through a plain
             function JAX differentiates what it can; nothing is promised.
 
@@ -171,33 +180,45 @@ def jacobian_chain(
         raise ValueError(
             'checkpoint=True needs method="sequential" or "auto", got "blocked", which keeps every state'
         )
-    if method == "auto":
-        method = _fastest_method(state, length) if not checkpoint else "sequential"
-    options = {"length": length, "spectral": "spectral" in norms, "precision": precision}
-    if method == "blocked":
-        every_lag, chosen_lags = blocked.every_lag, blocked.chosen_lags
-        options["block_count"] = _block_count(state, length)
-    else:
-        every_lag, chosen_lags = sequential.every_lag, sequential.chosen_lags
-        options["checkpoint"] = checkpoint
-    callables = (step, bound_method_as_pytree(output))
-    if lags is None:
-        measured = call_compiled(
-            _as_compiled(every_lag, callables, state), callables, state, xs, states, **options
+    mesh = None if devices is None else mesh_of(devices, sharded.AXIS)
+    if checkpoint and mesh is not None:
+        raise ValueError(
+            "checkpoint=True keeps few states on one device; leave it or devices= out: "
+            "several devices keep every state, each those of its own stretch of time"
         )
-        lags = np.arange(length + 1)
+    platform = jax.default_backend() if mesh is None else platform_of(mesh)
+    block_count = partial(_block_count, "sequential" if checkpoint else method, state, platform)
+    options: dict[str, Any] = {"spectral": "spectral" in norms, "precision": precision}
+    callables, operands, plan = (step, bound_method_as_pytree(output)), (state, xs, states), None
+    if mesh is not None and length:
+        plan = sharded.plan_of(mesh, length, block_count)
+        module, method, options["plan"] = sharded, "sharded", plan
+        callables, *operands = sharded.placed(plan, callables, state, xs, states)
+    elif (blocks := block_count(length)) is not None:
+        module, method = blocked, "blocked"
+        options |= {"length": length, "block_count": blocks}
+    else:
+        module, method = sequential, "sequential"
+        options |= {"length": length, "checkpoint": checkpoint}
+    if lags is None:
+        function, lags = module.every_lag, np.arange(length + 1)
+        position = lags
     else:
         lags = concrete_integers("lags", lags, 0, length)
         ascending, position = np.unique(lags, return_inverse=True)
         if not options["spectral"] and GROUP * ascending.size >= length:
             # It is cheaper to measure at every lag than to look which are wanted.
-            function, position = every_lag, lags
-            operands = (state, xs, states)
+            function, position = module.every_lag, lags
+        elif plan is not None:
+            chosen, place = sharded.shared_lags(plan, ascending)
+            function, operands, position = module.chosen_lags, (*operands, chosen), place[position]
         else:
-            function, operands = chosen_lags, (state, xs, states, jnp.asarray(ascending, jnp.int32))
-        measured = call_compiled(_as_compiled(function, callables, state), callables, *operands, **options)
-        if not np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):
-            measured = jax.tree.map(lambda norm: norm[position], measured)
+            function, operands = module.chosen_lags, (*operands, jnp.asarray(ascending, jnp.int32))
+    measured = call_compiled(_as_compiled(function, callables, state), callables, *operands, **options)
+    if plan is not None:
+        measured = sharded.on_first_device(plan, measured)
+    if not np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):
+        measured = jax.tree.map(lambda norm: norm[position], measured)
     frobenius, spectral, outputs = measured
     return JacobianChain(
         lags=jnp.asarray(lags, jnp.int32),
@@ -243,14 +264,15 @@ def jacobian_product(
     return call_compiled(sequential.one_lag, (step,), *operands, length=length, precision=precision)
 
 
-def _fastest_method(state: State, length: int) -> str:
-    """Sequential on a CPU, and where one product keeps an accelerator busy; else blocked."""
-    small = real_size(state) < 1024 and length >= 256
-    return "blocked" if jax.default_backend() != "cpu" and small else "sequential"
-
-
-def _block_count(state: State, length: int) -> int:
-    """Near sqrt(2 T) there are fewest launches; but one product a block shall fit into 256 MiB."""
+def _block_count(method: str, state: State, platform: str, length: int) -> int | None:
+    """Into how many blocks a method cuts T steps on a platform; None for one step after the other."""
+    if method == "auto":
+        # One product of a large net keeps an accelerator busy; on a CPU blocks are slow.
+        small = real_size(state) < 1024 and length >= 256
+        method = "blocked" if platform != "cpu" and small else "sequential"
+    if method == "sequential":
+        return None
+    # Near sqrt(2 T) there are fewest launches; but one product a block shall fit into 256 MiB.
     size = real_size(state) ** 2 * real_dtype(state).itemsize
     return max(1, min(math.isqrt(2 * length), 2**28 // size, length))
 

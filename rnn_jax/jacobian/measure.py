@@ -34,6 +34,10 @@ class Measure:
     has_output: bool
     spectral: bool
 
+    def identity(self, like: ScaledMatrix) -> ScaledMatrix:
+        """The product of no factor, without the output's rows, of the dtype of another product."""
+        return scaled.from_array(self.layout.identity(like.mantissa.dtype))
+
     def of_state(self, rows: Any) -> Any:
         """The rows of dh_T/dh_t alone."""
         return jax.tree.map(lambda leaf: leaf[: self.size], rows)

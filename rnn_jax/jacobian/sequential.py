@@ -23,7 +23,7 @@ from rnn_jax.jacobian.groups import (
 from rnn_jax.jacobian.material import Segment, is_finite, states_before
 from rnn_jax.jacobian.measure import Measure, Measured, start
 from rnn_jax.jacobian.scaled import ScaledMatrix
-from rnn_jax.jacobian.walk import backward, forward, in_a_row
+from rnn_jax.jacobian.walk import Walk, backward, forward, in_a_row
 from rnn_jax.step import Inputs, State, Step
 
 
@@ -43,11 +43,15 @@ def every_lag(
     with jax.default_matmul_precision(precision):
         walk = forward(step, state, xs, length, checkpoint, states)
         product, measure = start(step, walk.last, readout, spectral=spectral)
-        at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
-        _, parts = backward(
-            step, walk, Chain.begin(product, is_finite(walk.last)), partial(_measured_segment, step, measure)
-        )
-        return jax.tree.map(lambda *norms: jnp.concatenate(norms)[::-1], *parts, at_zero)
+        return every_lag_of(step, measure, product, walk)
+
+
+def every_lag_of(step: Step, measure: Measure, product: ScaledMatrix, walk: Walk) -> Measured:
+    """The norms of a product extended backwards over 0, 1, ... all steps of a walk."""
+    at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
+    chain = Chain.begin(product, is_finite(walk.last))
+    _, parts = backward(step, walk, chain, partial(_measured_segment, step, measure))
+    return jax.tree.map(lambda *norms: jnp.concatenate(norms)[::-1], *parts, at_zero)
 
 
 def _measured_segment(
@@ -104,15 +108,22 @@ def chosen_lags(
     with jax.default_matmul_precision(precision):
         walk = forward(step, state, xs, length, checkpoint, states)
         product, measure = start(step, walk.last, readout, spectral=spectral)
-        at_zero = measure(product)
-        norms = jax.tree.map(lambda norm: jnp.broadcast_to(norm, (lags.shape[0], *norm.shape)), at_zero)
-        record = _Record(jnp.zeros((), jnp.int32), (lags[0] == 0).astype(jnp.int32), norms)
+        return chosen_lags_of(step, measure, product, walk, lags)
 
-        def extend(carry: tuple[Chain, _Record], segment: Segment, count: int):
-            return _segment_of_chosen(step, measure, lags, carry, segment, count), ()
 
-        (_, record), _ = backward(step, walk, (Chain.begin(product, is_finite(walk.last)), record), extend)
-        return record.norms
+def chosen_lags_of(
+    step: Step, measure: Measure, product: ScaledMatrix, walk: Walk, lags: Array
+) -> Measured:
+    """The norms of a product extended backwards over chosen ascending numbers of steps of a walk."""
+    norms = jax.tree.map(lambda norm: jnp.broadcast_to(norm, (lags.shape[0], *norm.shape)), measure(product))
+    record = _Record(jnp.zeros((), jnp.int32), (lags[0] == 0).astype(jnp.int32), norms)
+
+    def extend(carry: tuple[Chain, _Record], segment: Segment, count: int):
+        return _segment_of_chosen(step, measure, lags, carry, segment, count), ()
+
+    chain = Chain.begin(product, is_finite(walk.last))
+    (_, record), _ = backward(step, walk, (chain, record), extend)
+    return record.norms
 
 
 def _segment_of_chosen(
