@@ -111,9 +111,7 @@ def chosen_lags(
         return chosen_lags_of(step, measure, product, walk, lags)
 
 
-def chosen_lags_of(
-    step: Step, measure: Measure, product: ScaledMatrix, walk: Walk, lags: Array
-) -> Measured:
+def chosen_lags_of(step: Step, measure: Measure, product: ScaledMatrix, walk: Walk, lags: Array) -> Measured:
     """The norms of a product extended backwards over chosen ascending numbers of steps of a walk."""
     norms = jax.tree.map(lambda norm: jnp.broadcast_to(norm, (lags.shape[0], *norm.shape)), measure(product))
     record = _Record(jnp.zeros((), jnp.int32), (lags[0] == 0).astype(jnp.int32), norms)

@@ -264,7 +264,7 @@ def _states(step: Step, state: State, xs: Inputs, plan: Plan) -> tuple[State, St
     state on.
     """
     own_turn = jax.lax.axis_index(AXIS)
-    is_step = own_turn * plan.size + jnp.arange(plan.size) >= plan.filling
+    is_step = own_turn * plan.size + jnp.arange(plan.size, dtype=jnp.int32) >= plan.filling
 
     def advance(before: State, at: tuple[Any, Array]) -> tuple[State, State]:
         x, is_step = at

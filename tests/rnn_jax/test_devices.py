@@ -24,7 +24,7 @@ from rnn_jax.tasks import Adding
         ([jax.devices("cpu")[0]] * 2, "must all differ"),
     ],
 )
-def test_what_are_no_devices_is_refused_by_training_and_by_the_chain(devices, message):
+def test_what_are_no_devices_is_refused(devices, message):
     with pytest.raises(ValueError, match=message):
         rj.train(Adding(10), linear_net, key=jax.random.key(0), devices=devices)
 
