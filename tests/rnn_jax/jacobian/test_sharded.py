@@ -34,7 +34,7 @@ def assert_same(one, other, places=slice(None), names=NORMS, rtol=1e-12):
         ("elman_tanh", 333, {"norms": ("spectral",)}),
         ("elman_identity", 101, {"method": "blocked"}),
         ("lstm", 42, {}),
-        ("indrnn", 150, {}),
+        ("indrnn", 60, {}),
     ],
 )
 def test_it_equals_one_device_at_every_lag_and_at_chosen_ones(eight_devices, name, length, options):
@@ -115,8 +115,8 @@ def test_a_state_that_is_not_finite_poisons_the_same_lags_as_on_one_device(eight
 def counting(state, x):
     """A net without input, whose state holds a key, a count and a flag beside its numbers."""
     key, count, flag, h = state
-    noise = jax.random.normal(jax.random.fold_in(key, count), h.real.shape)
-    h = jnp.where(flag, 0.9j, 1.1) * h[::-1] * (1.0 + 0.1 * noise).astype(h.dtype)
+    growth = jnp.where(flag & (jax.random.key_data(key)[0] % 3 == 0), 0.9j, 1.1)
+    h = growth * h[::-1] * (1.0 + 0.1 * count).astype(h.dtype)
     return jax.random.fold_in(key, 7), count + 1, ~flag, h
 
 
