@@ -65,7 +65,7 @@ def trained(devices, seeds):
             seeds=seeds,
             batch_size=8,
             optimizer=optax.adam(2e-2),
-            step_budget=115,
+            step_budget=1_000,
             evaluate_every=10,
             devices=devices,
             on_progress=lambda steps, losses: progress.append((steps, losses)),
@@ -121,18 +121,14 @@ def assert_same_training(one, other):
 
 
 def test_twelve_seeds_over_eight_devices_train_as_on_one(eight_devices, alone):
-    verdicts, solved = alone[0].verdict, alone[0].steps_to_solve
-    assert set(verdicts) == {"solved", "diverged", "at_baseline"}  # so all of it is compared
-    assert len(set(solved.tolist())) > 3
-    assert_same_training(trained(eight_devices, 12), alone)
-
-
-def test_it_needs_no_seed_a_device_and_stops_early_and_leaves_all_on_the_first(eight_devices, alone):
-    result, told = trained(eight_devices[3:], 3)
-    assert result.loss.shape[1] == max(result.steps_run) < 115
+    expected = alone[0]
+    assert set(expected.verdict) == {"solved", "diverged"}  # so all of it is compared
+    assert len(set(expected.steps_to_solve.tolist())) > 3
+    assert expected.loss.shape[1] == max(expected.steps_run) < 1_000
+    result, told = trained(eight_devices[::-1], 12)
     assert_same_training((result, told), alone)
     for leaf in jax.tree.leaves((result.model, result.data_keys)):
-        assert leaf.devices() == {eight_devices[3]}
+        assert leaf.devices() == {eight_devices[7]}  # the first that was given
 
 
 def test_each_device_goes_over_its_own_examples_and_speaks_to_no_other(eight_devices):

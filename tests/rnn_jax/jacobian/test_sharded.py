@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
+from rnn_jax.devices import mesh_of
 from rnn_jax.jacobian import sharded
 
 NORMS = ("log_frobenius_norm", "log_spectral_norm", "log_output_norm")
@@ -64,6 +65,19 @@ def test_a_net_of_few_steps_needs_no_step_a_device(eight_devices, length):
     assert_same(rj.jacobian_chain(cell, state, xs, devices=eight_devices), alone, names=NORMS[:1])
 
 
+def test_known_states_are_shared_out_and_the_net_is_not_run(eight_devices):
+    cell, state, xs = problem("elman_tanh", 42)
+    states = rj.trajectory(cell, state, xs) + 0.1  # where the net never was
+    options = {"states": states, "output": cell.output, "precision": "default"}
+    alone = rj.jacobian_chain(cell, None, xs, **options)
+    for method in ("sequential", "blocked"):
+        together = rj.jacobian_chain(cell, None, xs, method=method, devices=eight_devices, **options)
+        assert_same(together, alone, names=NORMS[::2])
+    poisoned = {**options, "states": states.at[30].set(jnp.nan)}
+    chain = rj.jacobian_chain(cell, None, xs, devices=eight_devices, **poisoned)
+    np.testing.assert_array_equal(np.isnan(chain.log_frobenius_norm), np.arange(43) >= 12)
+
+
 # Against closed forms
 
 
@@ -116,7 +130,7 @@ def counting(state, x):
     """A net without input, whose state holds a key, a count and a flag beside its numbers."""
     key, count, flag, h = state
     growth = jnp.where(flag & (jax.random.key_data(key)[0] % 3 == 0), 0.9j, 1.1)
-    h = growth * h[::-1] * (1.0 + 0.1 * count).astype(h.dtype)
+    h = growth * h[::-1] * (1.0 + 0.1 * count.astype(h.dtype))
     return jax.random.fold_in(key, 7), count + 1, ~flag, h
 
 
@@ -152,14 +166,14 @@ def test_it_works_under_jit_and_vmap(eight_devices):
 
 def test_no_device_holds_the_states_of_all_steps(eight_devices):
     cell, state, xs = problem("elman_tanh", 1_003)
-    plan = sharded.plan_of(eight_devices, 1_003, lambda steps: None)
+    plan = sharded.plan_of(mesh_of(eight_devices, "time"), 1_003, lambda steps: None)
     assert (plan.size, plan.filling) == (126, 5)
-    step, state, shared = sharded.placed(plan, cell, state, xs)
+    step, state, shared, given = sharded.placed(plan, cell, state, xs, None)
+    assert given is None
     assert [shard.data.shape for shard in shared.addressable_shards] == [(126, 2)] * 8
-    traced = jax.jit(
-        lambda *operands: sharded.every_lag(operands[0], None, *operands[1:], plan=plan, spectral=False)
-    )
-    program = traced.lower(step, state, shared).compile().as_text()
+    options = {"plan": plan, "spectral": False, "precision": "highest"}
+    compiled = jax.jit(lambda *operands: sharded.every_lag(step, None, *operands, None, **options))
+    program = compiled.lower(state, shared).compile().as_text()
     assert "f64[126,4]" in program
     assert "f64[1003,4]" not in program
     assert "f64[1008,4]" not in program
@@ -169,7 +183,7 @@ def test_no_device_holds_the_states_of_all_steps(eight_devices):
 
 
 def test_chosen_lags_go_to_the_device_whose_stretch_they_end_in(eight_devices):
-    plan = sharded.plan_of(eight_devices[:3], 10, lambda steps: None)
+    plan = sharded.plan_of(mesh_of(eight_devices[:3], "time"), 10, lambda steps: None)
     assert (plan.size, plan.filling) == (4, 2)
     own, place = sharded.shared_lags(plan, np.array([0, 3, 4, 9, 10]))
     assert own.reshape(3, -1).tolist() == [[1, 2, 2], [0, 0, 0], [0, 3, 4]]
@@ -179,7 +193,9 @@ def test_chosen_lags_go_to_the_device_whose_stretch_they_end_in(eight_devices):
 @pytest.mark.parametrize("blocks", [None, 1, 2, 5])
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 64, 65, 1_000])
 def test_a_plan_covers_all_steps_with_less_than_a_stretch_to_spare(eight_devices, length, blocks):
-    plan = sharded.plan_of(eight_devices, length, lambda steps: blocks and min(blocks, steps))
+    plan = sharded.plan_of(
+        mesh_of(eight_devices, "time"), length, lambda steps: blocks and min(blocks, steps)
+    )
     assert 0 <= plan.filling < plan.size
     assert plan.mesh.size <= 8
     assert plan.block_count is None or plan.size % plan.block_count == 0
