@@ -50,12 +50,22 @@ class Environment:
         return asdict(self)
 
 
-def configure(backend: str | None, dtype: str) -> None:
+def configure(backend: str | None, dtype: str, simulated_devices: int | None = None) -> None:
     """Chooses the backend and the dtype of this process; called once, before JAX is first used.
 
+    Args:
+        backend: "cpu", "gpu", or None for what JAX finds.
+        dtype: "float32" or "float64".
+        simulated_devices: as how many devices the CPU shall appear; as one if None.
+
     Raises:
-        UsageError: the backend or dtype is unknown, or the backend is not there.
+        UsageError: the backend or dtype is unknown, the backend is not there, or devices are to be
+            simulated on another than the CPU.
     """
+    if simulated_devices is not None and backend != "cpu":
+        raise UsageError("--simulated-devices is of the CPU; add --backend cpu, or leave it out")
+    if simulated_devices is not None and not 1 <= simulated_devices <= 256:
+        raise UsageError(f"--simulated-devices must be a number from 1 to 256, got {simulated_devices}")
     if dtype not in DTYPES:
         raise UsageError(f"--dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     if backend is not None and backend not in BACKENDS:
@@ -63,6 +73,8 @@ def configure(backend: str | None, dtype: str) -> None:
     import jax
 
     jax.config.update("jax_enable_x64", dtype == "float64")
+    if simulated_devices is not None:
+        jax.config.update("jax_num_cpu_devices", simulated_devices)
     if backend is not None:
         jax.config.update("jax_platforms", {"cpu": "cpu", "gpu": "cuda"}[backend])
     try:

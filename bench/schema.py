@@ -322,6 +322,30 @@ TIMINGS = ResultFile(
     order=("operation", "implementation", "round"),
 )
 
+DEVICE_TIMINGS = ResultFile(
+    "device_timings",
+    "case x number of devices x repetition",
+    (
+        Column(
+            "operation",
+            "text",
+            "jacobian_chain, its time shared out, or training_block, its seeds shared out: some training steps "
+            "of an ensemble and the evaluation after them",
+        ),
+        Column("method", "text", "how it was done: sharded; on one device as without `devices`"),
+        Column("batch_size", "integer", "sequences at once"),
+        Column("lag_count", "integer", "lags at which norms were asked for"),
+        Column("seed_count", "integer", "nets at once, over all devices"),
+        Column("device_count", "integer", "devices that shared the work"),
+        Column("simulated", "truth", "whether they are one CPU that plays several: its cores are shared"),
+        Column("round", "integer", "number of the round"),
+        Column("inner_calls", "integer", "calls in one sample", is_time=True),
+        Column("run_s", "number", "seconds a call", is_time=True),
+        Column("compile_s", "number", "seconds of compiling it", is_time=True),
+    ),
+    order=("operation", "device_count", "round"),
+)
+
 AGREEMENT = ResultFile(
     "agreement",
     "case x implementation x quantity: what other implementations answer, checked before they are timed",
@@ -374,6 +398,7 @@ RESULT_FILES = {
         TRAINING_CURVES,
         EXPLOSIONS,
         TIMINGS,
+        DEVICE_TIMINGS,
         AGREEMENT,
         FAILURES,
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.claims import claims
+from bench.device_table import device_scaling
 from bench.errors import UsageError
 from bench.peer_table import OURS, peers
 from bench.predictions import theory_table
@@ -39,6 +40,7 @@ TABLES = (
     "exactness_summary",
     "theory",
     "peers",
+    "device_scaling",
     "claims",
 )
 LEAST_LENGTH, LEAST_SIZE = 10_000, 128
@@ -81,6 +83,7 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "chain_scaling": ("timings", chain_scaling),
         "exactness_summary": ("exactness", exactness_summary),
         "theory": ("lyapunov", theory_table),
+        "device_scaling": ("device_timings", device_scaling),
     }
     for name, (kind, make) in makers.items():
         if kind in store.kinds():
@@ -125,6 +128,11 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             {"operation": "operation", "cell": "cell", "batch_size": "batch", "sequence_length": "T",
              "hidden_size": "n", "implementation": "whose", "median_s": "its s", "rnn_jax_s": "our s",
              "ratio": "ratio", "verdict": "verdict"},
+        ),
+        "device_scaling": (
+            "Over several devices (median of rounds)",
+            {"operation": "operation", "state_size": "n", "sequence_length": "T", "seed_count": "nets",
+             "devices": "devices", "run_s": "s", "speedup": "x one"},
         ),
     }  # fmt: skip
     available = dict(tables(Store(folder)))

@@ -5,7 +5,7 @@ meaning), `resolved(parameters)` (fills in what depends on other keys, or raises
 `run(case, environment, report)`, which returns rows by kind of result file.
 """
 
-from bench.cases import exactness, gradient_norms, pair_norms, peers, spectra, task_accuracy, timings
+from bench.cases import devices, exactness, gradient_norms, pair_norms, peers, spectra, task_accuracy, timings
 
 KINDS = {
     "gradient_norms": gradient_norms,
@@ -15,4 +15,5 @@ KINDS = {
     "task_accuracy": task_accuracy,
     "timings": timings,
     "peers": peers,
+    "devices": devices,
 }

@@ -32,6 +32,10 @@ def run(
     seeds: Annotated[
         int | None, typer.Option(help="How many seeds instead of the suite's own number.")
     ] = None,
+    simulated_devices: Annotated[
+        int | None,
+        typer.Option(help="With --backend cpu: let the CPU play so many devices.", show_default=False),
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of a case that fails.")] = False,
 ) -> None:
     """Measure a suite: writes CSV files, tables and pictures.
@@ -46,7 +50,7 @@ def run(
     chosen = whole = suites.load(suite)
     dtype = whole.dtype if dtype is None else dtype
     # JAX reads its settings when it is first used: imports do not, and this is the first use.
-    machine.configure(backend, dtype)
+    machine.configure(backend, dtype, simulated_devices)
     if seeds is not None:
         chosen = chosen.with_seeds(seeds)
     if only is not None:
