@@ -23,6 +23,7 @@ from bench.machine import Environment
 from bench.parameter import Parameter
 from bench.schema import DEVICE_TIMINGS
 from bench.timing import interleaved, timing_columns
+from rnn_jax.devices import Devices
 
 VERSION = 1
 CHAIN, ENSEMBLE = "chain", "ensemble"
@@ -62,7 +63,7 @@ def run(
 
 
 def _chain(
-    case: Any, environment: Environment, suite: str, shared: Mapping[int, list[jax.Device]], report: Report
+    case: Any, environment: Environment, suite: str, shared: Mapping[int, Devices], report: Report
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One device is what a call without `devices` uses, in the order that is fastest there."""
     seed = case.seeds[0]
@@ -92,7 +93,7 @@ def _chain(
 
 
 def _ensemble(
-    case: Any, environment: Environment, suite: str, shared: Mapping[int, list[jax.Device]], report: Report
+    case: Any, environment: Environment, suite: str, shared: Mapping[int, Devices], report: Report
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A sample is a block of training steps with the evaluation after it.
 

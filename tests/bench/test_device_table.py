@@ -19,7 +19,11 @@ def scaling(row, folder_of):
 def test_speedup_is_of_medians_and_efficiency_a_device(scaling):
     times = {1: (4.0, 8.0, 9.0), 4: (1.0, 2.5, 2.0)}
     table = scaling(
-        *({"device_count": count, "simulated": False, "run_s": s} for count, all_s in times.items() for s in all_s)
+        *(
+            {"device_count": count, "simulated": False, "run_s": s}
+            for count, all_s in times.items()
+            for s in all_s
+        )
     )
     assert table["devices"].tolist() == ["1", "4"]
     assert table["run_s"].tolist() == [8.0, 2.0]

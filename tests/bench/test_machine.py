@@ -137,6 +137,19 @@ def test_configure_refuses_what_it_does_not_know(backend, dtype, told):
         machine.configure(backend, dtype)
 
 
+@pytest.mark.parametrize(
+    ("backend", "count", "told"),
+    [
+        (None, 8, "--simulated-devices is of the CPU; add --backend cpu, or leave it out"),
+        ("gpu", 8, "--simulated-devices is of the CPU"),
+        ("cpu", 0, "--simulated-devices must be a number from 1 to 256, got 0"),
+    ],
+)
+def test_configure_simulates_devices_on_the_cpu_only(backend, count, told):
+    with pytest.raises(UsageError, match=re.escape(told)):
+        machine.configure(backend, "float32", count)
+
+
 # --- where results go
 
 
