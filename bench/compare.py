@@ -44,7 +44,7 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
     joined = {}
     for kind, (name, make) in makers.items():
         if kind in shared:
-            table = make(stores[0].read(kind), stores[1].read(kind))
+            table = make(*_by_dtype(stores[0].read(kind), stores[1].read(kind)))
             if len(table):
                 joined[name] = table
     if "times" in joined:
@@ -59,6 +59,13 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
 def unlike(left: Path, right: Path) -> list[str]:
     """Where the machines, installations or dtypes of two result folders differ."""
     return machine.differences(read_machine(left), read_machine(right))
+
+
+def _by_dtype(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Where a folder holds several dtypes, each is compared with its own; else whatever the two are in."""
+    if max(left["dtype"].nunique(), right["dtype"].nunique()) < 2:
+        return left, right
+    return tuple(frame.assign(match_id=frame["match_id"] + " " + frame["dtype"]) for frame in (left, right))
 
 
 def _times(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:

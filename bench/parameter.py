@@ -16,6 +16,8 @@ class Parameter:
         required: True where it may not be missing.
         low, high: the range of a number, both allowed.
         choices: the values of a text; any text if empty.
+        later: True where results were published before it existed: at its default it does not count in a
+            case's hash, so that those results stay the same case's.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Parameter:
     low: float = float("-inf")
     high: float = float("inf")
     choices: tuple[str, ...] = ()
+    later: bool = False
 
     def problem(self, value: Any) -> str:
         """What is wrong with a value, as the end of a sentence; empty if nothing is."""

@@ -2,13 +2,17 @@
 
 import traceback
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
 from bench import tables
+from bench.budget import Budget
 from bench.cases import KINDS
 from bench.cases.cell import setting_columns
+from bench.children import Children
+from bench.errors import UsageError, failure_of
 from bench.machine import Environment, finished
 from bench.schema import FAILURES
 from bench.store import Store
@@ -27,11 +31,12 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: how many cases it measured, found done before, and failed to finish."""
+    """What a run did: how many cases it measured, found done before, failed to finish, and did not begin."""
 
     measured: int
     found_done: int
     failed: int
+    left: int = 0
 
 
 def run(
@@ -43,11 +48,13 @@ def run(
     *,
     also_kept: Collection[str] = (),
     debug: bool = False,
+    budget: Budget | None = None,
 ) -> Outcome:
     """Measures every case of the suite that the folder does not hold yet.
 
     A case that fails leaves a row in failures.csv and the run goes on. The CSV files are collated at
-    the end, also after an interruption.
+    the end, also after an interruption. Cases that failed before come last. Where a case of the suite has a
+    dtype or a process of its own, all are measured in other processes, so that this one leaves the device alone.
 
     Args:
         suite: what to measure.
@@ -56,30 +63,40 @@ def run(
         progress: where to say what is going on.
         also_kept: ids of cases whose earlier results stay in the CSV files.
         debug: print the traceback of a case that fails.
+        budget: the time it may take; a case that does not fit is not begun.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was finished is collated before.
     """
+    budget = Budget(None) if budget is None else budget
     todo = [case for case in suite.cases if not store.is_done(case.case_id(environment))]
+    todo.sort(key=lambda case: store.has_shard(case.case_id(environment)))  # what failed before, last
     found_done = len(suite.cases) - len(todo)
     progress.start(len(todo), found_done)
-    failed = 0
+    failed, left = 0, 0
     try:
-        for number, case in enumerate(todo, start=1):
-            progress.case(number, suite.label(case))
-            started = perf_counter()
-            error = _measure(case, environment, suite.name, store, progress, started, debug)
-            if error:
-                failed += 1
-                progress.failed(suite.label(case), error)
-            else:
-                progress.done(perf_counter() - started)
+        with Children(store, suite.name, debug=debug) if suite.in_children else nullcontext() as children:
+            for number, case in enumerate(todo, start=1):
+                if not budget.fits(case):
+                    left += 1
+                    continue
+                progress.case(number, suite.label(case))
+                started = perf_counter()
+                error = _measure(
+                    case, environment, suite.name, store, progress, started, debug, children, budget
+                )
+                budget.took(case, perf_counter() - started)
+                if error:
+                    failed += 1
+                    progress.failed(suite.label(case), error)
+                else:
+                    progress.done(perf_counter() - started)
     finally:
         store.write_machine(finished(machine))
         store.collate({*also_kept, *(case.case_id(environment) for case in suite.cases)})
     if store.kinds():
         tables.derive(store)
-    return Outcome(len(todo) - failed, found_done, failed)
+    return Outcome(len(todo) - failed - left, found_done, failed, left)
 
 
 def _measure(
@@ -90,19 +107,25 @@ def _measure(
     progress: Progress,
     started: float,
     debug: bool,
+    children: Children | None,
+    budget: Budget,
 ) -> str:
     """Measures one case and writes its shard; returns the error in one line, or nothing."""
-    case_id = case.case_id(environment)
+    own, case_id = case.own(environment), case.case_id(environment)
     try:
-        rows = KINDS[case.kind].run(case, environment, suite_name, progress.within)
+        if children is not None:
+            children.measure(case, own, progress.within, budget.limit_s())
+            return ""
+        rows = KINDS[case.kind].run(case, own, suite_name, progress.within)
+    except UsageError:
+        raise
     except Exception as error:
         if debug:
             traceback.print_exc()
-        line = f"{type(error).__name__}: {error}".splitlines()[0]
-        memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-        row = setting_columns(case, environment, suite_name) | {
+        status, line = failure_of(error)
+        row = setting_columns(case, own, suite_name) | {
             "kind": case.kind,
-            "status": "out_of_memory" if memory else "failed",
+            "status": status,
             "error": line,
             "elapsed_s": perf_counter() - started,
         }

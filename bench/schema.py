@@ -57,7 +57,11 @@ COMMON = (
     Column("device_kind", "text", "the device as JAX names it"),
     Column("jax_version", "text", "version of JAX"),
     Column("dtype", "text", "of weights, states and products"),
-    Column("matmul_precision", "text", "of matrix products; `highest` is true float32, never TF32"),
+    Column(
+        "matmul_precision",
+        "text",
+        "of matrix products; `highest` is true float32, never TF32; BF16_BF16_F32 is bfloat16 with sums in float32",
+    ),
     Column(
         "cell",
         "text",
@@ -308,7 +312,10 @@ TIMINGS = ResultFile(
         ),
         Column("run_s", "number", "seconds a call", is_time=True),
         Column(
-            "compile_s", "number", "seconds that the first call took longer than the median", is_time=True
+            "compile_s",
+            "number",
+            "seconds that the first call took longer than the median; of a long spectrum, what JAX says it compiled",
+            is_time=True,
         ),
         Column("compile_cache", "text", "off, cold or warm"),
         Column(
@@ -344,6 +351,67 @@ DEVICE_TIMINGS = ResultFile(
         Column("compile_s", "number", "seconds of compiling it", is_time=True),
     ),
     order=("operation", "device_count", "round"),
+)
+
+CEILINGS = ResultFile(
+    "ceilings",
+    "case x quantity x size x round: what the device can do at best",
+    (
+        Column(
+            "quantity",
+            "text",
+            "matrix_product: of two square matrices; copy: an array read and written in its own place; "
+            "scan_iterations: a loop whose body does next to nothing",
+        ),
+        Column("size", "integer", "rows of the matrices, numbers copied, or iterations of the loop"),
+        Column("round", "integer", "number of the round"),
+        Column(
+            "inner_calls", "integer", "calls in one sample, so many that it lasts a millisecond", is_time=True
+        ),
+        Column("run_s", "number", "seconds a call", is_time=True),
+        Column(
+            "compile_s", "number", "seconds that the first call took longer than the median", is_time=True
+        ),
+        Column("process", "integer", "number of the fresh process"),
+        Column("compile_cache", "text", "off, cold or warm"),
+        Column("peak_bytes", "integer", "as in timings.csv", is_time=True),
+        Column("flop", "number", "floating-point operations a call"),
+        Column("bytes_moved", "number", "bytes read and written a call"),
+    ),
+    order=("quantity", "size", "dtype", "matmul_precision", "round"),
+)
+
+PRECISION = ResultFile(
+    "precision",
+    "case x seed x arithmetic x lag: a chain's deviation from float64 on the CPU of the same process",
+    (
+        Column(
+            "states",
+            "text",
+            "stored: Jacobians taken at the same states, those of the reference, in every arithmetic; own: at the "
+            "states that this arithmetic reaches",
+        ),
+        Column("method", "text", "how the product was formed"),
+        Column("lag", "integer", "T - t, in steps"),
+        Column(
+            "log_norm_error_nats",
+            "number",
+            "log Frobenius norm of dh_T/dh_(T-lag) minus the reference's",
+        ),
+        Column(
+            "relative_product_error",
+            "number",
+            "Frobenius distance of dh_T/dh_(T-lag) from the reference's, over the norm of the latter; empty where "
+            "states are own",
+        ),
+        Column(
+            "changes_result",
+            "truth",
+            "False where every number is that of the same dtype at highest, or there is none: the device has no "
+            "such arithmetic",
+        ),
+    ),
+    order=("dtype", "matmul_precision", "states", "lag"),
 )
 
 AGREEMENT = ResultFile(
@@ -399,6 +467,8 @@ RESULT_FILES = {
         EXPLOSIONS,
         TIMINGS,
         DEVICE_TIMINGS,
+        CEILINGS,
+        PRECISION,
         AGREEMENT,
         FAILURES,
     )

@@ -42,6 +42,10 @@ class Store:
         shard = self._load(self.shards / f"{case_id}.json")
         return shard is not None and shard["status"] == "done"
 
+    def has_shard(self, case_id: str) -> bool:
+        """True where the case was tried before, whatever became of it."""
+        return (self.shards / f"{case_id}.json").is_file()
+
     def write(self, case_id: str, tables: Mapping[str, Rows], *, status: str = "done") -> None:
         """Keeps what a case gave: rows by kind of result file."""
         content = {"schema_version": SCHEMA_VERSION, "case_id": case_id, "status": status, "tables": tables}

@@ -4,16 +4,18 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from bench.ceilings import ceiling_table
 from bench.claims import claims
 from bench.device_table import device_scaling
 from bench.errors import UsageError
-from bench.peer_table import OURS, peers
+from bench.gpu_targets import gpu_targets, is_asked
+from bench.peer_table import peers
 from bench.predictions import theory_table
+from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
 
 _NET = [
@@ -41,6 +43,10 @@ TABLES = (
     "theory",
     "peers",
     "device_scaling",
+    "ceilings",
+    "roofline",
+    "precision_summary",
+    "gpu_targets",
     "claims",
 )
 LEAST_LENGTH, LEAST_SIZE = 10_000, 128
@@ -84,6 +90,8 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "exactness_summary": ("exactness", exactness_summary),
         "theory": ("lyapunov", theory_table),
         "device_scaling": ("device_timings", device_scaling),
+        "ceilings": ("ceilings", ceiling_table),
+        "precision_summary": ("precision", precision_summary),
     }
     for name, (kind, make) in makers.items():
         if kind in store.kinds():
@@ -95,60 +103,13 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
             "peers",
             peers(store.read("agreement"), store.read("timings") if "timings" in store.kinds() else None),
         )
+    if {"ceilings", "timings"} <= set(store.kinds()):
+        shares = roofline(store.read("timings"), store.read("ceilings"))
+        if len(shares):
+            yield "roofline", shares
+    if is_asked(store):
+        yield "gpu_targets", gpu_targets(store)
     yield "claims", claims(store)
-
-
-def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The tables of a folder in the columns that fit eighty characters."""
-    short = {
-        "decay_summary": (
-            "How far the gradient reaches (white-noise input, median over seeds)",
-            {"cell": "cell", "gain": "gain", "rate_nats_per_step": "rate/step", "reach_steps": "reach",
-             "explosion_lag_steps": "explodes at", "regime": "regime"},
-        ),
-        "accuracy_summary": (
-            "Long-range tasks (seeds by verdict, median over seeds)",
-            {"task": "task", "task_length": "T", "cell": "cell", "gain": "gain", "remedy": "remedy",
-             "solved": "solved", "at_baseline": "at base", "diverged": "diverged", "accuracy": "accuracy",
-             "first_nonfinite_step": "NaN at"},
-        ),
-        "chain_cost": (
-            "Cost of a chain beside the bare loop of matrix products",
-            {"cell": "cell", "state_size": "n", "sequence_length": "T", "chain_s": "chain s",
-             "bare_products_s": "bare s", "ratio": "ratio"},
-        ),
-        "theory": (
-            "Lyapunov exponents, measured beside theory (mean over seeds)",
-            {"cell": "cell", "gain": "gain", "input_scale": "noise", "state_size": "n", "quantity": "quantity",
-             "measured": "measured", "stderr_over_seeds": "stderr", "predicted": "predicted",
-             "deviation_percent": "%"},
-        ),
-        "peers": (
-            "Beside others, by interleaved rounds (time over ours: over 1, ours is faster)",
-            {"operation": "operation", "cell": "cell", "batch_size": "batch", "sequence_length": "T",
-             "hidden_size": "n", "implementation": "whose", "median_s": "its s", "rnn_jax_s": "our s",
-             "ratio": "ratio", "verdict": "verdict"},
-        ),
-        "device_scaling": (
-            "Over several devices (median of rounds)",
-            {"operation": "operation", "state_size": "n", "sequence_length": "T", "seed_count": "nets",
-             "devices": "devices", "run_s": "s", "speedup": "x one"},
-        ),
-    }  # fmt: skip
-    available = dict(tables(Store(folder)))
-    for name, (title, columns) in short.items():
-        if name in available:
-            table = available[name]
-            if name == "decay_summary":
-                table = table[table["input_kind"] == "white_noise"]
-                censored = table["reach_censored_seeds"] * 2 > table["seeds"]
-                reach = [f"{steps:.4g}" if steps == steps else "" for steps in table["reach_steps"]]
-                shown = [f">{steps}" if over else steps for steps, over in zip(reach, censored, strict=True)]
-                table = table.assign(reach_steps=shown)
-            if name == "peers":
-                table = table[~table["verdict"].str.startswith(("not run", "lower limit"))]
-                table = table[(table["implementation"] != OURS) | (table["verdict"] != "agrees")]
-            yield title, table[list(columns)].rename(columns=columns)
 
 
 def decay_summary(decay: pd.DataFrame) -> pd.DataFrame:
@@ -276,6 +237,23 @@ def exactness_summary(exactness: pd.DataFrame) -> pd.DataFrame:
         )
 
     return _grouped(exactness, keys, summary)
+
+
+def precision_summary(precision: pd.DataFrame) -> pd.DataFrame:
+    """Largest deviation of a chain from float64 on the CPU, by arithmetic and lag."""
+    keys = [*_NET, "matmul_precision", "states", "method", "lag"]
+
+    def summary(group: pd.DataFrame) -> pd.Series:
+        return pd.Series(
+            {
+                "seeds": len(group),
+                "log_norm_error_nats": group["log_norm_error_nats"].abs().max(),
+                "relative_product_error": group["relative_product_error"].max(),
+                "changes_result": bool(group["changes_result"].any()),
+            }
+        )
+
+    return _grouped(precision, keys, summary)
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -17,6 +17,7 @@ _SETTLE_S = 5e-3
 _NEEDS_NO_SETTLING_S = 20 * _SETTLE_S
 _TRIES = 5
 _COMPILED = 0
+_COMPILE_S = 0.0
 
 
 class Sample:
@@ -91,23 +92,43 @@ def timing_columns(sample: Sample) -> list[dict[str, Any]]:
     """The columns of timings.csv that a sample gives, a row a round."""
     return [
         {
-            "process": 0,
             "round": number,
             "inner_calls": sample.inner_calls,
             "run_s": run_s,
             "compile_s": sample.compile_s,
-            "compile_cache": "warm" if jax.config.values.get("jax_compilation_cache_dir") else "off",
-            "peak_bytes": _peak_bytes(),
         }
+        | _of_process()
         for number, run_s in enumerate(sample.run_s)
     ]
 
 
+def timed_once(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    """What a call returns, and the columns of timings.csv that it gives but for the round.
+
+    For calls so long that none is to be spent on compiling alone: what JAX says that it compiled for is taken
+    off. Tracing is not, so the time told is rather too long.
+    """
+    compiled, started = _COMPILE_S, perf_counter()
+    result = jax.block_until_ready(call())
+    elapsed = perf_counter() - started
+    compile_s = _COMPILE_S - compiled
+    return result, {"inner_calls": 1, "run_s": elapsed - compile_s, "compile_s": compile_s} | _of_process()
+
+
+def _of_process() -> dict[str, Any]:
+    return {
+        "process": 0,
+        "compile_cache": "warm" if jax.config.values.get("jax_compilation_cache_dir") else "off",
+        "peak_bytes": _peak_bytes(),
+    }
+
+
 def _count_compilation(event: str, duration_secs: float, **_: Any) -> None:
-    global _COMPILED
-    del duration_secs
+    global _COMPILED, _COMPILE_S
     if event.endswith("backend_compile_duration"):
         _COMPILED += 1
+    if event.endswith(("backend_compile_duration", "jaxpr_to_mlir_module_duration")):
+        _COMPILE_S += duration_secs
 
 
 jax.monitoring.register_event_duration_secs_listener(_count_compilation)

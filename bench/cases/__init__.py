@@ -5,7 +5,18 @@ meaning), `resolved(parameters)` (fills in what depends on other keys, or raises
 `run(case, environment, report)`, which returns rows by kind of result file.
 """
 
-from bench.cases import devices, exactness, gradient_norms, pair_norms, peers, spectra, task_accuracy, timings
+from bench.cases import (
+    ceilings,
+    devices,
+    exactness,
+    gradient_norms,
+    pair_norms,
+    peers,
+    precision,
+    spectra,
+    task_accuracy,
+    timings,
+)
 
 KINDS = {
     "gradient_norms": gradient_norms,
@@ -16,4 +27,6 @@ KINDS = {
     "timings": timings,
     "peers": peers,
     "devices": devices,
+    "precision": precision,
+    "ceilings": ceilings,
 }

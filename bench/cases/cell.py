@@ -60,14 +60,22 @@ def create_cell(case: Any, input_size: int, key: jax.Array, environment: Environ
     return rj.cells.create(case["cell"], input_size, case["hidden_size"], key=key, **options)
 
 
-def setting_columns(case: Any, environment: Environment, suite: str) -> dict[str, Any]:
-    """The columns that the case and what it runs on give, without making its cell."""
+def bare_columns(case: Any, environment: Environment, suite: str) -> dict[str, Any]:
+    """The columns that what the case runs on gives: all that a case without a cell has."""
     return {
         "schema_version": SCHEMA_VERSION,
         "case_id": case.case_id(environment),
         "match_id": case.match_id(),
         "suite": suite,
         **environment.columns(),
+    }
+
+
+def setting_columns(case: Any, environment: Environment, suite: str) -> dict[str, Any]:
+    """The columns that the case and what it runs on give, without making its cell, if it has one."""
+    if "cell" not in case.parameters:
+        return bare_columns(case, environment, suite)
+    return bare_columns(case, environment, suite) | {
         "cell": case["cell"],
         "layers": 1,
         "initialization": case["initialization"],
@@ -111,7 +119,7 @@ def task_columns(case: Any, environment: Environment, suite: str, task: Any, **f
     )
 
 
-def seed_key(seed: int, purpose: int) -> jax.Array:
+def seed_key(seed: int | jax.Array, purpose: int) -> jax.Array:
     """The random key of one seed for one purpose (0 weights, 1 inputs, 2 loss, 3 training, 4 state)."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(2026), seed), purpose)
 

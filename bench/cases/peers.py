@@ -25,6 +25,7 @@ from bench.cases.cell import (
     task_columns,
     white_noise,
 )
+from bench.formulas import trajectory_flop, weight_shape
 from bench.machine import Environment
 from bench.parameter import Parameter
 from bench.peers import ours, reference
@@ -263,9 +264,13 @@ def training_problem(case: Any, environment: Environment, suite: str):
     model = Model.create(_cell(case, task.input_size, environment), task.output_size, key=seed_key(seed, 3))
     batch = task.sample(seed_key(seed, 1), batch_size, model.bias.dtype)
     common = task_columns(case, environment, suite, task, seed=seed)
-    rows, columns = model.cell.weight_hh.shape
     # Forward, back through the state, back to the weights: three products with the weights a step.
-    flop = 3 * 2.0 * task.sequence_length * batch_size * rows * (columns + task.input_size)
+    flop = 3 * trajectory_flop(
+        **weight_shape(model.cell),
+        input_size=task.input_size,
+        length=task.sequence_length,
+        sequences=batch_size,
+    )
     facts = {"batch_size": batch_size, "seed_count": 1, "flop": flop}
     return TrainingProblem(model, task, batch, _LEARNING_RATE, environment.backend == "gpu"), common, facts
 

@@ -1,6 +1,7 @@
 """Lyapunov exponents of one net, and the singular values of one long product of its Jacobians."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -18,9 +19,11 @@ from bench.cases.cell import (
     setting_columns,
     white_noise,
 )
+from bench.formulas import spectrum_flop
 from bench.machine import Environment
 from bench.parameter import Parameter
-from bench.schema import LYAPUNOV, SINGULAR_VALUES
+from bench.schema import LYAPUNOV, SINGULAR_VALUES, TIMINGS
+from bench.timing import timed_once
 
 VERSION = 1
 GAUSSIAN = "gaussian_matrices"
@@ -37,6 +40,9 @@ PARAMETERS = (
     Parameter("exponents", int, "how many, the largest first; all if left out", low=1, high=65_536),
     Parameter("qr_interval", int, "steps between factorizations; chosen if left out", low=1, high=10**6),
     Parameter("singular_value_lag", int, "over how many of the last steps; none if 0", 0, low=0, high=10**7),
+    Parameter(
+        "rounds", int, "how often each seed is timed; not at all if 0", 0, low=0, high=1000, later=True
+    ),
 )
 
 
@@ -76,14 +82,15 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
-    """Measures each seed's net; rows for lyapunov.csv and singular_values.csv."""
+    """Measures each seed's net; rows for lyapunov.csv, singular_values.csv and timings.csv."""
     common = _columns(case, environment, suite)
-    exponent_rows, value_rows = [], []
+    exponent_rows, value_rows, timing_rows = [], [], []
     for done, seed in enumerate(case.seeds):
         report(f"seed {seed}", done / len(case.seeds))
         step, state, xs = _net(case, seed, environment)
         length = case["sequence_length"]
-        spectrum = rj.lyapunov_spectrum(
+        compute = partial(
+            rj.lyapunov_spectrum,
             step,
             state,
             xs,
@@ -92,6 +99,12 @@ def run(
             qr_interval=case["qr_interval"],
             transient=case["transient"],
         )
+        spectrum, first = timed_once(compute)
+        samples = [first, *(timed_once(compute)[1] for _ in range(1, case["rounds"]))][: case["rounds"]]
+        timing_rows += [
+            _timing_columns(case, common, spectrum) | {"seed": seed, "round": number} | sample
+            for number, sample in enumerate(samples)
+        ]
         told = {
             "steps": spectrum.steps,
             "qr_interval_steps": int(spectrum.qr_interval),
@@ -124,7 +137,26 @@ def run(
                 | {"log10_singular_value": value, "log10_singular_value_error": error}
                 for index, (value, error) in enumerate(zip(logs, errors, strict=True), start=1)
             ]
-    return {LYAPUNOV.kind: exponent_rows, SINGULAR_VALUES.kind: value_rows}
+    return {LYAPUNOV.kind: exponent_rows, SINGULAR_VALUES.kind: value_rows, TIMINGS.kind: timing_rows}
+
+
+def _timing_columns(case: Any, common: Mapping[str, Any], spectrum: rj.LyapunovSpectrum) -> dict[str, Any]:
+    interval, size = int(spectrum.qr_interval), common["state_size"]
+    return {name: value for name, value in common.items() if name != "state_scale"} | {
+        "operation": "lyapunov_spectrum",
+        "implementation": "rnn_jax",
+        "implementation_version": rj.__version__,
+        "method": f"qr_every_{interval}",
+        "batch_size": 1,
+        "seed_count": 1,
+        "flop": spectrum_flop(
+            state_size=size,
+            visible_size=case["hidden_size"],
+            count=spectrum.exponents.shape[-1],
+            length=case["sequence_length"],
+            qr_interval=interval,
+        ),
+    }
 
 
 def _log10_singular_values(

@@ -1,27 +1,16 @@
-"""Times a chain next to the bare loop of matrix products of the same size, in interleaved rounds."""
+"""Times an operation in interleaved rounds; a chain next to the bare loop of matrix products of the same size."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-import rnn_jax as rj
-from bench.cases.cell import (
-    NOISE_PARAMETERS,
-    Report,
-    create_cell,
-    noise_columns,
-    resolved_cell,
-    seed_key,
-    white_noise,
-)
-from bench.cases.probe import geometric_lags
+from bench.cases.cell import NOISE_PARAMETERS, Report, resolved_cell
+from bench.cases.operations import OPERATIONS
+from bench.cases.peers import CELLS
 from bench.machine import Environment
 from bench.parameter import Parameter
 from bench.schema import TIMINGS
 from bench.timing import interleaved, timing_columns
-from rnn_jax.jacobian.structure import DENSE, structure_of
+from rnn_jax.jacobian.chain import METHODS
 
 VERSION = 2
 PARAMETERS = (
@@ -29,72 +18,54 @@ PARAMETERS = (
     Parameter("sequence_length", int, "number of steps", 1000, low=1, high=1_000_000),
     Parameter("lags", int, "at how many geometrically spaced lags; 0: at every one", 0, low=0, high=200),
     Parameter("rounds", int, "samples of each implementation", 7, low=3, high=1000),
+    Parameter("operation", str, "what is timed", "jacobian_chain", choices=tuple(OPERATIONS), later=True),
+    Parameter("method", str, "how a chain is formed", "auto", choices=METHODS, later=True),
+    Parameter("batch_size", int, "sequences at once", 1, low=1, high=1_000_000, later=True),
+    Parameter("networks", int, "nets of an ensemble", 1, low=1, high=100_000, later=True),
 )
-resolved = resolved_cell
+_ONLY_FOR = {
+    "lags": ("jacobian_chain",),
+    "method": ("jacobian_chain",),
+    "batch_size": ("trajectory", "training_step", "ensemble"),
+    "networks": ("ensemble",),
+}
+_LEAST_LENGTH = {"lyapunov_spectrum": 30, "training_step": 2, "ensemble": 2}
+
+
+def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Fills in the cell's options.
+
+    Raises:
+        ValueError: the cell fixes an option that is given, an option is given that the operation does not
+            have, or the sequence is too short for it.
+    """
+    operation, length = parameters["operation"], parameters["sequence_length"]
+    defaults = {each.name: each.default for each in PARAMETERS}
+    for name, having in _ONLY_FOR.items():
+        if operation not in having and parameters[name] != defaults[name]:
+            raise ValueError(f"{name} is for {', '.join(having)}; {operation} has none, so leave it out")
+    if length < _LEAST_LENGTH.get(operation, 1):
+        raise ValueError(
+            f"sequence_length of {operation} must be at least {_LEAST_LENGTH[operation]}, got {length}"
+        )
+    if operation == "lyapunov_spectrum" and parameters["cell"] not in CELLS[operation]:
+        raise ValueError(
+            f"cell of {operation} must be one of {', '.join(CELLS[operation])}, got {parameters['cell']!r}; "
+            "[[spectra]] with rounds = 3 times the others"
+        )
+    return resolved_cell(parameters)
 
 
 def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
-    """Frobenius norms against the bare loops of products; rows for timings.csv."""
-    length, seed = case["sequence_length"], case.seeds[0]
-    cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
-    (xs,) = white_noise(case, seed, 1, environment)
-    state = cell.initial_state()
-    common = noise_columns(case, environment, suite)
-    size = common["state_size"]
-    lags = geometric_lags(length, case["lags"]) if case["lags"] else None
-    factor = jax.random.orthogonal(seed_key(seed, 2), size, dtype=jnp.float32).astype(environment.dtype)
-    bare, own = jax.jit(bare_products, static_argnums=1), jax.jit(own_products, static_argnums=1)
-    implementations: dict[str, Callable[[], Any]] = {
-        "rnn_jax": lambda: rj.jacobian_chain(cell, state, xs, lags).log_frobenius_norm,
-        "bare_products": lambda: bare(factor, length),
-    }
-    hidden_size = case["hidden_size"]
-    if hidden_size < size:
-        implementations["own_products"] = lambda: own(factor[:, :hidden_size], length)
-    dense = 2.0 * length * size**3
-    flop = {"bare_products": dense}
-    flop["rnn_jax"] = flop["own_products"] = dense * hidden_size / size
-    if structure_of(cell) == DENSE:
-        flop["rnn_jax"] = dense
-    version = dict.fromkeys(implementations, jax.__version__) | {"rnn_jax": rj.__version__}
-    method = rj.jacobian_chain(cell, state, xs, lags).method
-    samples = interleaved(implementations, case["rounds"], report)
+    """Times the case's operation; rows for timings.csv."""
+    operation = OPERATIONS[case["operation"]](case, environment, suite)
+    samples = interleaved(operation.calls, case["rounds"], report)
     return {
         TIMINGS.kind: [
-            common
-            | {
-                "seed": seed,
-                "operation": "jacobian_chain",
-                "implementation": name,
-                "implementation_version": version[name],
-                "method": method if name == "rnn_jax" else "sequential",
-                "batch_size": 1,
-                "lag_count": length + 1 if lags is None else len(lags),
-                "seed_count": 1,
-                "flop": flop[name],
-            }
-            | timed
+            {**operation.common, "implementation": name, **operation.columns[name], **timed}
             for name, sample in samples.items()
             for timed in timing_columns(sample)
         ]
     }
-
-
-def bare_products(factor: jax.Array, count: int) -> jax.Array:
-    """The lower limit of a sequential chain: P <- P J, and nothing else."""
-    with jax.default_matmul_precision("highest"):
-        start = jnp.eye(factor.shape[0], dtype=factor.dtype)
-        return jax.lax.scan(lambda product, _: (product @ factor, None), start, length=count)[0]
-
-
-def own_products(factor: jax.Array, count: int) -> jax.Array:
-    """The same for a Jacobian that is dense in its first columns only, as an LSTM's is."""
-    size, dense = factor.shape
-    with jax.default_matmul_precision("highest"):
-
-        def multiply(product: jax.Array, _: None) -> tuple[jax.Array, None]:
-            return jnp.concatenate([product @ factor, product[:, dense:]], axis=1), None
-
-        return jax.lax.scan(multiply, jnp.eye(size, dtype=factor.dtype), length=count)[0]

@@ -36,6 +36,14 @@ def run(
         int | None,
         typer.Option(help="With --backend cpu: let the CPU play so many devices.", show_default=False),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Begin no case that would not be done in so many minutes.", show_default=False),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(help="One of the suite's own scales, such as tiny: the same cases, smaller."),
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of a case that fails.")] = False,
 ) -> None:
     """Measure a suite: writes CSV files, tables and pictures.
@@ -44,13 +52,17 @@ def run(
     """
     from bench import machine, runner
     from bench import suite as suites
+    from bench.budget import Budget
     from bench.folders import default_folder
     from bench.store import Store
 
-    chosen = whole = suites.load(suite)
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"--minutes must be a positive number, got {minutes:g}")
+    budget = Budget(minutes)
+    chosen = whole = suites.load(suite, scale)
     dtype = whole.dtype if dtype is None else dtype
     # JAX reads its settings when it is first used: imports do not, and this is the first use.
-    machine.configure(backend, dtype, simulated_devices)
+    machine.configure(backend, dtype, simulated_devices, shares_device=whole.in_children)
     if seeds is not None:
         chosen = chosen.with_seeds(seeds)
     if only is not None:
@@ -63,7 +75,8 @@ def run(
     store = Store(folder)
     store.refuse_other_suites(chosen.name)
     store.claim(facts)
-    estimate = f" (about {chosen.estimate_s} s on two cores)" if chosen is whole and chosen.estimate_s else ""
+    known = chosen is whole and chosen.estimate_s
+    estimate = f" (about {chosen.estimate_s} s on {chosen.estimate_on})" if known else ""
     say(
         f"suite {chosen.name}: {len(chosen.cases)} cases{estimate} on {environment.machine}, {dtype}, into {folder}"
     )
@@ -76,19 +89,31 @@ def run(
             progress_for(sys.stderr),
             also_kept=[case.case_id(environment) for case in whole.cases],
             debug=debug,
+            budget=budget,
         )
     except KeyboardInterrupt:
         say(f"interrupted; what was finished is in {folder}, and the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
-    show_tables(folder)
+    if store.kinds():
+        show_tables(folder)
     told = [f"{outcome.measured} measured"]
     if outcome.found_done:
         told.append(f"{outcome.found_done} done before")
     if outcome.failed:
         told.append(f"{outcome.failed} failed, see {folder / 'failures.csv'}")
+    if outcome.left:
+        told.append(f"{outcome.left} left")
     say(f"cases: {', '.join(told)}")
     say(f"CSV files: {folder}")
     say(f"tables:    {folder / 'tables'}")
     say(f"pictures:  {folder / 'figures'}")
-    if outcome.failed or not (outcome.measured or outcome.found_done):
+    if outcome.left:
+        say(f"{outcome.left} cases are left: the same command goes on from there")
+        if not (outcome.measured or outcome.failed):
+            todo = [case for case in chosen.cases if not store.is_done(case.case_id(environment))]
+            shortest = min(budget.expected_s(case) for case in todo)
+            say(
+                f"none was expected to fit into --minutes {minutes:g}: the shortest takes about {shortest:.0f} s"
+            )
+    if outcome.failed or not (outcome.measured or outcome.found_done or outcome.left):
         raise typer.Exit(1)

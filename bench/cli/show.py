@@ -34,7 +34,7 @@ def print_rows(rows: Sequence[Mapping[Any, Any]], title: str | None = None) -> N
 
 def show_tables(folder: Path) -> None:
     """The derived tables of a result folder, in the columns that matter most."""
-    from bench.tables import terminal_tables
+    from bench.terminal import terminal_tables
 
     for title, frame in terminal_tables(folder):
         print_rows(frame.to_dict("records"), title)

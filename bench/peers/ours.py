@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 import rnn_jax as rj
-from bench.cases.timings import bare_products
+from bench.bare_products import bare_products
 from bench.peers.contender import Answer, ChainProblem, Contender, Problem, SpectrumProblem, TrainingProblem
 from rnn_jax.model import Model
 from rnn_jax.tasks import Batch, Task
@@ -83,7 +83,7 @@ def _spectrum(problem: SpectrumProblem) -> tuple[Contender, ...]:
 def _training_step(problem: TrainingProblem) -> tuple[Contender, ...]:
     optimizer = optax.adam(problem.learning_rate)
     model, state = problem.model, optimizer.init(problem.model)  # pyright: ignore[reportArgumentType]
-    step = partial(_trained_one_step, problem.task, optimizer, model, state, problem.batch)
+    step = partial(trained_one_step, problem.task, optimizer, model, state, problem.batch)
 
     def answer() -> Answer:
         after, _, loss, gradient = step()
@@ -102,7 +102,7 @@ def _training_step(problem: TrainingProblem) -> tuple[Contender, ...]:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _trained_one_step(
+def trained_one_step(
     task: Task, optimizer: optax.GradientTransformation, model: Any, optimizer_state: Any, batch: Batch
 ):
     """What `rnn_jax.train` does at every step, on a given batch and without its bookkeeping."""

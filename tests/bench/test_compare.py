@@ -171,3 +171,11 @@ def test_what_differs_between_the_machines_is_listed(pair):
     left, right = pair({"decay": [{}]}, {"decay": [{}]})
     assert compare.unlike(left, right) == ["dtype: 'float32' and 'float64'"]
     assert compare.unlike(left, left) == []
+
+
+def test_folders_of_several_dtypes_are_compared_dtype_by_dtype(pair):
+    left, right = pair(
+        {"timings": times([1.0], dtype="float32") + times([10.0], dtype="float64")},
+        {"timings": times([2.0], dtype="float32") + times([5.0], dtype="float64")},
+    )
+    assert sorted(compare.compared(left, right)["times"]["ratio"]) == [0.5, 2.0]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench import peer_table, plots, tables
+from bench import peer_table, plots, tables, terminal
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_folder_has_the_table_the_terminal_the_rivals_and_the_picture_a_cross(
     tables.derive(store)
     assert "wrong by 0.4 in log_norm" in (store.folder / "tables" / "peers.md").read_text(encoding="utf-8")
     shown = [
-        table for title, table in tables.terminal_tables(store.folder) if title.startswith("Beside others")
+        table for title, table in terminal.terminal_tables(store.folder) if title.startswith("Beside others")
     ]
     assert list(shown[0]["whose"]) == ["broken", "quick", "wrong"]
     svg = (store.folder / "figures" / "peers.svg").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from bench import tables
+from bench import tables, terminal
 from bench.predictions import kaplan_yorke_dimension, predicted_spectrum, random_tanh_net, theory_table
 
 
@@ -134,7 +134,7 @@ def test_the_table_stands_among_the_derived_ones(row, folder_of):
     assert "theory" in dict(tables.tables(store))
     tables.derive(store)
     assert (store.folder / "tables" / "theory.md").is_file()
-    titles = [title for title, _ in tables.terminal_tables(store.folder)]
+    titles = [title for title, _ in terminal.terminal_tables(store.folder)]
     assert any("theory" in title for title in titles)
 
 

@@ -1,10 +1,12 @@
 """A run goes on past a failure, keeps what is finished and measures nothing twice."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from bench import runner, tables
+from bench.budget import Budget
 from bench.cases import KINDS, exactness
 from bench.errors import UsageError
 from bench.store import Store, read_machine
@@ -215,3 +217,57 @@ def test_debug_shows_the_traceback(go, kind, capsys):
     assert "Traceback" not in capsys.readouterr().err
     go(debug=True)
     assert "ValueError: bad" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_into_the_time_is_left(go, kind, suite):
+    class Half(Budget):
+        def fits(self, case):
+            return case["cell"] != "lstm"
+
+    outcome, told = go(budget=Half(None))
+    assert kind.measured == ["elman_tanh", "gru"]
+    assert outcome == runner.Outcome(measured=2, found_done=0, failed=0, left=1)
+    assert [entry[2] for entry in told if entry[0] == "case"] == ["elman_tanh", "gru"]
+    kind.measured.clear()
+    outcome, _ = go()
+    assert kind.measured == ["lstm"]
+    assert outcome == runner.Outcome(measured=1, found_done=2, failed=0)
+
+
+def test_what_failed_before_comes_last(go, kind, suite, environment):
+    class Two(Budget):
+        def fits(self, case):
+            return len(kind.measured) < 2
+
+    kind.raises = {"elman_tanh": ValueError("bad")}
+    go(budget=Two(None))
+    assert kind.measured == ["elman_tanh", "lstm"]
+    kind.measured.clear()
+    go()
+    assert kind.measured == ["gru", "elman_tanh"]
+
+
+def test_a_suite_with_a_case_of_its_own_dtype_measures_all_in_other_processes(go, kind, suite, environment):
+    own = replace(suite, cases=(replace(suite.cases[0], dtype="float64"), suite.cases[1]))
+    diary = Diary()
+    store = go.store
+    runner.run(own, environment, store, {"identity": {}, "volatile": {}}, diary)
+    assert kind.measured == [], "not in this process, where the kind is a fake"
+    frame = store.read("exactness")
+    assert dict(zip(frame["cell"], frame["dtype"], strict=True)) == {
+        "elman_tanh": "float64",
+        "lstm": "float32",
+    }
+    assert set(frame["case_id"]) == {case.case_id(environment) for case in own.cases}
+
+
+def test_a_failure_in_another_process_leaves_its_row(go, environment, suite, monkeypatch):
+    wrong = Case(
+        "precision", dict(suite.cases[0].parameters) | {"lags": 3, "method": "auto"}, (0,), "float32"
+    )
+    runner.run(
+        Suite("tiny", "", None, (wrong,)), environment, go.store, {"identity": {}, "volatile": {}}, Diary()
+    )
+    failure = go.store.read("failures").iloc[0]
+    assert (failure["kind"], failure["status"], failure["dtype"]) == ("precision", "failed", "float32")
+    assert "the reference needs float64" in failure["error"]

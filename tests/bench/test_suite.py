@@ -35,7 +35,8 @@ def test_shipped_suite_loads(name):
     assert shipped.name == name
     assert shipped.description.endswith(".") or shipped.description.endswith("?")
     assert shipped.estimate_s > 0
-    assert len({case.match_id() for case in shipped.cases}) == len(shipped.cases)
+    alike = {(case.match_id(), case.dtype, case.parameters.get("method")) for case in shipped.cases}
+    assert len(alike) == len(shipped.cases)
     for case in shipped.cases:
         assert set(case.parameters) == {each.name for each in KINDS[case.kind].PARAMETERS}
 
@@ -46,7 +47,7 @@ def test_shipped_suites_are_known_by_name():
 
 def test_quick_and_smoke_measure_the_cells_that_people_ask_for_in_every_way():
     for name in ("smoke", "quick"):
-        for kind in set(KINDS) - {"peers"}:  # which needs an extra
+        for kind in set(KINDS) - {"peers", "ceilings", "precision"}:  # an extra, no cell, the suite `gpu`
             if (name, kind) == ("quick", "spectra"):
                 continue  # whole spectra want float64; the suite `theory` measures them
             cells = {case["cell"] for case in suite.load(name).cases if case.kind == kind}

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from bench import tables
+from bench import tables, terminal
 from bench.errors import UsageError
 from bench.store import Store
 
@@ -339,7 +339,7 @@ def test_terminal_tables_leave_out_what_a_task_drives(row, folder_of):
             row("decay", case_id="task", input_kind="adding", rate_nats_per_step=-2.0),
         ]
     )
-    ((title, table),) = tables.terminal_tables(store.folder)
+    ((title, table),) = terminal.terminal_tables(store.folder)
     assert "white-noise" in title
     assert table["rate/step"].tolist() == [-1.0]
 

@@ -1,0 +1,172 @@
+"""The operations that can be timed: what is called, by whose name, and the columns that go with it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import rnn_jax as rj
+from bench.bare_products import bare_products, own_products
+from bench.cases.cell import create_cell, noise_columns, seed_key, white_noise
+from bench.cases.peers import spectrum_problem, training_problem
+from bench.cases.probe import geometric_lags
+from bench.formulas import spectrum_flop, trajectory_flop, weight_shape
+from bench.machine import Environment
+from bench.peers import ours
+from rnn_jax.batching import over_examples
+from rnn_jax.jacobian.structure import DENSE, structure_of
+from rnn_jax.model import Model
+
+LEARNING_RATE = 2e-3
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is timed in interleaved rounds.
+
+    Attributes:
+        common: columns of every row.
+        calls: what to call, by implementation; ours is `rnn_jax`.
+        columns: the columns of each implementation's rows.
+    """
+
+    common: Mapping[str, Any]
+    calls: Mapping[str, Callable[[], Any]]
+    columns: Mapping[str, Mapping[str, Any]]
+
+
+def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation:
+    """Frobenius norms of a chain, next to the bare loops of matrix products of the same size."""
+    length, seed = case["sequence_length"], case.seeds[0]
+    cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
+    (xs,) = white_noise(case, seed, 1, environment)
+    state = cell.initial_state()
+    common = noise_columns(case, environment, suite)
+    size, hidden_size = common["state_size"], case["hidden_size"]
+    lags = geometric_lags(length, case["lags"]) if case["lags"] else None
+    factor = jax.random.orthogonal(seed_key(seed, 2), size, dtype=jnp.float32).astype(environment.dtype)
+    bare, own = jax.jit(bare_products, static_argnums=1), jax.jit(own_products, static_argnums=1)
+    chain = partial(rj.jacobian_chain, cell, state, xs, lags, method=case["method"])
+    calls: dict[str, Callable[[], Any]] = {
+        "rnn_jax": lambda: chain().log_frobenius_norm,
+        "bare_products": lambda: bare(factor, length),
+    }
+    if hidden_size < size:
+        calls["own_products"] = lambda: own(factor[:, :hidden_size], length)
+    dense = 2.0 * length * size**3
+    flop = {"bare_products": dense}
+    flop["rnn_jax"] = flop["own_products"] = dense * hidden_size / size
+    if structure_of(cell) == DENSE:
+        flop["rnn_jax"] = dense
+    method = chain().method
+    return Operation(
+        common | {"seed": seed},
+        calls,
+        {
+            name: _columns(
+                case,
+                flop[name],
+                implementation_version=rj.__version__ if name == "rnn_jax" else jax.__version__,
+                method=method if name == "rnn_jax" else "sequential",
+                lag_count=length + 1 if lags is None else len(lags),
+            )
+            for name in calls
+        },
+    )
+
+
+def trajectory(case: Any, environment: Environment, suite: str) -> Operation:
+    """All states of a batch of sequences of white noise."""
+    seed = case.seeds[0]
+    cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
+    inputs = white_noise(case, seed, case["batch_size"], environment)
+
+    @jax.jit
+    def states(cell: Any, inputs: jax.Array) -> Any:
+        return jax.vmap(lambda xs: rj.trajectory(cell, cell.initial_state(), xs))(inputs)
+
+    flop = trajectory_flop(
+        **weight_shape(cell),
+        input_size=case["input_size"],
+        length=case["sequence_length"],
+        sequences=case["batch_size"],
+    )
+    common = noise_columns(case, environment, suite) | {"seed": seed}
+    return _ours_alone(common, lambda: states(cell, inputs), _columns(case, flop))
+
+
+def training_step(case: Any, environment: Environment, suite: str) -> Operation:
+    """Loss, gradient and Adam's update of the adding problem, as `rnn_jax.train` does them."""
+    problem, common, facts = training_problem(case, environment, suite)
+    (contender,) = ours.contenders(problem)
+    return _ours_alone(common, contender.call, _columns(case, facts["flop"]))
+
+
+def ensemble(case: Any, environment: Environment, suite: str) -> Operation:
+    """The same for several nets at once, each with its own weights and batch."""
+    problem, common, facts = training_problem(case, environment, suite)
+    count, task = case["networks"], problem.task
+    optimizer = optax.adam(LEARNING_RATE)
+
+    @jax.jit
+    def start(indices: jax.Array) -> Any:
+        def one(index: jax.Array) -> Any:
+            cell_key, readout_key, data_key = (seed_key(index, purpose) for purpose in (0, 3, 1))
+            cell = create_cell(case, task.input_size, cell_key, environment)
+            model: Any = Model.create(cell, task.output_size, key=readout_key)
+            batch = task.sample(data_key, case["batch_size"], model.bias.dtype)
+            return model, optimizer.init(model), batch
+
+        return jax.vmap(one)(indices)
+
+    nets = start(jnp.arange(count, dtype=jnp.uint32))
+
+    @jax.jit
+    def step(nets: Any) -> Any:
+        return over_examples(lambda net: ours.trained_one_step(task, optimizer, *net), nets)
+
+    columns = _columns(case, count * facts["flop"], seed_count=count)
+    return _ours_alone(common, lambda: step(nets), columns)
+
+
+def lyapunov_spectrum(case: Any, environment: Environment, suite: str) -> Operation:
+    """All exponents of the net left to itself."""
+    problem, common, _ = spectrum_problem(case, environment, suite)
+    (contender,) = ours.contenders(problem)
+    flop = spectrum_flop(
+        state_size=common["state_size"],
+        visible_size=case["hidden_size"],
+        count=common["state_size"],
+        length=case["sequence_length"],
+        qr_interval=problem.qr_interval,
+    )
+    common = common | {"input_size": 0}
+    return _ours_alone(common, contender.call, _columns(case, flop, method=contender.method))
+
+
+def _ours_alone(common: Mapping[str, Any], call: Callable[[], Any], columns: Mapping[str, Any]) -> Operation:
+    return Operation(common, {"rnn_jax": call}, {"rnn_jax": columns})
+
+
+def _columns(case: Any, flop: float, **more: Any) -> dict[str, Any]:
+    chosen = {
+        "operation": case["operation"],
+        "implementation_version": rj.__version__,
+        "batch_size": case["batch_size"],
+        "seed_count": 1,
+        "flop": flop,
+    }
+    return chosen | more
+
+
+OPERATIONS = {
+    "jacobian_chain": jacobian_chain,
+    "trajectory": trajectory,
+    "training_step": training_step,
+    "ensemble": ensemble,
+    "lyapunov_spectrum": lyapunov_spectrum,
+}

@@ -1,0 +1,171 @@
+"""Measures cases in processes of their own, one process at a time, so that a dtype, a peak or a crash is a case's own."""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from bench.errors import CaseError, UsageError, status_of
+from bench.machine import Environment
+from bench.store import Store
+from bench.suite import Case
+
+COMMAND = ("-m", "bench.child")
+_ROOT = Path(__file__).parent.parent
+_POLL_S = 0.5
+
+
+class Children:
+    """Starts a child where the last one is of another dtype, failed, or is to be left alone.
+
+    Use it as a context manager: no child outlives it.
+    """
+
+    def __init__(self, store: Store, suite: str, *, debug: bool = False):
+        self._store, self._suite, self._debug = store, suite, debug
+        self._child: _Child | None = None
+
+    def __enter__(self) -> "Children":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def measure(
+        self,
+        case: Case,
+        environment: Environment,
+        report: Callable[[str, float], None],
+        limit_s: float | None = None,
+    ) -> None:
+        """Has a case measured and its shard stored.
+
+        Args:
+            case: what to measure.
+            environment: with the case's own dtype.
+            report: told how the case goes on.
+            limit_s: seconds after which it is given up; never if None.
+
+        Raises:
+            CaseError: it failed, took too long, or its process died.
+            UsageError: its shard could not be written.
+        """
+        kind = (environment.backend, environment.dtype)
+        if self._child is not None and (case.process == "fresh" or self._child.kind != kind):
+            self._stop()
+        if self._child is None:
+            self._child = _Child(kind, self._debug)
+        task = {
+            "case": asdict(case),
+            "environment": asdict(environment),
+            "suite": self._suite,
+            "folder": str(self._store.folder.absolute()),
+        }
+        try:
+            answer = self._child.ask(task, report, limit_s)
+        except CaseError:
+            self._stop()
+            raise
+        if answer["status"] != "done" or case.process == "fresh":
+            self._stop()  # after an error a device can be unusable; a fresh process is for one case only
+        if answer["status"] == "unwritable":
+            raise UsageError(answer["error"])
+        if answer["status"] != "done":
+            raise CaseError(answer["status"], answer["error"])
+
+    def _stop(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+
+class _Child:
+    """One process of `bench.child`."""
+
+    def __init__(self, kind: tuple[str, str], debug: bool):
+        self.kind = kind
+        self._debug = debug
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed by `stop`)
+        path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._process = subprocess.Popen(
+            [sys.executable, *COMMAND, *kind, *(["--debug"] if debug else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def ask(
+        self, task: dict[str, Any], report: Callable[[str, float], None], limit_s: float | None
+    ) -> dict[str, Any]:
+        """Sends a task and waits for its end."""
+        until = None if limit_s is None else perf_counter() + limit_s
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(task) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._death() from None
+        while True:
+            try:
+                line = self._lines.get(timeout=_POLL_S)
+            except queue.Empty:
+                if until is not None and perf_counter() > until:
+                    raise CaseError("timeout", f"given up after {limit_s:.0f} s: the time was over") from None
+                continue
+            if line is None:
+                raise self._death()
+            message = json.loads(line)
+            if "within" in message:
+                report(*message["within"])
+            else:
+                if self._debug:
+                    sys.stderr.write(self._said())
+                return message
+
+    def stop(self) -> None:
+        """Ends the process, whatever it is doing."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # what was not sent any more
+                    stream.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            for line in self._process.stdout:
+                self._lines.put(line)
+        except ValueError:
+            pass  # closed by `stop`
+        self._lines.put(None)
+
+    def _death(self) -> CaseError:
+        """What is known of a process that ended without an answer."""
+        code = self._process.wait()
+        said = self._said()
+        if self._debug:
+            sys.stderr.write(said)
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        last = lines[-1] if lines else "it said nothing"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return CaseError(status_of("\n".join(lines[-20:])), f"its process {how}: {last}")
+
+    def _said(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")

@@ -1,0 +1,86 @@
+"""The roofline: speed of each operation over its intensity, under what the device can do at best."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.ceilings import Ceilings, ceilings_of
+from bench.plots.style import COLOURS, LINES, MARKERS
+from bench.roofline import roofline as roofline_table
+from bench.store import Store
+
+_ROOM = 4.0
+_ALIKE = 0.1
+
+
+def roofline(store: Store) -> Figure | None:
+    """A panel a dtype: ceilings as lines, a mark for each operation and size, filled where launches bind it."""
+    if not {"ceilings", "timings"} <= set(store.kinds()):
+        return None
+    frame = store.read("ceilings")
+    ceilings, table = ceilings_of(frame), roofline_table(store.read("timings"), frame)
+    if ceilings is None or table.empty:
+        return None
+    dtypes = sorted(table["dtype"].unique())
+    operations = sorted(table["operation"].unique())
+    figure = Figure(figsize=(5.0 * len(dtypes) + 0.6, 5.2))
+    panels = figure.subplots(1, len(dtypes), squeeze=False, sharey=True)[0]
+    for axes, dtype in zip(panels, dtypes, strict=True):
+        own = table[table["dtype"] == dtype]
+        ridges = [rate / ceilings.bytes_per_s for (of, _), rate in ceilings.flop_per_s.items() if of == dtype]
+        reach = (
+            min(own["flop_per_byte"].min(), *ridges) / _ROOM,
+            max(own["flop_per_byte"].max(), *ridges) * _ROOM,
+        )
+        _ceilings(axes, ceilings, dtype, reach)
+        for number, operation in enumerate(operations):
+            marks = own[own["operation"] == operation]
+            colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+            for bound_by_launches in (True, False):
+                some = marks[(marks["bound_by"] == "launches") == bound_by_launches]
+                axes.plot(
+                    some["flop_per_byte"], some["gflop_per_s"], marker, linestyle="none", color=colour,
+                    markerfacecolor="none" if bound_by_launches else colour, markersize=7,
+                )  # fmt: skip
+            if len(marks):
+                axes.plot([], [], marker, linestyle="none", color=colour, label=operation)
+            _sizes(axes, marks)
+        axes.set_title(dtype, loc="left", fontsize=10)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlim(*reach)
+        axes.set_xlabel("intensity (flop / byte of least traffic)")
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
+    panels[0].set_ylabel("GFLOP/s")
+    figure.suptitle("Numbers are n; hollow: loop iterations that must follow each other bind it", fontsize=10)
+    return figure
+
+
+def _ceilings(axes: Axes, ceilings: Ceilings, dtype: str, reach: tuple[float, float]) -> None:
+    intensities = np.geomspace(*reach, 200)
+    known = [
+        (precision, rate) for (of, precision), rate in sorted(ceilings.flop_per_s.items()) if of == dtype
+    ]
+    # `highest` first, with the plainest line: it is what the marks are held to.
+    known.sort(key=lambda each: each[0] != "highest")
+    # A device that has no such arithmetic gives the same line again.
+    known = [each for each in known if each is known[0] or abs(each[1] / known[0][1] - 1) > _ALIKE]
+    for number, (precision, rate) in enumerate(known):
+        speed = np.minimum(rate, ceilings.bytes_per_s * intensities) / 1e9
+        axes.plot(
+            intensities, speed, linestyle=LINES[number % len(LINES)], color="0.2" if number == 0 else "0.6",
+            linewidth=1.4 if number == 0 else 1.0, label=f"{precision}: {rate / 1e9:.3g} GFLOP/s",
+        )  # fmt: skip
+
+
+def _sizes(axes: Axes, marks: object) -> None:
+    """n beside the fastest mark of each size."""
+    fastest = marks.sort_values("gflop_per_s").drop_duplicates(["hidden_size"], keep="last")
+    for row in fastest.itertuples():
+        axes.annotate(
+            str(row.hidden_size), (row.flop_per_byte, row.gflop_per_s), xytext=(5, 5),
+            textcoords="offset points", fontsize=7,
+        )  # fmt: skip

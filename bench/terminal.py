@@ -1,0 +1,90 @@
+"""The derived tables in few columns, for a terminal."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from bench.peer_table import OURS
+from bench.store import Store
+from bench.tables import tables
+
+
+def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The tables of a folder in the columns that fit eighty characters."""
+    short = {
+        "decay_summary": (
+            "How far the gradient reaches (white-noise input, median over seeds)",
+            {"cell": "cell", "gain": "gain", "rate_nats_per_step": "rate/step", "reach_steps": "reach",
+             "explosion_lag_steps": "explodes at", "regime": "regime"},
+        ),
+        "accuracy_summary": (
+            "Long-range tasks (seeds by verdict, median over seeds)",
+            {"task": "task", "task_length": "T", "cell": "cell", "gain": "gain", "remedy": "remedy",
+             "solved": "solved", "at_baseline": "at base", "diverged": "diverged", "accuracy": "accuracy",
+             "first_nonfinite_step": "NaN at"},
+        ),
+        "chain_cost": (
+            "Cost of a chain beside the bare loop of matrix products",
+            {"cell": "cell", "state_size": "n", "sequence_length": "T", "method": "method", "dtype": "dtype",
+             "chain_s": "chain s", "bare_products_s": "bare s", "ratio": "ratio"},
+        ),
+        "theory": (
+            "Lyapunov exponents, measured beside theory (mean over seeds)",
+            {"cell": "cell", "gain": "gain", "input_scale": "noise", "state_size": "n", "quantity": "quantity",
+             "measured": "measured", "stderr_over_seeds": "stderr", "predicted": "predicted",
+             "deviation_percent": "%"},
+        ),
+        "peers": (
+            "Beside others, by interleaved rounds (time over ours: over 1, ours is faster)",
+            {"operation": "operation", "cell": "cell", "batch_size": "batch", "sequence_length": "T",
+             "hidden_size": "n", "implementation": "whose", "median_s": "its s", "rnn_jax_s": "our s",
+             "ratio": "ratio", "verdict": "verdict"},
+        ),
+        "device_scaling": (
+            "Over several devices (median of rounds)",
+            {"operation": "operation", "state_size": "n", "sequence_length": "T", "seed_count": "nets",
+             "devices": "devices", "run_s": "s", "speedup": "x one"},
+        ),
+        "ceilings": (
+            "What this device can do at best",
+            {"ceiling": "ceiling", "dtype": "dtype", "matmul_precision": "precision", "value": "value",
+             "unit": "unit"},
+        ),
+        "roofline": (
+            "Share of the ceiling min(matrix product, bandwidth x intensity)",
+            {"operation": "operation", "cell": "cell", "method": "method", "state_size": "n",
+             "sequence_length": "T", "batch_size": "batch", "seed_count": "nets", "dtype": "dtype",
+             "time_s": "s", "gflop_per_s": "GFLOP/s", "share": "share", "bound_by": "bound by"},
+        ),
+        "precision_summary": (
+            "A chain's deviation from float64 on the CPU, at the longest lag",
+            {"cell": "cell", "hidden_size": "n", "lag": "lag", "dtype": "dtype", "matmul_precision": "precision",
+             "states": "states", "log_norm_error_nats": "log norm, nats",
+             "relative_product_error": "product, relative", "changes_result": "does it differ"},
+        ),
+        "gpu_targets": (
+            "What is to be reached on a GPU",
+            {"figure": "figure", "dtype": "dtype", "target": "target", "measured": "measured",
+             "verdict": "verdict"},
+        ),
+    }  # fmt: skip
+    available = dict(tables(Store(folder)))
+    for name, (title, columns) in short.items():
+        if name in available:
+            table = available[name]
+            if name == "decay_summary":
+                table = table[table["input_kind"] == "white_noise"]
+                censored = table["reach_censored_seeds"] * 2 > table["seeds"]
+                reach = [f"{steps:.4g}" if steps == steps else "" for steps in table["reach_steps"]]
+                shown = [f">{steps}" if over else steps for steps, over in zip(reach, censored, strict=True)]
+                table = table.assign(reach_steps=shown)
+            if name == "peers":
+                table = table[~table["verdict"].str.startswith(("not run", "lower limit"))]
+                table = table[(table["implementation"] != OURS) | (table["verdict"] != "agrees")]
+            if name == "precision_summary":
+                table = table[table["lag"] == table["sequence_length"]]
+            yield title, table[list(columns)].rename(columns=columns)
