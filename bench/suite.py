@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from bench.scale import Caps, capped, caps_of
 SUITES = Path(__file__).parent / "suites"
 PROCESSES = ("shared", "fresh")
 _TOP_LEVEL = ("description", "estimate_s", "estimate_on", "dtype", "scale")
-_OF_ANY_CASE = ("seeds", "dtype", "process", "estimate_s")
+_OF_ANY_CASE = ("seeds", "dtype", "process", "estimate_s", "needs")
 _FOLLOWS_FROM_CELL = ("initialization", "forget_bias")
 
 
@@ -36,6 +37,7 @@ class Case:
         process: "shared": with others, one after the other; "fresh": in a process of its own, so that
             the most memory that the process took is the case's.
         estimate_s: seconds it is expected to take, or None.
+        needs: a package without which it is left out of a run, or None.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Case:
     dtype: str | None = None
     process: str = "shared"
     estimate_s: float | None = None
+    needs: str | None = None
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -122,6 +125,12 @@ class Suite:
         if case.process == "fresh":
             told.append("in a fresh process")
         return " ".join([case.kind, *told])
+
+    def installed(self) -> tuple["Suite", tuple[Case, ...]]:
+        """The suite of those cases whose packages are there, and the others."""
+        there = {each.needs: each.needs is None or find_spec(each.needs) is not None for each in self.cases}
+        kept = tuple(case for case in self.cases if there[case.needs])
+        return replace(self, cases=kept), tuple(case for case in self.cases if not there[case.needs])
 
     def with_seeds(self, count: int) -> "Suite":
         """The same cases, each for seeds 0..count-1.
@@ -233,6 +242,9 @@ def _cases(path: Path, kind: str, tables: Any, caps: Caps) -> Iterator[Case]:
         if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= 10_000:
             raise UsageError(f"{where}: seeds must be a number from 1 to 10000, got {seeds!r}")
         estimate = None if caps else _estimate(where, table)
+        needs = table.get("needs")
+        if needs is not None and not (isinstance(needs, str) and needs.isidentifier()):
+            raise UsageError(f'{where}: needs must name one package, such as "torch", got {needs!r}')
         # All of one dtype together: it takes seconds to start a process of another.
         swept = [_values(where, each, table) for each in (_DTYPE, _PROCESS, *module.PARAMETERS)]
         for dtype, process, *values in itertools.product(*swept):
@@ -242,7 +254,7 @@ def _cases(path: Path, kind: str, tables: Any, caps: Caps) -> Iterator[Case]:
             except ValueError as error:
                 raise UsageError(f"{where}: {error}") from error
             measured = tuple(range(min(seeds, int(caps.get("seeds", seeds)))))
-            yield Case(kind, resolved, measured, dtype, process, estimate)
+            yield Case(kind, resolved, measured, dtype, process, estimate, needs)
 
 
 _DTYPE = Parameter("dtype", str, "what the case is measured in; as the run if left out", choices=DTYPES)

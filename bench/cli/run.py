@@ -67,6 +67,7 @@ def run(
         chosen = chosen.with_seeds(seeds)
     if only is not None:
         chosen = chosen.only(only)
+    chosen, left_out = chosen.installed()
     environment = machine.environment(dtype)
     facts = machine.describe(environment, sys.argv[1:])
     folder = out if out is not None else default_folder(chosen.name, environment, facts, chosen.dtype)
@@ -75,11 +76,14 @@ def run(
     store = Store(folder)
     store.refuse_other_suites(chosen.name)
     store.claim(facts)
-    known = chosen is whole and chosen.estimate_s
+    known = chosen.cases == whole.cases and chosen.estimate_s
     estimate = f" (about {chosen.estimate_s} s on {chosen.estimate_on})" if known else ""
     say(
         f"suite {chosen.name}: {len(chosen.cases)} cases{estimate} on {environment.machine}, {dtype}, into {folder}"
     )
+    for package in sorted({str(case.needs) for case in left_out}):
+        count = sum(case.needs == package for case in left_out)
+        say(f"left out: {count} cases that need {package}, which is not installed")
     try:
         outcome = runner.run(
             chosen,

@@ -107,6 +107,28 @@ def test_a_case_named_twice_is_measured_once(loaded):
     assert [case["cell"] for case in same.cases] == ["gru", "lstm"]
 
 
+def test_a_case_whose_package_is_missing_is_left_out(loaded):
+    found = loaded(
+        '[[exactness]]\ncell = "gru"\nneeds = "no_such_package"\n'
+        '[[exactness]]\ncell = "lstm"\nneeds = "numpy"\n[[exactness]]\ncell = "elman_tanh"\n'
+    )
+    kept, left_out = found.installed()
+    assert [case["cell"] for case in kept.cases] == ["lstm", "elman_tanh"]
+    assert [case["cell"] for case in left_out] == ["gru"]
+
+
+def test_what_a_case_needs_does_not_change_what_it_is(loaded):
+    one, other = (
+        loaded(f'[[exactness]]\ncell = "gru"\n{needs}').cases[0] for needs in ("", 'needs = "numpy"\n')
+    )
+    assert one.match_id() == other.match_id()
+    assert one.difference() == other.difference()
+
+
+def test_what_a_case_needs_is_a_name(refused):
+    assert "needs must name one package" in refused('[[exactness]]\ncell = "gru"\nneeds = 3\n')
+
+
 def test_with_seeds():
     some = suite.load("smoke").with_seeds(4)
     assert {case.seeds for case in some.cases} == {(0, 1, 2, 3)}
