@@ -14,3 +14,5 @@ from rnn_jax.jacobian.scaled import ScaledNumber as ScaledNumber
 from rnn_jax.jacobian.singular_values import LogSingularValues as LogSingularValues
 from rnn_jax.jacobian.singular_values import log_singular_values as log_singular_values
 from rnn_jax.jacobian.steps import step_jacobians as step_jacobians
+from rnn_jax.jacobian.tuning import BlockTuning as BlockTuning
+from rnn_jax.jacobian.tuning import tune_blocks as tune_blocks

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.devices import Devices, mesh_of, platform_of
-from rnn_jax.jacobian import blocked, sequential, sharded
+from rnn_jax.jacobian import block_table, blocked, sequential, sharded
 from rnn_jax.jacobian.groups import GROUP
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
 from rnn_jax.step import (
@@ -37,7 +37,7 @@ METHODS = ("auto", "sequential", "blocked")
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["lags", "frobenius_norm", "spectral_norm", "output_norm"],
-    meta_fields=["method"],
+    meta_fields=["method", "block_count"],
     drop_fields=["source"],
 )
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class JacobianChain:
         spectral_norm: at each lag, or None where it was not asked for.
         output_norm: Frobenius norm of dy_T/dh_{T-lag}, or None where no `output` was given.
         method: how the product was formed: "sequential", "blocked", or "sharded" over several devices.
+        block_count: into how many blocks time was cut, on each device; None where steps follow one another.
         source: the arguments the chain was computed from, for `product`; lost in `jit` and `vmap`.
     """
 
@@ -58,6 +59,7 @@ class JacobianChain:
     spectral_norm: ScaledNumber | None
     output_norm: ScaledNumber | None
     method: str
+    block_count: int | None = None
     source: tuple | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -116,6 +118,7 @@ def jacobian_chain(
     states: State | None = None,
     precision: str = "highest",
     devices: Devices | None = None,
+    block_count: int | None = None,
 ) -> JacobianChain:
     """Norms of the Jacobian of the last state with respect to earlier ones.
 
@@ -152,6 +155,9 @@ def jacobian_chain(
             `method` names. Each keeps the inputs and states of its own stretch and one n x n matrix
             for every device. A net of fewer steps than there are devices uses as many as it has
             steps. The result lies on the first.
+        block_count: into how many blocks method="blocked" cuts time (each device its own stretch);
+            if None, as many as `rnn_jax.tune_blocks` found best on this device, or about sqrt(2 T)
+            where it never ran.
 
     Returns:
         a `JacobianChain`; under `jax.vmap` its arrays get the batch axis. A product that is exactly
@@ -187,16 +193,19 @@ def jacobian_chain(
             "several devices keep every state, each those of its own stretch of time"
         )
     platform = jax.default_backend() if mesh is None else platform_of(mesh)
-    block_count = partial(_block_count, "sequential" if checkpoint else method, state, platform)
+    if block_count is not None and method != "blocked":
+        raise ValueError(f'block_count={block_count!r} needs method="blocked", got {method!r}')
+    blocks_of = partial(_block_count, "sequential" if checkpoint else method, block_count, state, platform)
     options: dict[str, Any] = {"spectral": "spectral" in norms, "precision": precision}
     callables, operands, plan = (step, bound_method_as_pytree(output)), (state, xs, states), None
     if mesh is not None and length:
-        plan = sharded.plan_of(mesh, length, block_count)
+        plan = sharded.plan_of(mesh, length, blocks_of)
+        block_count = plan.block_count
         module, method, options["plan"] = sharded, "sharded", plan
         callables, *operands = sharded.placed(plan, callables, state, xs, states)
-    elif (blocks := block_count(length)) is not None:
+    elif (block_count := blocks_of(length)) is not None:
         module, method = blocked, "blocked"
-        options |= {"length": length, "block_count": blocks}
+        options |= {"length": length, "block_count": block_count}
     else:
         module, method = sequential, "sequential"
         options |= {"length": length, "checkpoint": checkpoint}
@@ -226,6 +235,7 @@ def jacobian_chain(
         spectral_norm=spectral,
         output_norm=outputs,
         method=method,
+        block_count=block_count,
         source=(step, state, xs, length, states, precision),
     )
 
@@ -264,17 +274,36 @@ def jacobian_product(
     return call_compiled(sequential.one_lag, (step,), *operands, length=length, precision=precision)
 
 
-def _block_count(method: str, state: State, platform: str, length: int) -> int | None:
+def most_blocks(size: int, dtype: Any, length: int) -> int:
+    """As many as there are steps, but one product a block shall fit into 256 MiB.
+
+    The totals of blocks, the products at their ends, two turns of the loop and an assembled factor
+    each take as much again, and `vmap` takes all of it once an example.
+    """
+    return max(1, min(2**28 // (size**2 * jnp.dtype(dtype).itemsize), length))
+
+
+def _block_count(method: str, asked: int | None, state: State, platform: str, length: int) -> int | None:
     """Into how many blocks a method cuts T steps on a platform; None for one step after the other."""
-    if method == "auto":
-        # One product of a large net keeps an accelerator busy; on a CPU blocks are slow.
-        small = real_size(state) < 1024 and length >= 256
-        method = "blocked" if platform != "cpu" and small else "sequential"
     if method == "sequential":
         return None
-    # Near sqrt(2 T) there are fewest launches; but one product a block shall fit into 256 MiB.
-    size = real_size(state) ** 2 * real_dtype(state).itemsize
-    return max(1, min(math.isqrt(2 * length), 2**28 // size, length))
+    if asked is not None:
+        return int(concrete_integers("block_count", [asked], 1, max(1, length))[0])
+    size, dtype = real_size(state), real_dtype(state)
+    if method == "auto":
+        if platform == "cpu":
+            return None  # blocks are slow there
+        known = block_table.nearest(size, str(dtype), length)
+        if known is not None and known.sequential_s is not None:
+            faster = known.blocked_s < known.sequential_s
+        else:
+            faster = size < 1024 and length >= 256  # one product of a large net keeps a device busy
+        if not faster:
+            return None
+    known = block_table.nearest(size, str(dtype), length)
+    # With sqrt(2 T) there are fewest launches.
+    wanted = math.isqrt(2 * length) if known is None else known.block_count
+    return max(1, min(wanted, most_blocks(size, dtype, length)))
 
 
 def _as_compiled(function: Callable, callables: tuple, state: State) -> Callable:

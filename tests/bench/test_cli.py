@@ -13,7 +13,7 @@ from bench.schema import RESULT_FILES
 from bench.store import Store
 
 CELLS = {"elman_tanh", "lstm", "gru"}
-VERBS = ("list", "run", "tables", "compare", "machine")
+VERBS = ("list", "run", "tables", "compare", "machine", "tune")
 TINY = """
 description = "Every kind of case, as small as it can be."
 
