@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.jacobian.structure import ElementwiseCell
 from rnn_jax.step import State
+from rnn_jax.unrolling import heavy_unroll
 
 _KEPT = ("tanh", "logistic", "exp", "exp2", "log", "log1p", "expm1", "erf", "sqrt", "rsqrt", "sin", "cos")
 
@@ -95,7 +96,7 @@ def _run(cell: Any, state: State, inputs: Array, reads: bool) -> tuple[State, St
         state = _update(cell, _recurrent(cell, state), _drive(cell, x), state)
         return state, state if reads else None
 
-    return jax.lax.scan(advance, state, inputs)
+    return jax.lax.scan(advance, state, inputs, unroll=heavy_unroll())
 
 
 def _run_and_record(cell: Any, state: State, inputs: Array, reads: bool):
@@ -107,7 +108,7 @@ def _run_and_record(cell: Any, state: State, inputs: Array, reads: bool):
         record = _Record.of((pull, state), _drive_is_added(cell, recurrent, drive, state))
         return after, (after if reads else None, record)
 
-    last, (states, records) = jax.lax.scan(advance, state, inputs)
+    last, (states, records) = jax.lax.scan(advance, state, inputs, unroll=heavy_unroll())
     return (last, states), (cell, inputs, records)
 
 
@@ -129,7 +130,7 @@ def _run_backwards(reads: bool, residuals: Any, cotangents: Any):
     # Only parameters that `update` reads itself, such as a GRU's c_n, get anything in the loop.
     nothing = jax.tree.map(jnp.zeros_like, cell)
     (first, by_cell), (by_recurrent, by_drive) = jax.lax.scan(
-        retreat, (last, nothing), (states, records), reverse=True
+        retreat, (last, nothing), (states, records), reverse=True, unroll=heavy_unroll()
     )
     by_drive = by_recurrent if by_drive is None else by_drive
     _, before = records.tree()

@@ -14,6 +14,7 @@ from rnn_jax.jacobian.material import nan_or_zero
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays
 from rnn_jax.trajectory import run
+from rnn_jax.unrolling import heavy_unroll
 
 Loss = Callable[[State], Array]
 
@@ -102,7 +103,12 @@ def _loss_gradients(loss: Loss, step: Step, state: State, xs: Inputs, *, length:
 
         last = scaled.from_array(direct[-1][None])
         _, (earlier, inputs) = jax.lax.scan(
-            backward, last, (before, xs, direct[:-1], poison), length=length, reverse=True
+            backward,
+            last,
+            (before, xs, direct[:-1], poison),
+            length=length,
+            reverse=True,
+            unroll=heavy_unroll(),
         )
         rows = jax.tree.map(lambda leaf, end: jnp.concatenate([leaf[:, 0], end]), earlier, last)
         return LossGradients(loss=value, state=rows, input=jax.tree.map(lambda leaf: leaf[:, 0], inputs))
@@ -187,7 +193,9 @@ def _shares(step: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *, le
             _, pull = jax.vjp(lambda vector: next_state(vector, (past, x)), weights)
             return total + pull(cotangent)[0], None
 
-        total, _ = jax.lax.scan(accumulate, jnp.zeros_like(weights), (before, xs, rows), length=length)
+        total, _ = jax.lax.scan(
+            accumulate, jnp.zeros_like(weights), (before, xs, rows), length=length, unroll=heavy_unroll()
+        )
         total = total / jnp.max(jnp.abs(total))
 
         def contribution(_, at):
@@ -195,7 +203,7 @@ def _shares(step: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *, le
             _, change = jax.jvp(lambda vector: next_state(vector, (past, x)), (weights,), (total,))
             return None, cotangent @ change
 
-        _, parts = jax.lax.scan(contribution, None, (before, xs, rows), length=length)
+        _, parts = jax.lax.scan(contribution, None, (before, xs, rows), length=length, unroll=heavy_unroll())
         # Summed from the earliest step on, so that a tiny share is not the difference of two ones.
         from_start = jnp.concatenate([jnp.zeros(1, parts.dtype), jnp.cumsum(parts)])
         return (from_start / from_start[-1])[::-1]

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked
+from rnn_jax.unrolling import light_unroll
 
 
 def trajectory(step: Step, state: State, xs: Inputs, *, length: int | None = None) -> State:
@@ -34,5 +35,5 @@ def run(step: Step, state: State, xs: Inputs, *, length: int) -> State:
         return after, after
 
     with jax.default_matmul_precision("highest"):
-        _, later = jax.lax.scan(advance, state, xs, length=length)
+        _, later = jax.lax.scan(advance, state, xs, length=length, unroll=light_unroll())
     return jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), state, later)

@@ -23,6 +23,7 @@ from rnn_jax.jacobian.measure import Measure, Measured, start
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Inputs, State, Step
+from rnn_jax.unrolling import heavy_unroll
 
 
 def every_lag(
@@ -58,7 +59,7 @@ def every_lag_of(
         products, rows = jax.vmap(partial(_multiplied, step))(products, material)
         return products, jax.vmap(measure)(products, rows)
 
-    _, measured = jax.lax.scan(extend, starts, material, reverse=True)
+    _, measured = jax.lax.scan(extend, starts, material, reverse=True, unroll=heavy_unroll())
 
     def by_lag(zero: Array, in_blocks: Array) -> Array:
         """(steps, blocks) in the order of time as lags."""
@@ -109,7 +110,9 @@ def chosen_lags_of(
         return jax.tree.map(keep, further, products), None
 
     counted_from_end = jnp.arange(size - 1, -1, -1, dtype=jnp.int32)
-    products, _ = jax.lax.scan(extend, at_lags, (counted_from_end, material), reverse=True)
+    products, _ = jax.lax.scan(
+        extend, at_lags, (counted_from_end, material), reverse=True, unroll=heavy_unroll()
+    )
     return jax.vmap(measure)(products)
 
 
@@ -145,7 +148,7 @@ def block_totals(step: Step, one: ScaledMatrix, material: Any) -> ScaledMatrix:
     def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, None]:
         return jax.vmap(partial(_multiplied, step))(products, material)[0], None
 
-    return jax.lax.scan(extend, own, material, reverse=True)[0]
+    return jax.lax.scan(extend, own, material, reverse=True, unroll=heavy_unroll())[0]
 
 
 def combined(
@@ -156,7 +159,7 @@ def combined(
     def combine(later: ScaledMatrix, total: ScaledMatrix) -> tuple[ScaledMatrix, ScaledMatrix]:
         return measure.layout.product(later, total), later
 
-    return jax.lax.scan(combine, product, totals, reverse=True)
+    return jax.lax.scan(combine, product, totals, reverse=True, unroll=heavy_unroll())
 
 
 def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Any]:

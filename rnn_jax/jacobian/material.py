@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 from rnn_jax.coordinates import ravel_reals, real_dtype
 from rnn_jax.jacobian.structure import prepared
 from rnn_jax.step import Inputs, State, Step
+from rnn_jax.unrolling import light_unroll
 
 
 class Segment(NamedTuple):
@@ -34,7 +35,7 @@ def states_before(
     def advance(before: State, x: Any) -> tuple[State, State]:
         return step(before, x), before
 
-    last, before = jax.lax.scan(advance, state, xs, length=length)
+    last, before = jax.lax.scan(advance, state, xs, length=length, unroll=light_unroll())
     return before, last
 
 

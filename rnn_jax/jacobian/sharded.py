@@ -35,6 +35,7 @@ from rnn_jax.jacobian.measure import Measure, Measured, start
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.jacobian.walk import Walk
 from rnn_jax.step import Inputs, State, Step
+from rnn_jax.unrolling import light_unroll
 
 AXIS = "time"
 _SHARED, _EVERYWHERE = PartitionSpec(AXIS), PartitionSpec()
@@ -275,7 +276,7 @@ def _states(step: Step, state: State, xs: Inputs, plan: Plan) -> tuple[State, St
         arrived, own = carry
 
         def run() -> tuple[State, State]:
-            after, before = jax.lax.scan(advance, arrived, (xs, is_step))
+            after, before = jax.lax.scan(advance, arrived, (xs, is_step), unroll=light_unroll())
             return before, after
 
         own = jax.lax.cond(turn == own_turn, run, lambda: own)

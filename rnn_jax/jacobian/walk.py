@@ -10,6 +10,7 @@ from jaxtyping import Array
 from rnn_jax.jacobian.groups import GROUP
 from rnn_jax.jacobian.material import Segment, states_before
 from rnn_jax.step import Inputs, State, Step
+from rnn_jax.unrolling import light_unroll
 
 
 class Walk(NamedTuple):
@@ -45,7 +46,9 @@ def forward(
     later_xs = jax.tree.map(lambda leaf: leaf[early:].reshape(count, size, *leaf.shape[1:]), xs)
 
     def over_segment(at_start: State, xs: Inputs) -> tuple[State, State]:
-        at_end, _ = jax.lax.scan(lambda h, x: (step(h, x), None), at_start, xs, length=size)
+        at_end, _ = jax.lax.scan(
+            lambda h, x: (step(h, x), None), at_start, xs, length=size, unroll=light_unroll()
+        )
         return at_end, at_start
 
     last, starts = jax.lax.scan(over_segment, last, later_xs, length=count)

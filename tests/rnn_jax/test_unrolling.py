@@ -1,0 +1,68 @@
+"""On an accelerator several steps make one turn of a loop over time: the numbers are the same."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnn_jax as rj
+from rnn_jax import unrolling
+from rnn_jax.backpropagation import last_states
+
+T = 23  # no multiple of what is unrolled, so that the rest of a loop is there too
+
+
+@pytest.fixture
+def cell():
+    return rj.cells.create("gru", 2, 3, key=jax.random.key(0))
+
+
+@pytest.fixture
+def xs():
+    return jax.random.normal(jax.random.key(1), (T, 2))
+
+
+def both(monkeypatch, measure):
+    """What `measure` gives on a CPU, and with the loops of an accelerator; a function is traced anew."""
+    plain = measure()
+    monkeypatch.setattr(unrolling, "_of_backend", lambda on_accelerators: on_accelerators)
+    return plain, measure()
+
+
+def assert_equal_trees(plain, unrolled):
+    jax.tree.map(
+        lambda one, other: np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-13), plain, unrolled
+    )
+
+
+@pytest.mark.parametrize("method", ["sequential", "blocked"])
+def test_a_chain_and_its_trajectory(cell, xs, method, monkeypatch):
+    def measure():
+        step = lambda h, x: cell(h, x)  # noqa: E731
+        states = rj.trajectory(step, cell.initial_state(), xs)
+        chain = rj.jacobian_chain(step, cell.initial_state(), xs, method=method)
+        few = rj.jacobian_chain(step, cell.initial_state(), xs, [0, 1, T], method=method)
+        return states, chain.frobenius_norm.log(), few.frobenius_norm.log()
+
+    assert_equal_trees(*both(monkeypatch, measure))
+
+
+def test_gradients(cell, xs, monkeypatch):
+    def measure():
+        step = lambda h, x: cell(h, x)  # noqa: E731
+        made = rj.loss_gradients(lambda states: jnp.sum(states[-1] ** 2), step, cell.initial_state(), xs)
+        batch = jnp.broadcast_to(xs[:, None], (T, 4, 2))
+        states = jnp.broadcast_to(cell.initial_state(), (4, 3))
+        by_cell = jax.grad(lambda cell: jnp.sum(last_states(cell, states, batch, 2) ** 2))(cell)
+        return made.state.to_array(), made.input.to_array(), by_cell
+
+    assert_equal_trees(*both(monkeypatch, measure))
+
+
+def test_a_cpu_takes_one_step_a_turn():
+    assert jax.default_backend() != "cpu" or (unrolling.light_unroll(), unrolling.heavy_unroll()) == (1, 1)
+
+
+def test_an_accelerator_takes_several(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert unrolling.light_unroll() > unrolling.heavy_unroll() > 1
