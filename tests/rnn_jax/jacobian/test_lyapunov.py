@@ -328,3 +328,55 @@ def test_dimension_and_entropy_rate_are_known_where_the_first_exponents_decide_t
     )
     assert np.isnan(spectrum.exponents).any()
     assert (spectrum.kaplan_yorke_dimension, spectrum.entropy_rate) == (0, 0)
+
+
+# Factorizations
+
+
+@pytest.mark.parametrize("factorization", ["qr", "cholesky"])
+def test_another_factorization_gives_the_exponents_of_elimination(factorization):
+    cell = rj.cells.create("lstm", 2, 12, key=jax.random.key(1))
+    xs = jax.random.normal(jax.random.key(2), (300, 2))
+
+    def measure(factorization, dtype=jnp.float64, **options):
+        net, inputs = jax.tree.map(lambda leaf: leaf.astype(dtype), (cell, xs))
+        return rj.lyapunov_spectrum(net, net.initial_state(), inputs, factorization=factorization, **options)
+
+    expected, found = measure("elimination", qr_interval=2), measure(factorization, qr_interval=2)
+    assert (expected.factorization, found.factorization) == ("elimination", factorization)
+    np.testing.assert_allclose(found.exponents, expected.exponents, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.standard_errors, expected.standard_errors, rtol=0, atol=1e-10)
+    assert max(expected.logdet_residual, found.logdet_residual) < 1e-11
+    automatic = measure(factorization)
+    np.testing.assert_allclose(automatic.exponents, expected.exponents, atol=1e-5)
+    assert automatic.logdet_residual < 1e-8
+    single = measure(factorization, jnp.float32)
+    np.testing.assert_allclose(single.exponents, expected.exponents, atol=1e-3)
+    assert single.logdet_residual < 1e-5
+
+
+@pytest.mark.parametrize("factorization", ["qr", "cholesky"])
+def test_singular_steps_have_minus_infinity_by_every_factorization(factorization):
+    xs = jax.random.normal(jax.random.key(3), (400, 4, 4))
+    for singular in (xs.at[:, 1].set(0.0), xs.at[:, :, 2].set(0.0), xs.at[250, :, 2].set(0.0)):
+        found = of_products(singular, qr_interval=2, factorization=factorization)
+        expected = of_products(singular, qr_interval=2, factorization="elimination")
+        np.testing.assert_allclose(found.exponents, expected.exponents, atol=1e-10)
+        assert np.isneginf(found.exponents[-1])
+    broken = of_products(xs.at[300, 0, 0].set(jnp.nan), factorization=factorization)
+    assert np.isnan(broken.exponents).all()
+
+
+@pytest.mark.parametrize("factorization", ["qr", "cholesky"])
+def test_other_factorizations_give_nan_where_the_interval_is_too_long(factorization):
+    xs = graded_matrices()
+    truth = of_products(xs, qr_interval=1).exponents
+    found = of_products(xs, qr_interval=40, factorization=factorization).exponents
+    known = ~np.isnan(found)
+    assert known[0]
+    np.testing.assert_allclose(found[known], truth[known], atol=5e-3)
+
+
+def test_an_unknown_factorization_is_named():
+    with pytest.raises(ValueError, match="must be among auto, elimination, qr, cholesky, got 'svd'"):
+        of_products(jnp.ones((30, 2, 2)), factorization="svd")

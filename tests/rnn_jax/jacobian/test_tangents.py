@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax.jacobian import tangents
+from rnn_jax.jacobian import factorizations, tangents
 from rnn_jax.jacobian.structure import prepared
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (5, 2)])
 def test_elimination_keeps_the_span_of_every_first_columns(shape):
     columns = jax.random.normal(jax.random.key(1), shape)
-    made = tangents.eliminated(columns)
+    made = factorizations.eliminated(columns)
     upper = np.linalg.lstsq(made.basis, columns)[0]
     np.testing.assert_allclose(made.basis @ upper, columns, atol=1e-13)
     np.testing.assert_allclose(np.tril(upper, -1), 0, atol=1e-13)
@@ -22,7 +22,7 @@ def test_elimination_keeps_the_span_of_every_first_columns(shape):
 
 def test_a_pivot_that_is_nothing_but_rounding_says_so():
     factors = jax.random.normal(jax.random.key(2), (2, 6, 3))
-    made = tangents.eliminated(factors[0] @ factors[1].T)  # of rank 3
+    made = factorizations.eliminated(factors[0] @ factors[1].T)  # of rank 3
     assert made.is_rounding.tolist() == [False] * 3 + [True] * 3
 
 

@@ -1,0 +1,214 @@
+"""The sweep over time that gives Lyapunov exponents: columns pushed forward, factored again and again.
+
+A step costs the product of its Jacobian with the columns: 2 n x n x count for a dense step, no matrix
+of the Jacobian's own being formed where the step declares its structure. An interval costs one
+factorization more, and a batch one orthonormalization and the log-determinants of one interval.
+Memory holds the columns and what the steps of one batch need.
+
+These functions are traced: their arguments were checked, and they are compiled, by their callers.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from rnn_jax.coordinates import real_dtype, real_size
+from rnn_jax.jacobian import tangents
+from rnn_jax.jacobian.factorizations import Triangular, factored, orthonormal, tolerated_spread
+from rnn_jax.jacobian.material import is_finite, states_before
+from rnn_jax.jacobian.scaled import LN2, ScaledNumber
+from rnn_jax.jacobian.structure import prepared
+from rnn_jax.step import Inputs, State, Step
+
+LONGEST_INTERVAL = 32
+"""Beyond it a factorization costs a few percent of the products between two of them."""
+
+
+def measured(
+    step: Step,
+    state: State,
+    xs: Inputs,
+    asked_interval: Array,
+    *,
+    count: int,
+    transient: int,
+    batches: int,
+    batch_length: int,
+    factorization: str,
+) -> tuple[Array, Array, Array, Array]:
+    """The exponents, their standard errors, the log-determinants' residual and the interval."""
+    with jax.default_matmul_precision("highest"):
+        size, dtype = real_size(state), real_dtype(state)
+        # Any start will do that is in general position: the same for every dtype and every count.
+        start = jax.random.normal(jax.random.key(0), (size, size), jnp.float32).astype(dtype)
+        basis, _ = orthonormal(start[:, :count], factorization)
+        interval = jnp.maximum(asked_interval, 1)
+        all_finite = jnp.ones((), bool)
+        if transient:
+            early = jax.tree.map(lambda leaf: leaf[:transient], xs)
+            state, material, all_finite = _prepared(step, state, early, transient)
+            basis, interval = _settled(step, material, basis, asked_interval, transient, factorization)
+            basis, _ = orthonormal(basis, factorization)
+
+        def batch(carry, xs):
+            state, basis, was_finite = carry
+            state, material, all_finite = _prepared(step, state, xs, batch_length)
+            all_finite = all_finite & was_finite
+            basis, growth, lost, mismatch = _advanced(
+                step, material, basis, interval, batch_length, factorization
+            )
+            basis, diagonal = orthonormal(basis, factorization)
+            logs = jnp.where(all_finite, tangents.multiplied(growth, diagonal).log(), jnp.nan)
+            return (state, basis, all_finite), (logs, lost, mismatch)
+
+        later = jax.tree.map(
+            lambda leaf: leaf[transient:].reshape(batches, batch_length, *leaf.shape[1:]), xs
+        )
+        start = (state, basis, all_finite)
+        _, (logs, lost, mismatch) = jax.lax.scan(batch, start, later, length=batches)
+        exponents, errors = _exponents(logs / batch_length, lost, -(-batch_length // interval) * batches)
+        excess, steps = jax.tree.map(jnp.sum, mismatch)
+        residual = jnp.abs(excess) / (steps * size).astype(dtype)
+        residual = jnp.where(jnp.isfinite(residual), residual, jnp.nan)
+        return exponents, errors, residual, interval
+
+
+def _prepared(step: Step, state: State, xs: Inputs, length: int) -> tuple[State, Any, Array]:
+    """The state after these steps, what their Jacobians need, and whether every state was finite.
+
+    The derivative of a rectifier at NaN is 0, so a chain over states that are not finite would look
+    like one that vanished.
+    """
+    before, last = states_before(step, state, xs, length)
+    material = jax.vmap(partial(prepared, step))(before, xs)
+    return last, material, jnp.all(jax.vmap(is_finite)(before)) & is_finite(last)
+
+
+def _settled(
+    step: Step, material: Any, basis: Array, asked_interval: Array, length: int, factorization: str
+) -> tuple[Array, Array]:
+    """The basis after the transient, and the interval that the spread of the pivots allows.
+
+    The interval grows from 1, at most doubling at a time; what counts is the smallest of the
+    second half, when the state has settled.
+    """
+    tolerated = jnp.asarray(tolerated_spread(basis.dtype, factorization), basis.dtype)
+
+    def advance(carry):
+        time, interval, least, basis = carry
+        steps = jnp.minimum(interval, length - time)
+        made, _ = _between(step, material, basis, time, steps, factorization)
+        largest = jnp.max(made.pivots)
+        smallest = jnp.min(jnp.where(made.pivots > 0, made.pivots, largest))
+        spread = jnp.log(largest) - jnp.log(smallest)
+        allowed = steps.astype(spread.dtype) * tolerated / spread
+        # Not a number where the pivots are all zero or not finite, and no limit where all are equal.
+        allowed = jnp.where(jnp.isnan(allowed), 1, jnp.minimum(allowed, LONGEST_INTERVAL))
+        interval = jnp.clip(allowed.astype(jnp.int32), 1, 2 * interval)
+        interval = jnp.where(asked_interval > 0, asked_interval, interval)
+        least = jnp.where(2 * time >= length, jnp.minimum(least, interval), least)
+        return time + steps, interval, least, made.basis
+
+    first = jnp.maximum(asked_interval, 1)
+    start = (jnp.zeros((), jnp.int32), first, jnp.iinfo(jnp.int32).max * jnp.ones((), jnp.int32), basis)
+    _, last, least, basis = jax.lax.while_loop(lambda carry: carry[0] < length, advance, start)
+    return basis, jnp.minimum(least, last)
+
+
+def _advanced(
+    step: Step, material: Any, basis: Array, interval: Array, length: int, factorization: str
+) -> tuple[Array, ScaledNumber, Array, tuple[Array, Array]]:
+    """One batch: the last basis, the products of the pivots, how often each pivot was lost in
+    rounding, and the log-determinants' mismatch in its middle interval with that interval's steps."""
+    size, count = basis.shape
+    intervals = -(-length // interval)
+
+    def advance(index, carry):
+        basis, growth, lost, mismatch = carry
+        first = index * interval
+        steps = jnp.minimum(interval, length - first)
+        made, exponent = _between(step, material, basis, first, steps, factorization)
+        if count == size:
+
+            def compared():
+                ours = jnp.sum(jnp.log(made.pivots)) + (exponent * size).astype(basis.dtype) * LN2
+                if factorization == "cholesky":  # the only one whose bases have no determinant of 1
+                    ours = ours + jnp.linalg.slogdet(made.basis)[1] - jnp.linalg.slogdet(basis)[1]
+                return ours - _log_determinants(step, material, first, steps, size, basis.dtype), steps
+
+            mismatch = jax.lax.cond(index == intervals // 2, compared, lambda: mismatch)
+        growth = tangents.multiplied(growth, made.pivots, exponent)
+        return made.basis, growth, lost + made.is_rounding.astype(jnp.int32), mismatch
+
+    nothing = (jnp.full((), 0 if count == size else jnp.nan, basis.dtype), jnp.zeros((), jnp.int32))
+    start = (basis, tangents.ones(count, basis.dtype), jnp.zeros(count, jnp.int32), nothing)
+    return jax.lax.fori_loop(0, intervals, advance, start)
+
+
+def _between(
+    step: Step, material: Any, basis: Array, first: Array, steps: Array, factorization: str
+) -> tuple[Triangular, Array]:
+    """Pushes the basis through `steps` Jacobians and factors it; the pivots are to be multiplied by
+    2**exponent, the second result."""
+    size, count = basis.shape
+
+    def push(time, columns):
+        return tangents.pushed(step, _at(material, time), columns)
+
+    def extend(done, carry):
+        columns, exponent = carry
+        columns, shift = tangents.rescaled(columns)
+        return push(first + done, columns), exponent + shift
+
+    start = (push(first, basis), jnp.zeros((), jnp.int32))
+    columns, exponent = jax.lax.fori_loop(1, steps, extend, start)
+    made = factored(columns, steps, factorization)
+
+    def with_exact_zeros():
+        """A Jacobian with z zero rows or columns takes z dimensions; rounding may hide that."""
+
+        def zero_lines(done, most):
+            zero = tangents.dense_jacobian(step, _at(material, first + done), size, basis.dtype) == 0
+            rows, columns = (jnp.sum(jnp.all(zero, axis=axis)) for axis in (1, 0))
+            return jnp.maximum(most, jnp.maximum(rows, columns).astype(jnp.int32))
+
+        missing = jax.lax.fori_loop(0, steps, zero_lines, jnp.zeros((), jnp.int32))
+        is_zero = made.pivots == 0
+        zeros = jnp.sum(is_zero, dtype=jnp.int32)
+        # Those that rounding hides are the last of the others.
+        others_from_end = jnp.cumsum((~is_zero)[::-1], dtype=jnp.int32)[::-1]
+        hidden = jnp.maximum(missing - (size - count) - zeros, 0)
+        pivots = jnp.where(~is_zero & (others_from_end <= hidden), 0, made.pivots)
+        # Over several steps a pivot can cancel to zero by chance; in one it says that J is singular.
+        by_chance = is_zero & (zeros > missing) & (steps > 1)
+        return jnp.where(by_chance, jnp.nan, pivots), made.is_rounding & (pivots > 0)
+
+    pivots, lost = jax.lax.cond(
+        jnp.any(made.is_rounding), with_exact_zeros, lambda: (made.pivots, made.is_rounding)
+    )
+    return Triangular(made.basis, pivots, lost), exponent
+
+
+def _log_determinants(step: Step, material: Any, first: Array, steps: Array, size: int, dtype) -> Array:
+    def add(done, total):
+        jacobian = tangents.dense_jacobian(step, _at(material, first + done), size, dtype)
+        return total + jnp.linalg.slogdet(jacobian)[1]
+
+    return jax.lax.fori_loop(0, steps, add, jnp.zeros((), dtype))
+
+
+def _exponents(rates: Array, lost: Array, intervals: Array) -> tuple[Array, Array]:
+    """Means and standard errors over batches, shape (batches, count), in descending order."""
+    exponents = jnp.mean(rates, axis=0)
+    exponents = jnp.where(20 * jnp.sum(lost, axis=0, dtype=jnp.int32) >= intervals, jnp.nan, exponents)
+    errors = jnp.std(rates, axis=0, ddof=1) / rates.shape[0] ** 0.5
+    errors = jnp.where(jnp.isfinite(exponents), errors, jnp.nan)
+    order = jnp.argsort(-exponents)  # NaN comes last
+    return exponents[order], errors[order]
+
+
+def _at(tree: Any, index: Array) -> Any:
+    return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False), tree)
