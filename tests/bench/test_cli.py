@@ -152,6 +152,18 @@ def test_machine_prints_json_without_names_of_people_or_places(rnn_bench, tmp_pa
     assert str(tmp_path) not in done.stdout
 
 
+def test_tune_prints_what_it_found_and_keeps_it(rnn_bench, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = rnn_bench("tune", "--sizes", "3", "--lengths", "8", "--rounds", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    entries = json.loads((tmp_path / "rnn_jax" / "blocks.json").read_text(encoding="utf-8"))["entries"]
+    assert [(each["log2_size"], each["log2_length"]) for each in entries] == [(2, 3)]
+    for word in ("best blocks", "sequential s", "float32", f"kept in {tmp_path}"):
+        assert word in done.stdout
+    refused = rnn_bench("tune", "--sizes", "64,many", cwd=tmp_path)
+    assert "--sizes must be whole numbers" in complaint(refused)
+
+
 # --- what it refuses
 
 
