@@ -25,9 +25,7 @@ def real_dtype(tree: Any) -> Any:
     Raises:
         ValueError: the tree holds nothing that can be differentiated.
     """
-    dtypes = [
-        jnp.zeros((), leaf.dtype).real.dtype for leaf in jax.tree.leaves(tree) if _reals_per_entry(leaf)
-    ]
+    dtypes = [jnp.finfo(leaf.dtype).dtype for leaf in jax.tree.leaves(tree) if _reals_per_entry(leaf)]
     if not dtypes:
         raise ValueError(
             "the state holds no floating or complex numbers, so it has no Jacobian; "

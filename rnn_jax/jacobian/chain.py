@@ -1,6 +1,5 @@
 """The chain dh_T/dh_{T-k} = J_T J_{T-1} ... J_{T-k+1} and its norms at every lag k."""
 
-import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +12,10 @@ import numpy as np
 from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Float
 
-from rnn_jax.coordinates import real_dtype, real_size
+from rnn_jax.coordinates import real_size
 from rnn_jax.devices import Devices, mesh_of, platform_of
-from rnn_jax.jacobian import block_table, blocked, sequential, sharded
+from rnn_jax.jacobian import blocked, sequential, sharded
+from rnn_jax.jacobian.block_count import block_count_of
 from rnn_jax.jacobian.groups import GROUP
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
 from rnn_jax.step import (
@@ -195,7 +195,7 @@ def jacobian_chain(
     platform = jax.default_backend() if mesh is None else platform_of(mesh)
     if block_count is not None and method != "blocked":
         raise ValueError(f'block_count={block_count!r} needs method="blocked", got {method!r}')
-    blocks_of = partial(_block_count, "sequential" if checkpoint else method, block_count, state, platform)
+    blocks_of = partial(block_count_of, "sequential" if checkpoint else method, block_count, state, platform)
     options: dict[str, Any] = {"spectral": "spectral" in norms, "precision": precision}
     callables, operands, plan = (step, bound_method_as_pytree(output)), (state, xs, states), None
     if mesh is not None and length:
@@ -272,38 +272,6 @@ def jacobian_product(
     concrete_integers("lag", [lag], 0, length)
     operands = (state, xs, states, jnp.asarray(lag, jnp.int32))
     return call_compiled(sequential.one_lag, (step,), *operands, length=length, precision=precision)
-
-
-def most_blocks(size: int, dtype: Any, length: int) -> int:
-    """As many as there are steps, but one product a block shall fit into 256 MiB.
-
-    The totals of blocks, the products at their ends, two turns of the loop and an assembled factor
-    each take as much again, and `vmap` takes all of it once an example.
-    """
-    return max(1, min(2**28 // (size**2 * jnp.dtype(dtype).itemsize), length))
-
-
-def _block_count(method: str, asked: int | None, state: State, platform: str, length: int) -> int | None:
-    """Into how many blocks a method cuts T steps on a platform; None for one step after the other."""
-    if method == "sequential":
-        return None
-    if asked is not None:
-        return int(concrete_integers("block_count", [asked], 1, max(1, length))[0])
-    size, dtype = real_size(state), real_dtype(state)
-    if method == "auto":
-        if platform == "cpu":
-            return None  # blocks are slow there
-        known = block_table.nearest(size, str(dtype), length)
-        if known is not None and known.sequential_s is not None:
-            faster = known.blocked_s < known.sequential_s
-        else:
-            faster = size < 1024 and length >= 256  # one product of a large net keeps a device busy
-        if not faster:
-            return None
-    known = block_table.nearest(size, str(dtype), length)
-    # With sqrt(2 T) there are fewest launches.
-    wanted = math.isqrt(2 * length) if known is None else known.block_count
-    return max(1, min(wanted, most_blocks(size, dtype, length)))
 
 
 def _as_compiled(function: Callable, callables: tuple, state: State) -> Callable:

@@ -14,7 +14,8 @@ import numpy as np
 from rnn_jax.cells.elman import Elman
 from rnn_jax.dtypes import float_dtype
 from rnn_jax.jacobian import block_table
-from rnn_jax.jacobian.chain import jacobian_chain, most_blocks
+from rnn_jax.jacobian.block_count import most_blocks
+from rnn_jax.jacobian.chain import jacobian_chain
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,42 @@
+"""Into how many blocks the time of a chain is cut."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+
+from rnn_jax.coordinates import real_dtype, real_size
+from rnn_jax.jacobian import block_table
+from rnn_jax.step import State, concrete_integers
+
+
+def most_blocks(size: int, dtype: Any, length: int) -> int:
+    """As many as there are steps, but one product a block shall fit into 256 MiB.
+
+    The totals of blocks, the products at their ends, two turns of the loop and an assembled factor
+    each take as much again, and `vmap` takes all of it once an example.
+    """
+    return max(1, min(2**28 // (size**2 * jnp.dtype(dtype).itemsize), length))
+
+
+def block_count_of(method: str, asked: int | None, state: State, platform: str, length: int) -> int | None:
+    """Into how many blocks a method cuts T steps on a platform; None for one step after the other."""
+    if method == "sequential":
+        return None
+    if asked is not None:
+        return int(concrete_integers("block_count", [asked], 1, max(1, length))[0])
+    size, dtype = real_size(state), real_dtype(state)
+    if method == "auto":
+        if platform == "cpu":
+            return None  # blocks are slow there
+        known = block_table.nearest(size, str(dtype), length)
+        if known is not None and known.sequential_s is not None:
+            faster = known.blocked_s < known.sequential_s
+        else:
+            faster = size < 1024 and length >= 256  # one product of a large net keeps a device busy
+        if not faster:
+            return None
+    known = block_table.nearest(size, str(dtype), length)
+    # With sqrt(2 T) there are fewest launches.
+    wanted = math.isqrt(2 * length) if known is None else known.block_count
+    return max(1, min(wanted, most_blocks(size, dtype, length)))
