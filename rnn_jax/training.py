@@ -19,7 +19,7 @@ from rnn_jax.keys import checked_key
 from rnn_jax.model import BACKPROPAGATIONS, Model
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
-from rnn_jax.tasks.task import Batch, Task
+from rnn_jax.tasks.task import Batch, Task, evaluation_task
 
 EVALUATION_EXAMPLES = 2_000
 AT_BASELINE_FROM = 0.9
@@ -49,7 +49,7 @@ class TrainingResult:
         model: the trained `Model`, its arrays with a leading seed axis; for a diverged seed the last
             finite one.
         initial_model: what training began with.
-        baseline: the score of the best constant guess.
+        baseline: the loss of the best guess without memory on the held-out examples.
         task, batch_size: as given.
         data_keys: random keys of the training examples, shape (seeds,): see `training_batch`.
         compile_s, train_s: seconds spent compiling and running.
@@ -129,7 +129,8 @@ def train(
         optimizer: any optax optimiser; Adam at 2e-3 if None.
         remedy: from `rnn_jax.remedies`; none if None.
         step_budget: the most steps a seed is trained.
-        evaluate_every: after how many steps 2,000 held-out examples are scored.
+        evaluate_every: after how many steps 2,000 held-out examples are scored, those of the task's
+            `evaluation_task()` where it has one.
         backpropagation: how gradients are formed, "auto" or "autodiff": see `Model.outputs`. Both give
             the same to rounding; "auto" is faster for elementwise cells.
         devices: of this process, among which the seeds are shared out, such as `jax.devices()`; JAX's
@@ -217,7 +218,7 @@ def train(
         initial_model=initial_model,
         task=task,
         batch_size=batch_size,
-        baseline=float(task.baseline(jax.random.fold_in(key, 0))),
+        baseline=float(evaluation_task(task).baseline(jax.random.fold_in(key, 0))),
         curves=np.concatenate(curves, axis=1)[:, :step_budget],
         scores=np.stack(scores, axis=1),
         evaluation_steps=np.minimum(np.arange(1, len(scores) + 1) * evaluate_every, step_budget),
@@ -359,6 +360,7 @@ def _evaluated(task: Task, run: _Run) -> _Run:
     """Scores the held-out examples, which are the same at every evaluation of a seed."""
     # No training step has this number, so the held-out examples are never trained on.
     held_out_key = jax.random.fold_in(run.key, 2**31 - 1)
+    task = evaluation_task(task)
     batch = task.sample(held_out_key, EVALUATION_EXAMPLES, run.model.bias.dtype)
     outputs = run.model.outputs(batch.inputs, task.target_steps)
     loss, accuracy = task.loss(outputs, batch), task.accuracy(outputs, batch)

@@ -23,7 +23,7 @@ class Batch:
         targets: for the last `target_steps` steps: classes, shape (batch, target_steps), int32, or
             numbers, shape (batch, target_steps, output_size).
         mask: True where a target counts for the accuracy, shape (batch, target_steps). The loss
-            counts every target.
+            counts every target, but for tasks whose other steps ask nothing (`masked_loss`).
     """
 
     inputs: Array
@@ -32,7 +32,11 @@ class Batch:
 
 
 class Task(Protocol):
-    """What `train` asks of a task. Implementations are frozen dataclasses, so they can be static."""
+    """What `train` asks of a task. Implementations are frozen dataclasses, so they can be static.
+
+    A task that is scored on other examples than it is trained on (longer ones, or the test part of a
+    fixed set) also has `evaluation_task()`, which gives the task that makes those.
+    """
 
     @property
     def name(self) -> str: ...
@@ -58,15 +62,26 @@ class Task(Protocol):
     def baseline(self, key: Array) -> Array: ...
 
 
+def evaluation_task(task: Task) -> Task:
+    """The task that makes the held-out examples: the task itself, unless it names another."""
+    named = getattr(task, "evaluation_task", None)
+    return task if named is None else named()
+
+
 def mean_squared_error(outputs: Float[Array, "batch steps output"], batch: Batch) -> Float[Array, ""]:
     """Mean over examples, steps and outputs of the squared error."""
     return jnp.mean(jnp.square(outputs - batch.targets))
 
 
-def cross_entropy(outputs: Float[Array, "batch steps classes"], batch: Batch) -> Float[Array, ""]:
-    """Mean over examples and steps of -log p(target), in nats."""
-    logs = jax.nn.log_softmax(outputs)
-    return -jnp.mean(jnp.take_along_axis(logs, batch.targets[..., None], axis=-1))
+def cross_entropy(
+    outputs: Float[Array, "batch steps classes"], batch: Batch, masked: bool = False
+) -> Float[Array, ""]:
+    """Mean over examples and steps of -log p(target), in nats; over masked targets only if `masked`."""
+    logs = jnp.take_along_axis(jax.nn.log_softmax(outputs), batch.targets[..., None], axis=-1)
+    if not masked:
+        return -jnp.mean(logs)
+    counted = batch.mask.astype(outputs.dtype)
+    return -jnp.sum(logs[..., 0] * counted) / jnp.sum(counted)
 
 
 def masked_accuracy(correct: Array, batch: Batch) -> Float[Array, ""]:
@@ -87,52 +102,63 @@ def regression_baseline(task: Task, key: Array) -> Float[Array, ""]:
 
 
 def classification_baseline(task: Task, key: Array) -> Float[Array, ""]:
-    """Cross-entropy of the best guess that knows the position and nothing else.
+    """Cross-entropy of the best guess that knows the position, and whether an answer is asked for there.
 
-    At each target step that guess is the distribution of the classes there, counted over 131,072
-    examples.
+    It remembers nothing. At each target step, masked or not, that guess is the distribution of the
+    classes there, counted over 131,072 examples; a `masked_loss` counts the masked steps only.
     """
-    share = _mean_over_samples(task, _class_shares, key)
-    return jnp.mean(jnp.sum(jax.scipy.special.entr(share), axis=-1))
+    asked, silent = _mean_over_samples(task, _class_shares, key)
+    counted = (asked,) if getattr(task, "masked_loss", False) else (asked, silent)
+    entropies = jnp.stack([_class_entropy(share) for share in counted])
+    return jnp.sum(entropies) / jnp.sum(jnp.stack(counted))
 
 
-def _moments(task: Task, targets: Array) -> Array:
-    return jnp.stack([jnp.mean(targets), jnp.mean(jnp.square(targets))])
+def _class_entropy(share: Float[Array, "steps classes"]) -> Array:
+    """Sum over steps of how often the step counts times the entropy of its classes."""
+    entropy = jax.scipy.special.entr
+    return jnp.sum(jnp.sum(entropy(share), axis=1) - entropy(jnp.sum(share, axis=1)))
 
 
-def _class_shares(task: Task, targets: Array) -> Array:
-    return jnp.mean(jax.nn.one_hot(targets, task.output_size, dtype=jnp.float32), axis=0)
+def _moments(task: Task, batch: Batch) -> Array:
+    return jnp.stack([jnp.mean(batch.targets), jnp.mean(jnp.square(batch.targets))])
+
+
+def _class_shares(task: Task, batch: Batch) -> Array:
+    """How often each class stands at each target step, masked and not: (2, target_steps, classes)."""
+    classes = jax.nn.one_hot(batch.targets, task.output_size, dtype=jnp.float32)
+    mask = batch.mask[..., None]
+    return jnp.stack([jnp.mean(jnp.where(part, classes, 0), axis=0) for part in (mask, ~mask)])
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _mean_over_samples(task: Task, statistic: Callable[[Task, Array], Array], key: Array) -> Array:
+def _mean_over_samples(task: Task, statistic: Callable[[Task, Batch], Array], key: Array) -> Array:
     """The mean of a statistic of the targets; under jit the inputs, unused, are never made."""
     keys = jax.random.split(key, BASELINE_EXAMPLES // _BASELINE_CHUNK)
-    chunks = jax.lax.map(
-        lambda each: statistic(task, task.sample(each, _BASELINE_CHUNK, jnp.float32).targets), keys
-    )
+    chunks = jax.lax.map(lambda each: statistic(task, task.sample(each, _BASELINE_CHUNK, jnp.float32)), keys)
     return jnp.mean(chunks, axis=0)
 
 
 class Classification:
-    """What tasks have in common whose targets are classes: cross-entropy, and 0.99 of them right."""
+    """What tasks have in common whose targets are classes: cross-entropy, and a share of them right."""
 
     metric = "accuracy"
+    masked_loss = False
+    solved_from = 0.99
 
     def loss(self, outputs: Array, batch: Batch) -> Array:
-        """Mean cross-entropy over all target steps, in nats."""
-        return cross_entropy(outputs, batch)
+        """Mean cross-entropy over all target steps (the masked ones if `masked_loss`), in nats."""
+        return cross_entropy(outputs, batch, self.masked_loss)
 
     def accuracy(self, outputs: Array, batch: Batch) -> Array:
         """The fraction of the masked targets that are classified right."""
         return class_accuracy(outputs, batch)
 
     def is_solved(self, loss: Array, accuracy: Array) -> Array:
-        """At least 0.99 of the masked targets right."""
-        return accuracy >= 0.99
+        """At least `solved_from` of the masked targets right."""
+        return accuracy >= self.solved_from
 
     def baseline(self: Task, key: Array) -> Array:
-        """Cross-entropy of the best guess that knows the position and nothing else."""
+        """Cross-entropy of the best guess without memory: see `classification_baseline`."""
         return classification_baseline(self, key)
 
 
@@ -140,5 +166,7 @@ def checked_variant(task: Task, variants: tuple[str, ...], shortest: int) -> Non
     """Raises ValueError unless the task's variant and length are allowed."""
     if task.variant not in variants:
         raise ValueError(f"variant of {task.name} must be one of {', '.join(variants)}, got {task.variant!r}")
+    if isinstance(task.length, bool) or not isinstance(task.length, int):
+        raise ValueError(f"length of {task.name} must be a whole number, got {task.length!r}")
     if task.length < shortest:
         raise ValueError(f"length of {task.name} must be at least {shortest}, got {task.length}")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from rnn_jax.tasks import TASKS, TemporalOrder
+from rnn_jax.tasks import TemporalOrder
 
 EXAMPLES = 4_000
 KEY = jax.random.key(20)
@@ -109,8 +109,3 @@ def test_one_key_gives_one_batch_in_every_dtype(task):
 def test_a_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         TemporalOrder(*arguments)
-
-
-def test_the_tasks_are_found_by_the_names_that_files_use():
-    assert sorted(TASKS) == ["adding", "copy", "temporal_order"]
-    assert TASKS["temporal_order"](20) == TemporalOrder(20)

@@ -1,0 +1,103 @@
+"""What holds for every task and variant."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnn_jax as rj
+from rnn_jax import training
+from rnn_jax.tasks import TASKS
+
+KEY = jax.random.key(3)
+EXAMPLES = 24
+# The shortest sequences that show what a task is; 20 where nothing stands here.
+LENGTHS = {
+    "copy": 3,
+}
+NAMES = [
+    "adding",
+    "copy",
+    "temporal_order",
+]
+
+
+def tiny(name, variant):
+    return TASKS[name](LENGTHS.get(name, 20), variant)
+
+
+@pytest.fixture(params=[f"{name}/{variant}" for name, kind in TASKS.items() for variant in kind.VARIANTS])
+def task(request):
+    return tiny(*request.param.split("/"))
+
+
+def perfect_outputs(task, batch):
+    if batch.targets.ndim == 3:
+        return batch.targets
+    return 50.0 * jax.nn.one_hot(batch.targets, task.output_size, dtype=jnp.float64)
+
+
+def test_the_tasks_are_found_by_the_names_that_files_use():
+    assert sorted(TASKS) == NAMES
+    assert TASKS["temporal_order"](20) == rj.tasks.TemporalOrder(20)
+
+
+def test_batches_and_scores_are_what_training_asks_for(task):
+    @jax.jit
+    def scored(key):
+        single, double = task.sample(key, EXAMPLES, jnp.float32), task.sample(key, EXAMPLES)
+        outputs = perfect_outputs(task, double)
+        others = jnp.roll(outputs, 1, axis=0)
+        scores = [(task.loss(each, double), task.accuracy(each, double)) for each in (outputs, others)]
+        return single, double, scores, [task.is_solved(*score) for score in scores]
+
+    single, double, ((loss, accuracy), (_, wrong_accuracy)), solved = scored(KEY)
+    assert double.inputs.shape == (EXAMPLES, task.sequence_length, task.input_size)
+    assert double.mask.shape == double.targets.shape[:2] == (EXAMPLES, task.target_steps)
+    assert double.inputs.dtype == jnp.float64
+    assert double.mask.dtype == bool
+    assert np.asarray(double.mask).any(axis=1).all()
+    # One key gives one batch in every dtype, another key another.
+    np.testing.assert_array_equal(double.inputs, single.inputs.astype(jnp.float64))
+    np.testing.assert_array_equal(double.targets, single.targets.astype(double.targets.dtype))
+    assert not np.array_equal(scored(jax.random.key(4))[1].inputs, double.inputs)
+    # Perfect answers solve it; those to other examples do not.
+    assert accuracy == 1
+    assert loss < 1e-15
+    assert wrong_accuracy < 0.9
+    assert solved == [True, False]
+
+
+def test_a_loss_of_a_model_is_differentiable(task):
+    cell = rj.cells.create("elman_tanh", task.input_size, 3, key=KEY, dtype=jnp.float32)
+    model = rj.model.Model.create(cell, task.output_size, key=KEY)
+
+    def loss(model, key):
+        batch = task.sample(key, EXAMPLES, jnp.float32)
+        return task.loss(model.outputs(batch.inputs, task.target_steps), batch)
+
+    value, gradient = jax.eval_shape(jax.value_and_grad(loss), model, KEY)
+    assert value.shape == ()
+    assert value.dtype == jnp.float32
+    assert gradient.weight.shape == (task.output_size, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_four_steps_of_training_run(name, monkeypatch, jax_promotes):
+    monkeypatch.setattr(training, "EVALUATION_EXAMPLES", 10)
+    monkeypatch.setattr(rj.tasks.task, "BASELINE_EXAMPLES", 1 << 12)
+    task = tiny(name, TASKS[name].variant)
+    result = rj.train(
+        task,
+        lambda key: rj.cells.GRU.create(task.input_size, 3, key=key, dtype=jnp.float32),
+        key=jax.random.key(0),
+        seeds=1,
+        batch_size=4,
+        step_budget=4,
+    )
+    assert result.steps_run.tolist() == [4]
+    assert np.isfinite(result.loss).all()
+    assert np.isfinite(result.final_loss).all()
+    assert 0 < result.baseline < 5
+    assert result.verdict[0] in ("at_baseline", "better_than_baseline")

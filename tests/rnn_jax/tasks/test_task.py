@@ -1,0 +1,93 @@
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_jax.tasks.task import (
+    Batch,
+    Classification,
+    checked_variant,
+    class_accuracy,
+    classification_baseline,
+    cross_entropy,
+    evaluation_task,
+)
+
+
+@dataclass(frozen=True)
+class Toy(Classification):
+    """Two steps: at step 0 class 0 is asked for; at step 1, in half of the examples, one of 1 and 2."""
+
+    masked_loss: bool = False
+    length: int = 2
+    variant: str = "only"
+
+    name = "toy"
+    output_size = 3
+
+    def sample(self, key, batch_size, dtype=None):
+        asked = jnp.arange(batch_size) % 2 == 0
+        answer = 1 + (jnp.arange(batch_size) % 4 == 0).astype(jnp.int32)
+        return Batch(
+            inputs=jnp.zeros((batch_size, 2, 1), dtype),
+            targets=jnp.stack([jnp.zeros_like(answer), jnp.where(asked, answer, 0)], axis=1),
+            mask=jnp.stack([jnp.zeros_like(asked), asked], axis=1),
+        )
+
+
+def test_the_baseline_knows_when_an_answer_is_asked_for_and_guesses_it():
+    # Of two steps, half of the second ones cost ln 2.
+    assert classification_baseline(Toy(), jax.random.key(0)) == pytest.approx(np.log(2) / 4, rel=1e-5)
+
+
+def test_a_masked_loss_and_its_baseline_count_masked_steps_only():
+    assert classification_baseline(Toy(masked_loss=True), jax.random.key(0)) == pytest.approx(
+        np.log(2), rel=1e-5
+    )
+
+
+def test_cross_entropy_is_that_of_a_softmax_and_counts_masked_targets_if_told():
+    outputs = jax.random.normal(jax.random.key(1), (3, 2, 4))
+    mask = jnp.array([[True, False], [False, False], [True, True]])
+    batch = Batch(jnp.zeros((3, 2, 1)), jnp.array([[0, 3], [1, 2], [2, 2]], jnp.int32), mask)
+    logits = np.asarray(outputs)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    costs = np.array([[-np.log(probabilities[i, t, batch.targets[i, t]]) for t in (0, 1)] for i in (0, 1, 2)])
+    assert cross_entropy(outputs, batch) == pytest.approx(costs.mean(), rel=1e-12)
+    assert cross_entropy(outputs, batch, masked=True) == pytest.approx(
+        costs[np.asarray(mask)].mean(), rel=1e-12
+    )
+    right = (logits.argmax(axis=2) == np.asarray(batch.targets))[np.asarray(mask)]
+    assert class_accuracy(outputs, batch) == pytest.approx(right.mean())
+
+
+def test_a_gradient_of_the_masked_loss_is_zero_at_other_steps():
+    batch = Toy().sample(None, 4, jnp.float64)
+    gradient = jax.grad(lambda outputs: cross_entropy(outputs, batch, masked=True))(jnp.ones((4, 2, 3)))
+    np.testing.assert_array_equal(np.abs(gradient).sum(axis=2) > 0, batch.mask)
+
+
+def test_held_out_examples_are_the_tasks_own_unless_it_names_others():
+    @dataclass(frozen=True)
+    class Longer(Toy):
+        def evaluation_task(self):
+            return replace(self, length=9)
+
+    assert evaluation_task(Toy()) == Toy()
+    assert evaluation_task(Longer()) == Longer(length=9)
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (Toy(variant="all"), "variant of toy must be one of only, got 'all'"),
+        (Toy(length=1), "length of toy must be at least 2, got 1"),
+        (Toy(length=True), "length of toy must be a whole number, got True"),
+        (Toy(length=2.5), "length of toy must be a whole number, got 2.5"),  # pyright: ignore
+    ],
+)
+def test_a_wrong_argument_is_named(task, message):
+    with pytest.raises(ValueError, match=message):
+        checked_variant(task, ("only",), shortest=2)
