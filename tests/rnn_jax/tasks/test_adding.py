@@ -6,7 +6,7 @@ from scipy.stats import chisquare, kstest
 
 from rnn_jax.tasks import Adding
 
-VARIANTS = ["halves", "anywhere", "mean"]
+VARIANTS = ["halves", "anywhere", "mean", "martens"]
 EXAMPLES = 8_000
 # A fixed key: a correct sampler passes these tests always, a biased one fails them always.
 KEY = jax.random.key(20)
@@ -37,7 +37,8 @@ def assert_uniform(steps, low, high):
 
 
 def test_shapes_and_dtypes(task, batch):
-    assert batch.inputs.shape == (EXAMPLES, task.sequence_length, task.input_size) == (EXAMPLES, 30, 2)
+    steps = 33 if task.variant == "martens" else 30
+    assert batch.inputs.shape == (EXAMPLES, task.sequence_length, task.input_size) == (EXAMPLES, steps, 2)
     assert batch.targets.shape == (EXAMPLES, task.target_steps, task.output_size) == (EXAMPLES, 1, 1)
     assert batch.mask.shape == (EXAMPLES, 1)
     assert batch.mask.all()
@@ -57,11 +58,12 @@ def test_the_target_is_made_of_the_marked_numbers(task, batch):
     np.testing.assert_allclose(batch.targets[:, 0, 0], expected, rtol=1e-6)
 
 
-def test_the_numbers_are_uniform_on_0_to_1_marked_or_not(batch):
+def test_the_numbers_are_uniform_on_0_to_1_marked_or_not(task, batch):
     values, marks = np.asarray(batch.inputs[..., 0]), np.asarray(batch.inputs[..., 1])
     assert values.min() >= 0
     assert values.max() < 1
-    for part in (values[marks == 1], values[marks == 0][::10]):
+    shown = values > 0 if task.variant == "martens" else np.ones_like(values, bool)
+    for part in (values[marks == 1], values[(marks == 0) & shown][::10]):
         assert kstest(part, "uniform").pvalue > SMALLEST_P
 
 
@@ -117,7 +119,21 @@ def test_it_is_solved_below_a_mean_squared_error_of_one_thousandth_of_the_sum(ta
         assert task.is_solved(loss, jnp.array(0.0)) == solved
 
 
-@pytest.mark.parametrize(("variant", "expected"), [("halves", 1 / 6), ("anywhere", 1 / 6), ("mean", 1 / 24)])
+def test_martens_has_the_same_marks_in_sequences_whose_length_varies():
+    batch = Adding(100, "martens").sample(KEY, EXAMPLES)
+    values = np.asarray(batch.inputs[..., 0])
+    starts = np.argmax(values > 0, axis=1)
+    assert_uniform(starts, 0, 11)
+    first, second = marked_steps(batch).T
+    lengths = 110 - starts
+    assert (first - starts < lengths // 10).all()
+    assert (second - starts >= lengths // 10).all()
+    assert (second - starts < lengths // 2).all()
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"), [("halves", 1 / 6), ("anywhere", 1 / 6), ("mean", 1 / 24), ("martens", 1 / 6)]
+)
 def test_the_baseline_is_the_variance_of_the_target(variant, expected):
     # 131,072 examples: the standard error is 0.33%.
     assert Adding(20, variant).baseline(jax.random.key(1)) == pytest.approx(expected, rel=0.012)
@@ -145,8 +161,9 @@ def test_a_batch_can_be_drawn_under_jit(task):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((30, "sum"), "variant of adding must be one of halves, anywhere, mean, got 'sum'"),
+        ((30, "sum"), "variant of adding must be one of halves, anywhere, mean, martens, got 'sum'"),
         ((9,), "length of adding must be at least 10, got 9"),
+        ((10.0,), "length of adding must be a whole number, got 10.0"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments, message):

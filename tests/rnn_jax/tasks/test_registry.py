@@ -18,7 +18,9 @@ LENGTHS = {
 NAMES = [
     "adding",
     "copy",
+    "multiplication",
     "temporal_order",
+    "temporal_xor",
 ]
 
 
