@@ -2,9 +2,14 @@
 
 from rnn_jax.tasks.adding import Adding as Adding
 from rnn_jax.tasks.copy import Copy as Copy
+from rnn_jax.tasks.delayed_copy import DelayedCopy as DelayedCopy
+from rnn_jax.tasks.memorization import NoiselessMemorization as NoiselessMemorization
 from rnn_jax.tasks.multiplication import Multiplication as Multiplication
+from rnn_jax.tasks.random_permutation import RandomPermutation as RandomPermutation
 from rnn_jax.tasks.registry import TASKS as TASKS
+from rnn_jax.tasks.selective_copy import SelectiveCopy as SelectiveCopy
 from rnn_jax.tasks.task import Batch as Batch
 from rnn_jax.tasks.task import Task as Task
 from rnn_jax.tasks.temporal_order import TemporalOrder as TemporalOrder
 from rnn_jax.tasks.temporal_xor import TemporalXOR as TemporalXOR
+from rnn_jax.tasks.variable_copy import VariableCopy as VariableCopy

@@ -26,19 +26,22 @@ class Copy(Classification):
       (eight symbols, blank 8, delimiter 9); nine output classes.
     * "tcn": ten digits 1..8, length - 1 zeros, eleven nines; the digit itself is the one real
       input; ten output classes.
+    * "exprnn": ten symbols, length blanks, one delimiter, nine blanks; one-hot over ten classes (blank
+      0, symbols 1..8, delimiter 9); nine output classes. The delimiter comes with the first answer.
 
     Solved when at least 0.99 of the copied symbols are right. Accuracy counts only those; the
     baseline is that of blanks and then a uniform guess, 10 ln 8 / (length + 20).
 
     References:
         Hochreiter & Schmidhuber 1997. urnn: Arjovsky, Shah, Bengio 2016, arXiv 1511.06464, section
-        5.1. tcn: Bai, Kolter, Koltun 2018, arXiv 1803.01271, and the code they published.
+        5.1. tcn: Bai, Kolter, Koltun 2018, arXiv 1803.01271, and the code they published. exprnn:
+        Lezcano-Casado & Martinez-Rubio 2019, arXiv 1901.08428, and the code they published.
     """
 
     length: int
     variant: str = "urnn"
 
-    VARIANTS = ("urnn", "tcn")
+    VARIANTS = ("urnn", "tcn", "exprnn")
     name = "copy"
     metric = "recall_accuracy"
 
@@ -57,13 +60,13 @@ class Copy(Classification):
 
     @property
     def input_size(self) -> int:
-        """10 for "urnn", 1 for "tcn"."""
-        return 10 if self.variant == "urnn" else 1
+        """One real number for "tcn", else a one-hot of 10."""
+        return 1 if self.variant == "tcn" else 10
 
     @property
     def output_size(self) -> int:
-        """9 classes for "urnn", 10 for "tcn"."""
-        return 9 if self.variant == "urnn" else 10
+        """10 classes for "tcn", else 9."""
+        return 10 if self.variant == "tcn" else 9
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, length + 20)."""
@@ -73,13 +76,14 @@ class Copy(Classification):
         drawn = jax.random.randint(key, (batch_size, _COPIED), 0, _SYMBOLS, jnp.int32)
         symbols, blank = (drawn, _SYMBOLS) if self.variant == "urnn" else (drawn + 1, 0)
         rest = jnp.full((batch_size, steps - _COPIED), blank, jnp.int32)
-        delimiter = self.length - 1  # counted from the end of the ten symbols
-        if self.variant == "urnn":
-            codes = jnp.concatenate([symbols, rest.at[:, delimiter].set(9)], axis=1)
-            inputs = jax.nn.one_hot(codes, 10, dtype=dtype)
-        else:
+        # Counted from the end of the ten symbols.
+        delimiter = self.length if self.variant == "exprnn" else self.length - 1
+        if self.variant == "tcn":
             codes = jnp.concatenate([symbols, rest.at[:, delimiter:].set(9)], axis=1)
             inputs = codes[..., None].astype(dtype)
+        else:
+            codes = jnp.concatenate([symbols, rest.at[:, delimiter].set(9)], axis=1)
+            inputs = jax.nn.one_hot(codes, 10, dtype=dtype)
         recalled = jnp.arange(steps, dtype=jnp.int32) >= steps - _COPIED
         return Batch(
             inputs=inputs,

@@ -6,9 +6,14 @@ from typing import Any
 
 from rnn_jax.tasks.adding import Adding
 from rnn_jax.tasks.copy import Copy
+from rnn_jax.tasks.delayed_copy import DelayedCopy
+from rnn_jax.tasks.memorization import NoiselessMemorization
 from rnn_jax.tasks.multiplication import Multiplication
+from rnn_jax.tasks.random_permutation import RandomPermutation
+from rnn_jax.tasks.selective_copy import SelectiveCopy
 from rnn_jax.tasks.temporal_order import TemporalOrder
 from rnn_jax.tasks.temporal_xor import TemporalXOR
+from rnn_jax.tasks.variable_copy import VariableCopy
 
 TASKS: Mapping[str, Any] = MappingProxyType(
     {
@@ -18,7 +23,12 @@ TASKS: Mapping[str, Any] = MappingProxyType(
             Multiplication,
             TemporalOrder,
             TemporalXOR,
+            RandomPermutation,
+            NoiselessMemorization,
             Copy,
+            VariableCopy,
+            SelectiveCopy,
+            DelayedCopy,
         )
     }
 )

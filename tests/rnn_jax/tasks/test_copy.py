@@ -11,7 +11,7 @@ KEY = jax.random.key(20)
 LENGTH = 7
 
 
-@pytest.fixture(scope="module", params=["urnn", "tcn"])
+@pytest.fixture(scope="module", params=["urnn", "tcn", "exprnn"])
 def task(request):
     return Copy(LENGTH, request.param)
 
@@ -39,6 +39,8 @@ def test_every_symbol_of_the_layout_stands_in_its_place(task, batch):
         symbols = code[:10]
         if task.variant == "urnn":
             assert code[10:] == [8] * (LENGTH - 1) + [9] + [8] * 10
+        elif task.variant == "exprnn":
+            assert code[10:] == [0] * LENGTH + [9] + [0] * 9
         else:
             assert code[10:] == [0] * (LENGTH - 1) + [9] * 11
         assert target == [blank] * (LENGTH + 10) + symbols
@@ -93,7 +95,7 @@ def test_it_is_solved_from_an_accuracy_of_099(task):
 @pytest.mark.parametrize("length", [7, 60])
 def test_the_baseline_is_a_uniform_guess_over_the_last_ten_steps(length):
     expected = 10 * np.log(8) / (length + 20)
-    for variant in ("urnn", "tcn"):
+    for variant in ("urnn", "tcn", "exprnn"):
         assert Copy(length, variant).baseline(jax.random.key(1)) == pytest.approx(expected, rel=1e-3)
 
 
@@ -113,7 +115,7 @@ def test_the_shortest_copy_has_no_blank_between_symbols_and_delimiter():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((30, "ntm"), "variant of copy must be one of urnn, tcn, got 'ntm'"),
+        ((30, "ntm"), "variant of copy must be one of urnn, tcn, exprnn, got 'ntm'"),
         ((0,), "length of copy must be at least 1, got 0"),
     ],
 )

@@ -13,14 +13,22 @@ KEY = jax.random.key(3)
 EXAMPLES = 24
 # The shortest sequences that show what a task is; 20 where nothing stands here.
 LENGTHS = {
+    "delayed_copy": 4,
     "copy": 3,
+    "variable_copy": 3,
+    "noiseless_memorization": 3,
 }
 NAMES = [
     "adding",
     "copy",
+    "delayed_copy",
     "multiplication",
+    "noiseless_memorization",
+    "random_permutation",
+    "selective_copy",
     "temporal_order",
     "temporal_xor",
+    "variable_copy",
 ]
 
 
