@@ -4,7 +4,9 @@ from rnn_jax.tasks.adding import Adding as Adding
 from rnn_jax.tasks.copy import Copy as Copy
 from rnn_jax.tasks.delayed_copy import DelayedCopy as DelayedCopy
 from rnn_jax.tasks.memorization import NoiselessMemorization as NoiselessMemorization
+from rnn_jax.tasks.modular_arithmetic import ModularArithmetic as ModularArithmetic
 from rnn_jax.tasks.multiplication import Multiplication as Multiplication
+from rnn_jax.tasks.parity import Parity as Parity
 from rnn_jax.tasks.random_permutation import RandomPermutation as RandomPermutation
 from rnn_jax.tasks.registry import TASKS as TASKS
 from rnn_jax.tasks.selective_copy import SelectiveCopy as SelectiveCopy

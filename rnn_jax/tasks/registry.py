@@ -8,7 +8,9 @@ from rnn_jax.tasks.adding import Adding
 from rnn_jax.tasks.copy import Copy
 from rnn_jax.tasks.delayed_copy import DelayedCopy
 from rnn_jax.tasks.memorization import NoiselessMemorization
+from rnn_jax.tasks.modular_arithmetic import ModularArithmetic
 from rnn_jax.tasks.multiplication import Multiplication
+from rnn_jax.tasks.parity import Parity
 from rnn_jax.tasks.random_permutation import RandomPermutation
 from rnn_jax.tasks.selective_copy import SelectiveCopy
 from rnn_jax.tasks.temporal_order import TemporalOrder
@@ -29,6 +31,8 @@ TASKS: Mapping[str, Any] = MappingProxyType(
             VariableCopy,
             SelectiveCopy,
             DelayedCopy,
+            Parity,
+            ModularArithmetic,
         )
     }
 )

@@ -17,13 +17,17 @@ LENGTHS = {
     "copy": 3,
     "variable_copy": 3,
     "noiseless_memorization": 3,
+    "parity": 7,
+    "modular_arithmetic": 7,
 }
 NAMES = [
     "adding",
     "copy",
     "delayed_copy",
+    "modular_arithmetic",
     "multiplication",
     "noiseless_memorization",
+    "parity",
     "random_permutation",
     "selective_copy",
     "temporal_order",

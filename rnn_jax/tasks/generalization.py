@@ -1,0 +1,53 @@
+"""Tasks that are learnt on short sequences and tested on longer ones."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from rnn_jax.tasks.task import Classification, checked_variant
+
+TIMES_LONGER = 5
+
+
+@dataclass(frozen=True)
+class LengthGeneralization(Classification):
+    """A rule over as many steps as there are: trained on up to `length`, tested on five times as many.
+
+    Attributes:
+        length: steps of a sequence.
+        variant: "varied", where an example fills the last of these steps, their number uniform on
+            shortest..length, and the inputs before are 0; or "fixed", where it fills all.
+        shortest: the fewest steps of an example of variant "varied".
+    """
+
+    length: int
+    variant: str = "varied"
+    shortest: int = 1
+
+    VARIANTS = ("varied", "fixed")
+    name = ""
+    target_steps = 1
+
+    def __post_init__(self: Any) -> None:  # a Task once a rule makes its examples
+        checked_variant(self, self.VARIANTS, shortest=1)
+        if not 1 <= self.shortest <= self.length:
+            raise ValueError(f"shortest of {self.name} must be in 1..{self.length}, got {self.shortest!r}")
+
+    @property
+    def sequence_length(self) -> int:
+        """T."""
+        return self.length
+
+    def evaluation_task(self) -> "LengthGeneralization":
+        """The same task, longer than any example of this one: up to five times."""
+        # Two more, for a rule that takes odd lengths only makes an even one shorter by one.
+        shortest = self.length + 2 if self.variant == "varied" else self.shortest
+        return replace(self, length=TIMES_LONGER * self.length, shortest=shortest)
+
+    def lengths(self, key: Array, batch_size: int) -> Int[Array, "batch 1"]:
+        """How many steps each example fills."""
+        low = self.shortest if self.variant == "varied" else self.length
+        return jax.random.randint(key, (batch_size, 1), low, self.length + 1, jnp.int32)

@@ -1,0 +1,56 @@
+import jax
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from rnn_jax.tasks import Parity
+from rnn_jax.tasks.task import evaluation_task
+
+EXAMPLES = 8_000
+KEY = jax.random.key(20)
+
+
+def strings(task):
+    """Inputs, which steps have a bit, and targets."""
+    batch = task.sample(KEY, EXAMPLES)
+    inputs = np.asarray(batch.inputs)
+    assert inputs.shape == (EXAMPLES, task.length, 2)
+    assert set(np.unique(inputs)) == {0.0, 1.0}
+    return inputs, inputs.sum(axis=2), np.asarray(batch.targets)[:, 0]
+
+
+@pytest.mark.parametrize("variant", ["varied", "fixed"])
+def test_the_class_is_the_parity_of_the_ones(variant):
+    inputs, _, targets = strings(Parity(12, variant))
+    np.testing.assert_array_equal(targets, inputs[..., 1].sum(axis=1) % 2)
+    assert chisquare(np.bincount(targets, minlength=2)).pvalue > 1e-3
+
+
+def test_varied_strings_fill_the_end_and_have_every_length_equally_often():
+    _, there, targets = strings(Parity(12))
+    lengths = there.sum(axis=1).astype(int)
+    np.testing.assert_array_equal(there, np.arange(12) >= 12 - lengths[:, None])
+    assert chisquare(np.bincount(lengths - 1, minlength=12)).pvalue > 1e-3
+    assert abs(np.corrcoef(lengths, targets)[0, 1]) < 4 / np.sqrt(EXAMPLES)
+
+
+def test_fixed_strings_fill_all_steps_with_independent_bits():
+    inputs, there, _ = strings(Parity(8, "fixed"))
+    assert (there == 1).all()
+    strings_seen = inputs[..., 1].astype(int) @ 2 ** np.arange(8)
+    assert chisquare(np.bincount(strings_seen, minlength=256)).pvalue > 1e-3
+
+
+def test_it_is_tested_on_longer_strings():
+    longer = evaluation_task(Parity(12))
+    assert longer == Parity(60, "varied", shortest=14)
+    _, there, _ = strings(longer)
+    lengths = there.sum(axis=1).astype(int)
+    assert lengths.min() == 14
+    assert chisquare(np.bincount(lengths - 14, minlength=47)).pvalue > 1e-3
+    assert evaluation_task(Parity(12, "fixed")) == Parity(60, "fixed")
+
+
+def test_a_wrong_shortest_length_is_named():
+    with pytest.raises(ValueError, match=r"shortest of parity must be in 1\.\.12, got 13"):
+        Parity(12, shortest=13)
