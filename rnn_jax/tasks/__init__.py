@@ -1,10 +1,13 @@
 """Tasks that need long memory, made on the device from a key."""
 
 from rnn_jax.tasks.adding import Adding as Adding
+from rnn_jax.tasks.associative_recall import AssociativeRecall as AssociativeRecall
 from rnn_jax.tasks.copy import Copy as Copy
 from rnn_jax.tasks.delayed_copy import DelayedCopy as DelayedCopy
+from rnn_jax.tasks.induction_head import InductionHead as InductionHead
 from rnn_jax.tasks.memorization import NoiselessMemorization as NoiselessMemorization
 from rnn_jax.tasks.modular_arithmetic import ModularArithmetic as ModularArithmetic
+from rnn_jax.tasks.mqar import MQAR as MQAR
 from rnn_jax.tasks.multiplication import Multiplication as Multiplication
 from rnn_jax.tasks.parity import Parity as Parity
 from rnn_jax.tasks.random_permutation import RandomPermutation as RandomPermutation

@@ -5,10 +5,13 @@ from types import MappingProxyType
 from typing import Any
 
 from rnn_jax.tasks.adding import Adding
+from rnn_jax.tasks.associative_recall import AssociativeRecall
 from rnn_jax.tasks.copy import Copy
 from rnn_jax.tasks.delayed_copy import DelayedCopy
+from rnn_jax.tasks.induction_head import InductionHead
 from rnn_jax.tasks.memorization import NoiselessMemorization
 from rnn_jax.tasks.modular_arithmetic import ModularArithmetic
+from rnn_jax.tasks.mqar import MQAR
 from rnn_jax.tasks.multiplication import Multiplication
 from rnn_jax.tasks.parity import Parity
 from rnn_jax.tasks.random_permutation import RandomPermutation
@@ -33,6 +36,9 @@ TASKS: Mapping[str, Any] = MappingProxyType(
             DelayedCopy,
             Parity,
             ModularArithmetic,
+            AssociativeRecall,
+            MQAR,
+            InductionHead,
         )
     }
 )

@@ -13,6 +13,8 @@ KEY = jax.random.key(3)
 EXAMPLES = 24
 # The shortest sequences that show what a task is; 20 where nothing stands here.
 LENGTHS = {
+    "mqar": 33,
+    "associative_recall": 4,
     "delayed_copy": 4,
     "copy": 3,
     "variable_copy": 3,
@@ -22,9 +24,12 @@ LENGTHS = {
 }
 NAMES = [
     "adding",
+    "associative_recall",
     "copy",
     "delayed_copy",
+    "induction_head",
     "modular_arithmetic",
+    "mqar",
     "multiplication",
     "noiseless_memorization",
     "parity",
