@@ -221,7 +221,11 @@ TASK_ACCURACY = ResultFile(
         Column("optimizer", "text", "optax optimiser"),
         Column("learning_rate", "number", "its step size"),
         Column("batch_size", "integer", "examples a training step"),
-        Column("data_regime", "text", "fresh: new examples at every step"),
+        Column(
+            "data_regime",
+            "text",
+            "fresh: new examples at every step; fixed: drawn from a fixed set of examples, scored on others",
+        ),
         Column("step_budget", "integer", "training steps at most"),
         Column("steps_run", "integer", "training steps taken until solved, diverged or out of budget"),
         Column("evaluation_examples", "integer", "held-out examples"),

@@ -99,7 +99,7 @@ def run(
             "optimizer": case["optimizer"],
             "learning_rate": case["learning_rate"],
             "batch_size": case["batch_size"],
-            "data_regime": "fresh",
+            "data_regime": getattr(task, "data_regime", "fresh"),
             "step_budget": budget,
             "evaluation_examples": EVALUATION_EXAMPLES,
             "metric": task.metric,

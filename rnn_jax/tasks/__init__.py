@@ -13,6 +13,8 @@ from rnn_jax.tasks.parity import Parity as Parity
 from rnn_jax.tasks.random_permutation import RandomPermutation as RandomPermutation
 from rnn_jax.tasks.registry import TASKS as TASKS
 from rnn_jax.tasks.selective_copy import SelectiveCopy as SelectiveCopy
+from rnn_jax.tasks.sequential_images import SequentialDigits as SequentialDigits
+from rnn_jax.tasks.sequential_images import SequentialMNIST as SequentialMNIST
 from rnn_jax.tasks.task import Batch as Batch
 from rnn_jax.tasks.task import Task as Task
 from rnn_jax.tasks.temporal_order import TemporalOrder as TemporalOrder

