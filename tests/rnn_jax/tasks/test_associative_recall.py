@@ -1,7 +1,6 @@
 import jax
 import numpy as np
 import pytest
-from scipy.stats import chisquare
 
 from rnn_jax.tasks import AssociativeRecall
 
@@ -40,15 +39,15 @@ def test_the_answer_is_the_digit_after_the_letter_asked_for(task, batch, codes):
     np.testing.assert_array_equal(batch.targets[:, 0], answers)
 
 
-def test_letters_digits_and_the_question_are_uniform_and_independent(task, codes):
+def test_letters_digits_and_the_question_are_uniform_and_independent(task, codes, assert_uniform):
     letters, digits = codes[:, : 2 * task.pairs : 2], codes[:, 1 : 2 * task.pairs : 2] - 26
     for column in letters.T:
-        assert chisquare(np.bincount(column, minlength=26)).pvalue > 1e-4
+        assert_uniform(column, 26, 1e-4)
     for column in digits.T:
-        assert chisquare(np.bincount(column, minlength=10)).pvalue > 1e-4
-    assert chisquare(np.bincount(10 * digits[:, 0] + digits[:, 1], minlength=100)).pvalue > 1e-3
+        assert_uniform(column, 10, 1e-4)
+    assert_uniform(10 * digits[:, 0] + digits[:, 1], 100)
     asked = (letters == codes[:, -1:]).argmax(axis=1)
-    assert chisquare(np.bincount(asked, minlength=task.pairs)).pvalue > 1e-3
+    assert_uniform(asked, task.pairs)
     facts = np.stack([letters[:, 0], letters[:, 1], digits[:, 0], digits[:, 1], asked])
     correlations = np.corrcoef(facts) - np.eye(5)
     # Different letters are a little anticorrelated: -1 / 25.

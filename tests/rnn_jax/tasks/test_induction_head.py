@@ -1,6 +1,5 @@
 import jax
 import numpy as np
-from scipy.stats import chisquare
 
 from rnn_jax.tasks import InductionHead
 
@@ -8,7 +7,7 @@ EXAMPLES = 6_000
 KEY = jax.random.key(20)
 
 
-def test_the_answer_follows_the_special_symbol_which_stands_anywhere():
+def test_the_answer_follows_the_special_symbol_which_stands_anywhere(assert_uniform):
     batch = InductionHead(10).sample(KEY, EXAMPLES)
     inputs = np.asarray(batch.inputs)
     assert inputs.shape == (EXAMPLES, 10, 16)
@@ -17,11 +16,11 @@ def test_the_answer_follows_the_special_symbol_which_stands_anywhere():
     assert (codes[:, -1] == 15).all()
     np.testing.assert_array_equal((codes == 15).sum(axis=1), np.full(EXAMPLES, 2))
     place = (codes == 15).argmax(axis=1)
-    assert chisquare(np.bincount(place, minlength=8)).pvalue > 1e-3
+    assert_uniform(place, 8)
     after = codes[np.arange(EXAMPLES), place + 1]
     np.testing.assert_array_equal(batch.targets[:, 0], after)
-    assert chisquare(np.bincount(after, minlength=15)).pvalue > 1e-3
-    assert chisquare(np.bincount(codes[codes < 15], minlength=15)).pvalue > 1e-3
+    assert_uniform(after, 15)
+    assert_uniform(codes[codes < 15], 15)
     assert abs(np.corrcoef(place, after)[0, 1]) < 4 / np.sqrt(EXAMPLES)
     before = codes[:, 8] != 15
     assert abs(np.corrcoef(codes[before, 8], after[before])[0, 1]) < 1 / 8 + 4 / np.sqrt(EXAMPLES)

@@ -1,7 +1,7 @@
 import jax
 import numpy as np
 import pytest
-from scipy.stats import chisquare, kstest
+from scipy.stats import kstest
 
 from rnn_jax.tasks.marked_numbers import marked_pair
 
@@ -23,11 +23,11 @@ def test_the_marked_numbers_come_first_mark_first():
         np.testing.assert_array_equal(values[examples, steps].reshape(-1, 2), marked)
 
 
-def test_varied_lengths_are_uniform_and_nothing_stands_before_the_sequence():
+def test_varied_lengths_are_uniform_and_nothing_stands_before_the_sequence(assert_uniform):
     values, marks, _ = drawn()
     assert values.shape == (EXAMPLES, 44)
     starts = np.argmax(values > 0, axis=1)
-    assert chisquare(np.bincount(starts, minlength=5)).pvalue > 1e-3
+    assert_uniform(starts, 5)
     before = np.arange(44) < starts[:, None]
     assert not values[before].any()
     assert not marks[before].any()
@@ -46,8 +46,8 @@ def test_length_and_places_are_drawn_independently():
 
 
 @pytest.mark.parametrize("varied", [False, True])
-def test_bits_are_fair_and_independent_of_each_other(varied):
+def test_bits_are_fair_and_independent_of_each_other(varied, assert_uniform):
     values, _, marked = drawn(varied=varied, bits=True)
     assert set(np.unique(values)) == {0.0, 1.0}
-    assert chisquare(np.bincount((marked @ [2, 1]).astype(int), minlength=4)).pvalue > 1e-3
-    assert chisquare(np.bincount(values[:, 10:].astype(int).ravel(), minlength=2)).pvalue > 1e-3
+    assert_uniform((marked @ [2, 1]).astype(int), 4)
+    assert_uniform(values[:, 10:].astype(int).ravel(), 2)

@@ -1,7 +1,6 @@
 import jax
 import numpy as np
 import pytest
-from scipy.stats import chisquare
 
 from rnn_jax.tasks import NoiselessMemorization
 
@@ -11,7 +10,7 @@ LENGTH = 7
 
 
 @pytest.mark.parametrize(("variant", "count", "kinds"), [("5_bit", 5, 2), ("20_bit", 10, 5)])
-def test_the_layout_and_the_patterns(variant, count, kinds):
+def test_the_layout_and_the_patterns(variant, count, kinds, assert_uniform):
     batch = NoiselessMemorization(LENGTH, variant).sample(KEY, EXAMPLES)
     inputs = np.asarray(batch.inputs)
     steps = LENGTH + 2 * count
@@ -28,14 +27,13 @@ def test_the_layout_and_the_patterns(variant, count, kinds):
     np.testing.assert_array_equal(batch.targets[:, LENGTH + count :], pattern)
     np.testing.assert_array_equal(batch.mask, np.tile(np.arange(steps) >= LENGTH + count, (EXAMPLES, 1)))
     for column in pattern.T:
-        assert chisquare(np.bincount(column, minlength=kinds)).pvalue > 1e-4
-    neighbours = np.bincount(pattern[:, 0] * kinds + pattern[:, 1], minlength=kinds**2)
-    assert chisquare(neighbours).pvalue > 1e-3
+        assert_uniform(column, kinds, 1e-4)
+    assert_uniform(pattern[:, 0] * kinds + pattern[:, 1], kinds**2)
 
 
-def test_all_patterns_of_five_bits_are_equally_likely():
+def test_all_patterns_of_five_bits_are_equally_likely(assert_uniform):
     codes = np.asarray(NoiselessMemorization(1).sample(KEY, EXAMPLES).inputs).argmax(axis=2)[:, :5]
-    assert chisquare(np.bincount(codes @ 2 ** np.arange(5), minlength=32)).pvalue > 1e-3
+    assert_uniform(codes @ 2 ** np.arange(5), 32)
 
 
 def test_the_baseline_is_a_uniform_guess_of_the_pattern():

@@ -47,16 +47,16 @@ def test_varied_expressions_have_the_odd_length_that_a_uniform_one_gives():
     )
 
 
-def test_numbers_and_operators_are_uniform_and_independent():
+def test_numbers_and_operators_are_uniform_and_independent(assert_uniform):
     texts, _ = expressions(ModularArithmetic(5, "fixed"))
     assert {len(text) for text in texts} == {5}
     codes = np.array([[SIGNS.index(sign) for sign in text] for text in texts])
     numbers, operators = codes[:, ::2], codes[:, 1::2] - 5
     for column in numbers.T:
-        assert chisquare(np.bincount(column, minlength=5)).pvalue > 1e-3
-    assert chisquare(np.bincount(3 * operators[:, 0] + operators[:, 1], minlength=9)).pvalue > 1e-3
-    assert chisquare(np.bincount(3 * numbers[:, 1] + operators[:, 0], minlength=15)).pvalue > 1e-3
-    assert chisquare(np.bincount(5 * numbers[:, 0] + numbers[:, 1], minlength=25)).pvalue > 1e-3
+        assert_uniform(column, 5)
+    assert_uniform(3 * operators[:, 0] + operators[:, 1], 9)
+    assert_uniform(3 * numbers[:, 1] + operators[:, 0], 15)
+    assert_uniform(5 * numbers[:, 0] + numbers[:, 1], 25)
 
 
 @pytest.mark.parametrize("length", [8, 9])
@@ -64,8 +64,7 @@ def test_it_is_tested_on_longer_expressions_only(length):
     longer = evaluation_task(ModularArithmetic(length))
     assert longer.length == 5 * length
     lengths = {len(text) for text in expressions(longer)[0]}
-    assert min(lengths) == 9 if length == 8 else 11
-    assert max(lengths) == 39 if length == 8 else 45
+    assert (min(lengths), max(lengths)) == {8: (9, 39), 9: (11, 45)}[length]
 
 
 def test_products_make_0_the_most_frequent_class_and_the_baseline_knows():

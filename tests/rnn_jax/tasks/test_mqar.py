@@ -42,12 +42,12 @@ def test_every_key_comes_again_once_and_its_value_is_asked_for(batch, codes):
     assert not targets[~mask].any()
 
 
-def test_keys_and_values_are_different_uniform_and_independent(codes):
+def test_keys_and_values_are_different_uniform_and_independent(codes, assert_uniform):
     keys, values = codes[:, : 2 * PAIRS : 2] - 1, codes[:, 1 : 2 * PAIRS : 2] - 65
     for each in (keys, values):
         assert min(len(set(row)) for row in each.tolist()) == PAIRS
         for column in each.T:
-            assert chisquare(np.bincount(column, minlength=64)).pvalue > 1e-4
+            assert_uniform(column, 64, 1e-4)
     for a in range(PAIRS):
         for b in range(PAIRS):
             assert abs(np.corrcoef(keys[:, a], values[:, b])[0, 1]) < 4 / np.sqrt(EXAMPLES)
@@ -76,12 +76,12 @@ def test_places_are_drawn_one_after_another_by_a_power_law(batch, codes):
     assert chisquare(np.bincount(places[:, 1], minlength=size), EXAMPLES * second).pvalue > 1e-3
 
 
-def test_elsewhere_are_random_symbols_or_blanks(task, batch, codes):
+def test_elsewhere_are_random_symbols_or_blanks(task, batch, codes, assert_uniform):
     rest = codes[:, 2 * PAIRS :][~np.asarray(batch.mask)]
     if task.variant == "blank":
         assert not rest.any()
     else:
-        assert chisquare(np.bincount(rest, minlength=129)).pvalue > 1e-3
+        assert_uniform(rest, 129)
 
 
 def test_loss_and_accuracy_count_the_keys_that_come_again_and_nothing_else(task, batch):

@@ -1,7 +1,6 @@
 import jax
 import numpy as np
 import pytest
-from scipy.stats import chisquare
 
 from rnn_jax.tasks import Parity
 from rnn_jax.tasks.task import evaluation_task
@@ -20,34 +19,34 @@ def strings(task):
 
 
 @pytest.mark.parametrize("variant", ["varied", "fixed"])
-def test_the_class_is_the_parity_of_the_ones(variant):
+def test_the_class_is_the_parity_of_the_ones(variant, assert_uniform):
     inputs, _, targets = strings(Parity(12, variant))
     np.testing.assert_array_equal(targets, inputs[..., 1].sum(axis=1) % 2)
-    assert chisquare(np.bincount(targets, minlength=2)).pvalue > 1e-3
+    assert_uniform(targets, 2)
 
 
-def test_varied_strings_fill_the_end_and_have_every_length_equally_often():
+def test_varied_strings_fill_the_end_and_have_every_length_equally_often(assert_uniform):
     _, there, targets = strings(Parity(12))
     lengths = there.sum(axis=1).astype(int)
     np.testing.assert_array_equal(there, np.arange(12) >= 12 - lengths[:, None])
-    assert chisquare(np.bincount(lengths - 1, minlength=12)).pvalue > 1e-3
+    assert_uniform(lengths - 1, 12)
     assert abs(np.corrcoef(lengths, targets)[0, 1]) < 4 / np.sqrt(EXAMPLES)
 
 
-def test_fixed_strings_fill_all_steps_with_independent_bits():
+def test_fixed_strings_fill_all_steps_with_independent_bits(assert_uniform):
     inputs, there, _ = strings(Parity(8, "fixed"))
     assert (there == 1).all()
     strings_seen = inputs[..., 1].astype(int) @ 2 ** np.arange(8)
-    assert chisquare(np.bincount(strings_seen, minlength=256)).pvalue > 1e-3
+    assert_uniform(strings_seen, 256)
 
 
-def test_it_is_tested_on_longer_strings():
+def test_it_is_tested_on_longer_strings(assert_uniform):
     longer = evaluation_task(Parity(12))
     assert longer == Parity(60, "varied", shortest=14)
     _, there, _ = strings(longer)
     lengths = there.sum(axis=1).astype(int)
     assert lengths.min() == 14
-    assert chisquare(np.bincount(lengths - 14, minlength=47)).pvalue > 1e-3
+    assert_uniform(lengths - 14, 47)
     assert evaluation_task(Parity(12, "fixed")) == Parity(60, "fixed")
 
 

@@ -18,19 +18,15 @@ def bits_of(variant, length=20):
     return np.asarray(batch.inputs), np.asarray(batch.targets)
 
 
-def assert_fair(bits):
-    assert chisquare(np.bincount(np.asarray(bits, int).ravel(), minlength=2)).pvalue > 1e-3
-
-
-def test_marked_is_one_where_the_two_marked_bits_differ():
+def test_marked_is_one_where_the_two_marked_bits_differ(assert_uniform):
     inputs, targets = bits_of("marked")
     assert inputs.shape[1] == 22
     marked = inputs[..., 0][inputs[..., 1] == 1].reshape(EXAMPLES, 2)
     np.testing.assert_array_equal(targets[:, 0], marked.sum(axis=1) == 1)
-    assert_fair(targets)
+    assert_uniform(targets, 2)
     # Nobody can answer from one of the bits.
     for one in marked.T:
-        assert chisquare(np.bincount((2 * one + targets[:, 0]).astype(int), minlength=4)).pvalue > 1e-3
+        assert_uniform((2 * one + targets[:, 0]).astype(int), 4)
 
 
 def test_marked_has_its_marks_in_the_first_tenth_and_up_to_the_middle():
@@ -48,24 +44,23 @@ def test_marked_has_its_marks_in_the_first_tenth_and_up_to_the_middle():
         assert chisquare(counts[share > 0], EXAMPLES * share[share > 0]).pvalue > 1e-3
 
 
-def test_ends_is_one_where_the_first_bit_is_not_the_last():
+def test_ends_is_one_where_the_first_bit_is_not_the_last(assert_uniform):
     inputs, targets = bits_of("ends")
     assert inputs.shape == (EXAMPLES, 20, 1)
     bits = inputs[..., 0]
     changes = np.abs(np.diff(bits, axis=1)).sum(axis=1)
     np.testing.assert_array_equal(targets[:, 0], changes % 2)
-    assert_fair(bits)
-    assert_fair(targets)
+    assert_uniform(bits, 2)
+    assert_uniform(targets, 2)
 
 
-def test_delayed_is_one_where_a_bit_is_not_the_one_length_steps_before():
+def test_delayed_is_one_where_a_bit_is_not_the_one_length_steps_before(assert_uniform):
     inputs, targets = bits_of("delayed", 6)
     bits = inputs[..., 0].astype(int)
     assert bits.shape == (EXAMPLES, 12)
     for step in range(6, 12):
         np.testing.assert_array_equal(targets[:, step - 6], bits[:, step] ^ bits[:, step - 6])
-    patterns = np.bincount(targets @ 2 ** np.arange(6), minlength=64)
-    assert chisquare(patterns).pvalue > 1e-3
+    assert_uniform(targets @ 2 ** np.arange(6), 64)
 
 
 @pytest.mark.parametrize(("variant", "shortest"), [("marked", 10), ("ends", 2), ("delayed", 1)])
