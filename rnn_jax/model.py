@@ -1,5 +1,6 @@
 """A recurrent cell with a linear readout: what is trained."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,11 @@ class Model:
         return visible @ self.weight.T + self.bias[None]
 
     def outputs(
-        self, inputs: Float[Array, "batch time input"], target_steps: int, backpropagation: str = "auto"
+        self,
+        inputs: Float[Array, "batch time input"],
+        target_steps: int,
+        backpropagation: str = "auto",
+        adapt_step: Callable | None = None,
     ) -> Float[Array, "batch steps output"]:
         """y after each of the last `target_steps` steps of every sequence of a batch.
 
@@ -67,17 +72,41 @@ class Model:
             backpropagation: how gradients are formed. "autodiff" differentiates the loop over time
                 as it stands; "auto" forms an elementwise cell's weight gradients once after the
                 loop, and is "autodiff" for every other cell. `jax.jvp` needs "autodiff".
+            adapt_step: a remedy's, see `rnn_jax.remedies.Remedy`; the loop over time is then
+                differentiated as it stands.
 
         Raises:
             ValueError: `backpropagation` is neither.
         """
         if backpropagation not in BACKPROPAGATIONS:
             raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
-        if backpropagation == "autodiff" or structure_of(self.cell) != ELEMENTWISE:
+        if adapt_step is None and (backpropagation == "autodiff" or structure_of(self.cell) != ELEMENTWISE):
             return jax.vmap(lambda sequence: self(sequence, target_steps))(inputs)
         state = jax.tree.map(
             lambda leaf: jnp.broadcast_to(leaf, (inputs.shape[0], *leaf.shape)), self.cell.initial_state()
         )
-        states = last_states(self.cell, state, jnp.swapaxes(inputs, 0, 1), target_steps)
+        by_time = jnp.swapaxes(inputs, 0, 1)
+        if adapt_step is None:
+            states = last_states(self.cell, state, by_time, target_steps)
+        else:
+            states = self._last_states(state, by_time, target_steps, adapt_step)
         visible = jnp.swapaxes(jax.vmap(jax.vmap(self.cell.output))(states), 0, 1)
         return visible @ self.weight.T + self.bias[None, None]
+
+    def _last_states(self, state: State, inputs: Array, count: int, adapt_step: Callable) -> State:
+        """`last_states` through a step that a remedy has changed, by plain autodiff."""
+        step = adapt_step(lambda states, xs, steps_left: jax.vmap(self.cell)(states, xs))
+        steps_left = jnp.arange(inputs.shape[0] - 1, -1, -1, dtype=jnp.int32)
+        silent = inputs.shape[0] - count
+
+        def advance(state, at):
+            state = step(state, *at)
+            return state, None
+
+        def advance_and_read(state, at):
+            state = step(state, *at)
+            return state, state
+
+        state, _ = jax.lax.scan(advance, state, (inputs[:silent], steps_left[:silent]))
+        _, states = jax.lax.scan(advance_and_read, state, (inputs[silent:], steps_left[silent:]))
+        return states

@@ -1,6 +1,6 @@
 """The ensemble trainer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -24,6 +24,8 @@ from rnn_jax.tasks.task import Batch, Task, evaluation_task
 EVALUATION_EXAMPLES = 2_000
 AT_BASELINE_FROM = 0.9
 DIVERGED_FROM = 10.0
+# No training step has these numbers, so the held-out examples are never trained on.
+_HELD_OUT, _REMEDY = 2**31 - 1, 2**31 - 2
 _QUANTITIES = ("loss", "gradient", "update", "optimizer_state")
 
 
@@ -32,9 +34,10 @@ class TrainingResult:
     """What became of each seed. Arrays are NumPy and lead with the seed axis.
 
     Attributes:
-        loss: training loss at every step, shape (seeds, steps); NaN after a seed was solved or
-            diverged, whose weights are kept as they were.
-        gradient_norm: of the whole gradient before any clipping, likewise.
+        loss: training loss at every step, without a remedy's penalty, shape (seeds, steps); NaN after
+            a seed was solved or diverged, whose weights are kept as they were.
+        gradient_norm: of the whole gradient, a penalty's with it, before the optimiser clips it;
+            likewise.
         evaluation_steps: after how many steps the held-out examples were scored, shape (evaluations,).
         evaluation_loss, evaluation_accuracy: shape (seeds, evaluations).
         final_loss, final_accuracy: of each seed's last evaluation while it ran; NaN where it diverged
@@ -90,6 +93,8 @@ class _Run:
     nonfinite_step: Array
     nonfinite_quantity: Array
     score: Array
+    strength: Array | None
+    learning_rate: Array | None
 
     def is_active(self, step_budget: int) -> Array:
         return (self.solved_step < 0) & (self.nonfinite_step < 0) & (self.step < step_budget)
@@ -102,8 +107,10 @@ def train(
     key: Array,
     seeds: int = 8,
     batch_size: int = 50,
-    optimizer: optax.GradientTransformation | None = None,
-    remedy: Remedy | None = None,
+    optimizer: optax.GradientTransformation | Callable[[Array], optax.GradientTransformation] | None = None,
+    remedy: Remedy | Callable[[Array], Remedy] | None = None,
+    strengths: Sequence[float] | np.ndarray | Array | None = None,
+    learning_rates: Sequence[float] | np.ndarray | Array | None = None,
     step_budget: int = 4000,
     evaluate_every: int = 100,
     backpropagation: str = "auto",
@@ -126,8 +133,12 @@ def train(
         key: a random key; seed i uses `fold_in(key, i)`.
         seeds: how many.
         batch_size: examples a step.
-        optimizer: any optax optimiser; Adam at 2e-3 if None.
-        remedy: from `rnn_jax.remedies`; none if None.
+        optimizer: any optax optimiser; Adam at 2e-3 if None. With `learning_rates` a function that
+            makes it from a learning rate, such as `optax.sgd`; Adam if None.
+        remedy: from `rnn_jax.remedies`; none if None. With `strengths` a function that makes it from
+            its strength, such as `clip_by_norm`.
+        strengths: one a seed: an ensemble with as many strengths, compiled once.
+        learning_rates: one a seed, likewise.
         step_budget: the most steps a seed is trained.
         evaluate_every: after how many steps 2,000 held-out examples are scored, those of the task's
             `evaluation_task()` where it has one.
@@ -142,8 +153,9 @@ def train(
         a `TrainingResult`.
 
     Raises:
-        ValueError: a count is not positive, the cell's input size is not the task's, an argument is
-            of another kind, or `devices` is empty, mixed or names one twice.
+        ValueError: a count is not positive, the cell's input size is not the task's, the cell lacks
+            what the remedy needs, an argument is of another kind, `strengths` or `learning_rates` are
+            not one finite number a seed, or `devices` is empty, mixed or names one twice.
     """
     if isinstance(task, type):
         raise ValueError(f"task must be a task such as {task.__name__}(100), got the class itself")
@@ -163,25 +175,41 @@ def train(
     }.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be a positive whole number, got {value!r}")
-    if remedy is not None and not isinstance(remedy, Remedy):
+    if strengths is None and remedy is not None and not isinstance(remedy, Remedy):
         raise ValueError(
             f"remedy must be made by rnn_jax.remedies, such as clip_by_norm(1.0), got {remedy!r}"
         )
-    if optimizer is not None and not hasattr(optimizer, "update"):
+    if strengths is not None and (isinstance(remedy, Remedy) or not callable(remedy)):
+        raise ValueError(
+            "remedy must be a function that makes one from its strength, such as clip_by_norm, where "
+            f"strengths are given, got {remedy!r}"
+        )
+    if learning_rates is None and optimizer is not None and not hasattr(optimizer, "update"):
         raise ValueError(f"optimizer must be an optax optimiser such as optax.adam(2e-3), got {optimizer!r}")
+    if learning_rates is not None and (hasattr(optimizer, "update") or not callable(optimizer or optax.adam)):
+        raise ValueError(
+            "optimizer must be a function that makes one from its learning rate, such as optax.adam, where "
+            f"learning_rates are given, got {optimizer!r}"
+        )
     if backpropagation not in BACKPROPAGATIONS:
         raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
     mesh = None if devices is None else mesh_of(devices, "seeds")
     evaluate_every = min(evaluate_every, step_budget)
-    remedy = none() if remedy is None else remedy
-    optimizer = remedy.adapt_optimizer(optax.adam(2e-3) if optimizer is None else optimizer)
+    recipe = _Recipe(
+        none() if remedy is None else remedy,
+        optimizer or (optax.adam(2e-3) if learning_rates is None else optax.adam),
+    )
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(seeds, dtype=jnp.uint32))
-    _require_fitting_cell(task, create, key)
-    runs = jax.jit(jax.vmap(partial(_start, task, create, optimizer)))(keys)
+    dtype = _required_dtype(task, create, key)
+    own = [
+        None if values is None else jnp.asarray(_one_a_seed(name, values, seeds), dtype)
+        for name, values in (("strengths", strengths), ("learning_rates", learning_rates))
+    ]
+    runs = jax.jit(jax.vmap(partial(_start, task, create, recipe)))(keys, *own)
     initial_model = runs.model
 
     def block(run: _Run) -> tuple[_Run, Array]:
-        advance = partial(_training_step, task, optimizer, batch_size, step_budget, backpropagation)
+        advance = partial(_training_step, task, recipe, batch_size, step_budget, backpropagation)
         run, curves = jax.lax.scan(advance, run, length=evaluate_every)
         return _evaluated(task, run), curves
 
@@ -278,7 +306,29 @@ def _verdict(solved_step: int, final_loss: float, baseline: float) -> str:
     return "at_baseline" if final_loss >= AT_BASELINE_FROM * baseline else "better_than_baseline"
 
 
-def _require_fitting_cell(task: Task, create: Callable, key: Array) -> None:
+@dataclass(frozen=True)
+class _Recipe:
+    """How seeds are trained; functions where each seed has a strength or a learning rate of its own."""
+
+    remedy: Any
+    optimizer: Any
+
+    def of(self, strength: Array | None, learning_rate: Array | None) -> tuple[Remedy, Any]:
+        """One seed's remedy, and its optimiser with what the remedy adds."""
+        remedy = self.remedy if strength is None else self.remedy(strength)
+        optimizer = self.optimizer if learning_rate is None else self.optimizer(learning_rate)
+        return remedy, remedy.adapt_optimizer(optimizer)
+
+
+def _one_a_seed(name: str, values: Any, seeds: int) -> np.ndarray:
+    array = np.asarray(values, np.float64)
+    if array.shape != (seeds,) or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be one finite number for each of the {seeds} seeds, got {values!r}")
+    return array
+
+
+def _required_dtype(task: Task, create: Callable, key: Array) -> Any:
+    """The dtype of the cell's state; raises ValueError where the cell does not take the task's inputs."""
     cell = jax.eval_shape(create, key)
     x = jax.ShapeDtypeStruct((task.input_size,), jax.tree.leaves(cell.initial_state())[0].dtype)
     try:
@@ -288,11 +338,23 @@ def _require_fitting_cell(task: Task, create: Callable, key: Array) -> None:
             f"create must make a cell with input_size {task.input_size} for {task.name}: "
             f"{str(error).splitlines()[0]}"
         ) from error
+    return x.dtype
 
 
-def _start(task: Task, create: Callable, optimizer: optax.GradientTransformation, key: Array) -> _Run:
+def _start(
+    task: Task,
+    create: Callable,
+    recipe: _Recipe,
+    key: Array,
+    strength: Array | None,
+    learning_rate: Array | None,
+) -> _Run:
+    remedy, optimizer = recipe.of(strength, learning_rate)
     cell_key, readout_key, data_key = jax.random.split(key, 3)
-    model: Any = Model.create(create(cell_key), task.output_size, key=readout_key)
+    cell = create(cell_key)
+    if remedy.adapt_cell is not None:
+        cell = remedy.adapt_cell(cell, jax.random.fold_in(cell_key, _REMEDY))
+    model: Any = Model.create(cell, task.output_size, key=readout_key)
     never = jnp.full((), -1, jnp.int32)
     return _Run(
         model=model,
@@ -303,6 +365,8 @@ def _start(task: Task, create: Callable, optimizer: optax.GradientTransformation
         nonfinite_step=never,
         nonfinite_quantity=never,
         score=jnp.full((2,), jnp.nan, jnp.float32),
+        strength=strength,
+        learning_rate=learning_rate,
     )
 
 
@@ -317,22 +381,28 @@ def _shared_out(runs: _Run, mesh: Mesh, step_budget: int) -> _Run:
 
 def _training_step(
     task: Task,
-    optimizer: optax.GradientTransformation,
+    recipe: _Recipe,
     batch_size: int,
     step_budget: int,
     backpropagation: str,
     run: _Run,
     _: None,
 ):
+    remedy, optimizer = recipe.of(run.strength, run.learning_rate)
     batch = training_batch(task, run.key, run.step, batch_size, run.model.bias.dtype)
 
-    def loss_of(model: Model) -> Array:
-        return task.loss(model.outputs(batch.inputs, task.target_steps, backpropagation), batch)
+    def loss_of(model: Model) -> tuple[Array, Array]:
+        outputs = model.outputs(batch.inputs, task.target_steps, backpropagation, remedy.adapt_step)
+        loss = task.loss(outputs, batch)
+        if remedy.penalty is None:
+            return loss, loss
+        key = jax.random.fold_in(jax.random.fold_in(run.key, _REMEDY), run.step)
+        return loss + remedy.penalty(task, model, batch, key), loss
 
-    loss, gradient = jax.value_and_grad(loss_of)(run.model)
+    (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(run.model)
     updates, optimizer_state = optimizer.update(gradient, run.optimizer_state, run.model)
     model = optax.apply_updates(run.model, updates)
-    bad = ~jnp.stack([_all_finite(each) for each in (loss, gradient, updates, optimizer_state)])
+    bad = ~jnp.stack([_all_finite(each) for each in (total, gradient, updates, optimizer_state)])
     broken = jnp.any(bad)
     active = run.is_active(step_budget)
     advances = active & ~broken
@@ -358,8 +428,7 @@ def _training_step(
 
 def _evaluated(task: Task, run: _Run) -> _Run:
     """Scores the held-out examples, which are the same at every evaluation of a seed."""
-    # No training step has this number, so the held-out examples are never trained on.
-    held_out_key = jax.random.fold_in(run.key, 2**31 - 1)
+    held_out_key = jax.random.fold_in(run.key, _HELD_OUT)
     task = evaluation_task(task)
     batch = task.sample(held_out_key, EVALUATION_EXAMPLES, run.model.bias.dtype)
     outputs = run.model.outputs(batch.inputs, task.target_steps)

@@ -9,3 +9,7 @@ from rnn_jax.cells.lstm import LSTMState as LSTMState
 from rnn_jax.cells.registry import CELLS as CELLS
 from rnn_jax.cells.registry import CellFamily as CellFamily
 from rnn_jax.cells.registry import create as create
+from rnn_jax.cells.wrappers import LayerNorm as LayerNorm
+from rnn_jax.cells.wrappers import Leaky as Leaky
+from rnn_jax.cells.wrappers import Skip as Skip
+from rnn_jax.cells.wrappers import SkipState as SkipState

@@ -38,6 +38,8 @@ class GRU:
     bias_candidate: Array
     reset: str = field(metadata={"static": True})
 
+    forget_gate = 1  # the row of z in the bias; the input gate is 1 - z
+
     @property
     def structure(self) -> str:
         """ "elementwise" where the reset gate acts after the product, else "dense"."""

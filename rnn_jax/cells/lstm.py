@@ -40,6 +40,7 @@ class LSTM:
     bias: Array
 
     structure = "elementwise"
+    input_gate, forget_gate = 0, 1  # rows of the bias
 
     @classmethod
     def create(

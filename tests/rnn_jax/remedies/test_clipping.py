@@ -4,15 +4,15 @@ import numpy as np
 import optax
 import pytest
 
-from rnn_jax.remedies import REMEDIES, clip_by_norm, clip_by_value, global_norm, none
+from rnn_jax.remedies import adaptive_clipping, clip_by_norm, clip_by_value, global_norm
 
 # Plain gradient steps of size 1: what comes out is minus the gradient that the optimiser saw.
 SEEN = optax.sgd(1.0)
 
 
-def gradient_seen(remedy, gradient):
+def gradient_seen(remedy, gradient, weights=None):
     optimizer = remedy.adapt_optimizer(SEEN)
-    updates, _ = optimizer.update(gradient, optimizer.init(gradient))
+    updates, _ = optimizer.update(gradient, optimizer.init(gradient), weights)
     return jax.tree.map(lambda leaf: -leaf, updates)
 
 
@@ -85,12 +85,50 @@ def test_a_threshold_that_is_not_positive_is_refused(make, threshold):
         make(threshold)
 
 
-def test_no_remedy_leaves_the_optimizer_alone():
-    assert none().adapt_optimizer(SEEN) is SEEN
+def weights_and_gradient(dtype=jnp.float64):
+    keys = jax.random.split(jax.random.key(3), 4)
+    weights = {
+        "matrix": jax.random.normal(keys[0], (5, 3), dtype).at[0].set(0.0),
+        "bias": jax.random.normal(keys[1], (4,), dtype),
+    }
+    # Rows from far under to far over the ratio.
+    sizes = jnp.array([1e-2, 1e-9, 1e-3, 1e-1, 10.0], dtype)[:, None]
+    gradient = {
+        "matrix": sizes * jax.random.normal(keys[2], (5, 3), dtype),
+        "bias": jax.random.normal(keys[3], (4,), dtype),
+    }
+    return weights, gradient
 
 
-def test_remedies_carry_the_names_and_strengths_that_files_use():
-    assert sorted(REMEDIES) == ["clip_by_norm", "clip_by_value", "none"]
-    assert (clip_by_norm(0.5).name, clip_by_norm(0.5).strength) == ("clip_by_norm", 0.5)
-    assert (clip_by_value(0.5).name, clip_by_value(0.5).strength) == ("clip_by_value", 0.5)
-    assert (none().name, none().strength) == ("none", None)
+def transposed(tree):
+    return jax.tree.map(lambda leaf: leaf.T, tree)
+
+
+def test_adaptive_clipping_equals_optax_on_transposed_matrices(jax_promotes):
+    weights, gradient = weights_and_gradient()
+    theirs, _ = optax.adaptive_grad_clip(0.02).update(
+        transposed(gradient), optax.EmptyState(), transposed(weights)
+    )
+    ours = gradient_seen(adaptive_clipping(0.02), gradient, weights)
+    jax.tree.map(
+        lambda left, right: np.testing.assert_allclose(left, right, rtol=1e-12), ours, transposed(theirs)
+    )
+    assert np.array_equal(ours["matrix"][1], gradient["matrix"][1])  # one row is left alone
+
+
+def test_adaptive_clipping_is_not_blind_to_a_gradient_whose_square_overflows(jax_promotes):
+    weights, gradient = weights_and_gradient(jnp.float32)
+    gradient["matrix"] = gradient["matrix"].at[4].set(jnp.array([3e25, 0.0, 4e25], jnp.float32))
+    clipped = gradient_seen(adaptive_clipping(0.5), gradient, weights)
+    size = np.linalg.norm(weights["matrix"][4])
+    np.testing.assert_allclose(clipped["matrix"][4], 0.5 * size * np.array([0.6, 0, 0.8]), rtol=1e-6)
+
+
+def test_adaptive_clipping_takes_matrices_without_columns(jax_promotes):
+    empty = {"weight_xh": jnp.zeros((4, 0))}
+    assert gradient_seen(adaptive_clipping(), empty, empty)["weight_xh"].shape == (4, 0)
+
+
+def test_a_ratio_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="ratio must be positive, got 0"):
+        adaptive_clipping(0)

@@ -1,0 +1,212 @@
+"""Cells made from another cell: leaky, with skip connections over time, with layer normalization."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rnn_jax.jacobian.structure import DENSE, ELEMENTWISE, structure_of
+from rnn_jax.step import State
+
+_LEAST_VARIANCE = 1e-5
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Leaky:
+    """s_t = (1 - leak) s_{t-1} + leak * cell(s_{t-1}, x_t), for the whole state s of the cell.
+
+    Its step Jacobian is (1 - leak) I + leak J. What is computed elementwise over units stays so.
+
+    Attributes:
+        cell: any cell.
+        leak: in (0, 1]; 1 is the cell itself.
+
+    References:
+        Jaeger, Lukosevicius, Popovici, Siewert 2007, Optimization and applications of echo state
+        networks with leaky-integrator neurons, equation 3.
+    """
+
+    cell: Any
+    leak: float = field(metadata={"static": True})
+
+    @property
+    def structure(self) -> str:
+        """That of the cell."""
+        return structure_of(self.cell)
+
+    @property
+    def weight_hh(self) -> Array:
+        """That of the cell."""
+        return self.cell.weight_hh
+
+    @classmethod
+    def create(cls, cell: Any, leak: float) -> "Leaky":
+        """Wraps a cell.
+
+        Raises:
+            ValueError: the leak does not lie in (0, 1].
+        """
+        if not 0 < leak <= 1:
+            raise ValueError(f"leak must lie in (0, 1], got {leak}")
+        return cls(cell, float(leak))
+
+    def initial_state(self) -> State:
+        """That of the cell."""
+        return self.cell.initial_state()
+
+    def recurrent(self, state: State) -> Array:
+        """That of an elementwise cell."""
+        return self.cell.recurrent(state)
+
+    def drive(self, x: Array | None) -> Array:
+        """That of an elementwise or diagonal cell."""
+        return self.cell.drive(x)
+
+    def update(self, *arguments: Any) -> State:
+        """The next state, elementwise over units; the last argument is the state."""
+        return self._between(arguments[-1], self.cell.update(*arguments))
+
+    def __call__(self, state: State, x: Array | None) -> State:
+        """One step for one example."""
+        return self._between(state, self.cell(state, x))
+
+    def output(self, state: State) -> Array:
+        """That of the cell."""
+        return self.cell.output(state)
+
+    def _between(self, before: State, after: State) -> State:
+        return jax.tree.map(lambda old, new: (1 - self.leak) * old + self.leak * new, before, after)
+
+
+class SkipState(NamedTuple):
+    """s_t, and s_{t-1} .. s_{t-k+1} stacked in this order; those before the beginning are zero."""
+
+    now: Any
+    past: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Skip:
+    """s_t = cell(s_{t-1}, x_t) + weight * s_{t-k}, for the whole state s of the cell.
+
+    The state holds the last k states of the cell, so it is k times as large.
+
+    Attributes:
+        cell: any cell.
+        delay: k, at least 1.
+        weight: of the connection.
+
+    References:
+        Lin, Horne, Tino, Giles 1996, Learning long-term dependencies in NARX recurrent neural
+        networks (delays); Zhang et al. 2016, Architectural complexity measures of recurrent neural
+        networks, arXiv 1602.08210, section 5 (skips over time). Added to the state, not under the
+        nonlinearity, as in He et al. 2016, arXiv 1603.05027, over layers.
+    """
+
+    cell: Any
+    delay: int = field(metadata={"static": True})
+    weight: float = field(metadata={"static": True})
+
+    structure = DENSE
+
+    @classmethod
+    def create(cls, cell: Any, delay: int, weight: float = 1.0) -> "Skip":
+        """Wraps a cell.
+
+        Raises:
+            ValueError: the delay is not a whole number of at least 1.
+        """
+        if isinstance(delay, bool) or not isinstance(delay, int) or delay < 1:
+            raise ValueError(f"delay must be a whole number of at least 1, got {delay!r}")
+        return cls(cell, delay, float(weight))
+
+    def initial_state(self) -> SkipState:
+        """The cell's, and zeros before it."""
+        now = self.cell.initial_state()
+        return SkipState(
+            now, jax.tree.map(lambda leaf: jnp.zeros((self.delay - 1, *leaf.shape), leaf.dtype), now)
+        )
+
+    def __call__(self, state: SkipState, x: Array | None) -> SkipState:
+        """One step for one example."""
+        last = jax.tree.map(
+            lambda now, past: jnp.concatenate([now[None], past]), state.now, state.past
+        )  # s_{t-1} .. s_{t-k}
+        after = jax.tree.map(lambda new, old: new + self.weight * old[-1], self.cell(state.now, x), last)
+        return SkipState(after, jax.tree.map(lambda leaf: leaf[:-1], last))
+
+    def output(self, state: SkipState) -> Array:
+        """That of the cell, of s_t."""
+        return self.cell.output(state.now)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LayerNorm:
+    """A cell whose recurrent pre-activation W h is normalized: gain * (W h - mean) / deviation.
+
+    Mean and standard deviation are taken over the units, each gate by itself. What comes from the
+    input and the biases is added as it is, so that an input keeps its size and a forget bias its
+    value; of the two normalizations in the LSTM of the source this is the one on the state.
+
+    Attributes:
+        cell: an elementwise cell.
+        gain: shape (gates, hidden_size).
+
+    References:
+        Ba, Kiros, Hinton 2016, Layer normalization, arXiv 1607.06450, equations 4 and 20.
+    """
+
+    cell: Any
+    gain: Array
+
+    structure = DENSE  # every unit's mean reads all units
+
+    @classmethod
+    def create(cls, cell: Any, gain: float | Array = 1.0) -> "LayerNorm":
+        """Wraps a cell; all gains begin at `gain`.
+
+        Raises:
+            ValueError: the cell is not elementwise.
+        """
+        if structure_of(cell) != ELEMENTWISE:
+            raise ValueError(
+                "layer normalization needs a cell with recurrent and update, of structure "
+                f"'elementwise'; {type(cell).__name__} is '{structure_of(cell)}'"
+            )
+        rows = jax.eval_shape(lambda: cell.recurrent(cell.initial_state()))
+        return cls(cell, jnp.broadcast_to(jnp.asarray(gain, rows.dtype), rows.shape))
+
+    def initial_state(self) -> State:
+        """That of the cell."""
+        return self.cell.initial_state()
+
+    def __call__(self, state: State, x: Array | None) -> State:
+        """One step for one example."""
+        normalized = self.gain * _normalized(self.cell.recurrent(state))
+        return self.cell.update(normalized, self.cell.drive(x), state)
+
+    def output(self, state: State) -> Array:
+        """That of the cell."""
+        return self.cell.output(state)
+
+
+WRAPPERS = (Leaky, Skip, LayerNorm)
+
+
+def with_innermost(cell: Any, change: Callable[[Any], Any]) -> Any:
+    """The cell with `change` applied to what all wrappers around it are made from."""
+    if isinstance(cell, WRAPPERS):
+        return replace(cell, cell=with_innermost(cell.cell, change))
+    return change(cell)
+
+
+def _normalized(rows: Float[Array, "gates hidden"]) -> Float[Array, "gates hidden"]:
+    centred = rows - jnp.mean(rows, axis=1, keepdims=True)
+    variance = jnp.mean(jnp.square(centred), axis=1, keepdims=True)
+    return centred / jnp.sqrt(variance + _LEAST_VARIANCE)

@@ -1,0 +1,53 @@
+"""Remedies that change how a cell is connected over time: they put it into a wrapper."""
+
+from rnn_jax.cells.wrappers import LayerNorm, Leaky, Skip
+from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, whole_number
+
+
+def layer_norm(gain: Strength = 1.0) -> Remedy:
+    """Normalizes what a cell's state adds to its pre-activations: see `cells.LayerNorm`.
+
+    Args:
+        gain: with which each unit begins; it is trained. Positive.
+
+    Raises:
+        ValueError: the gain is not positive. In training: the cell is not elementwise.
+
+    References:
+        Ba, Kiros, Hinton 2016, arXiv 1607.06450.
+    """
+    checked_strength("gain", gain, above=0)
+    return Remedy("layer_norm", gain, adapt_cell=lambda cell, key: LayerNorm.create(cell, gain))
+
+
+def leaky(leak: Strength = 0.1) -> Remedy:
+    """Mixes the next state with the last, (1 - leak) s + leak cell(s, x): see `cells.Leaky`.
+
+    Args:
+        leak: in (0, 1]. It cannot be traced.
+
+    Raises:
+        ValueError: the leak does not lie in (0, 1].
+
+    References:
+        Jaeger, Lukosevicius, Popovici, Siewert 2007.
+    """
+    checked_strength("leak", leak, above=0, at_most=1)
+    return Remedy("leaky", float(leak), adapt_cell=lambda cell, key: Leaky.create(cell, float(leak)))
+
+
+def skip(delay: Strength = 4, weight: float | int = 1.0) -> Remedy:
+    """Adds the state of `delay` steps before to the next: see `cells.Skip`.
+
+    Args:
+        delay: a whole number of at least 1. It cannot be traced.
+        weight: by which it is multiplied.
+
+    Raises:
+        ValueError: the delay is not a whole number of at least 1.
+
+    References:
+        Lin, Horne, Tino, Giles 1996; Zhang et al. 2016, arXiv 1602.08210.
+    """
+    steps = whole_number("delay", delay)
+    return Remedy("skip", float(steps), adapt_cell=lambda cell, key: Skip.create(cell, steps, float(weight)))
