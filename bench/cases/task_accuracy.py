@@ -15,6 +15,7 @@ from bench.cases.probe import Reading, geometric_lags, probe
 from bench.machine import Environment
 from bench.parameter import Parameter
 from bench.schema import DECAY, EXPLOSIONS, GRADIENT_NORMS, TASK_ACCURACY, TRAINING_CURVES
+from rnn_jax.coordinates import real_size
 from rnn_jax.tasks import Batch, Task
 from rnn_jax.training import EVALUATION_EXAMPLES
 
@@ -44,18 +45,20 @@ PARAMETERS = (
 
 
 def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in the cell's options, the task's first variant and a clip threshold of 1.
+    """Fills in the cell's options, the task's first variant and the remedy's own strength.
 
     Raises:
-        ValueError: the task knows no such variant or length, or a strength is given to no remedy.
+        ValueError: the task knows no such variant or length, or a strength is given to no remedy or
+            one that does not allow it.
     """
     chosen = resolved_cell(parameters)
     if chosen["variant"] is None:
         chosen["variant"] = rj.tasks.TASKS[chosen["task"]].variant
     if chosen["remedy"] == "none" and chosen["remedy_strength"] is not None:
         raise ValueError("remedy_strength needs a remedy, got remedy = 'none'")
-    if chosen["remedy"] != "none" and chosen["remedy_strength"] is None:
-        chosen["remedy_strength"] = 1.0
+    if chosen["remedy_strength"] is None:
+        chosen["remedy_strength"] = rj.remedies.REMEDIES[chosen["remedy"]].strength
+    _remedy(chosen)
     _task(chosen)
     return chosen
 
@@ -65,7 +68,7 @@ def run(
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Trains every seed; rows for task_accuracy, training_curves, gradient_norms, decay, explosions."""
     task = _task(case.parameters)
-    remedy = _remedy(case)
+    remedy = _remedy(case.parameters)
     budget = case["step_budget"]
     result = rj.train(
         task,
@@ -79,7 +82,8 @@ def run(
         evaluate_every=case["evaluate_every"],
         on_progress=lambda step, _: report(f"training step {step} of {budget}", step / budget),
     )
-    common = task_columns(case, environment, suite, task)
+    state = jax.eval_shape(lambda model: model.cell.initial_state(), _model(result.model, 0))
+    common = task_columns(case, environment, suite, task, state_size=real_size(state))
     told = {
         "task": task.name,
         "variant": task.variant,
@@ -94,7 +98,7 @@ def run(
         outcome = _outcome(result, seed) | _reach(before[seed], after[seed])
         setting = told | {
             "task_length": task.length,
-            "clip_threshold": remedy.strength if remedy.name.startswith("clip") else None,
+            "clip_threshold": remedy.strength if rj.remedies.REMEDIES[remedy.name].clips else None,
             "parameter_count": sum(leaf.size // len(case.seeds) for leaf in jax.tree.leaves(result.model)),
             "optimizer": case["optimizer"],
             "learning_rate": case["learning_rate"],
@@ -138,13 +142,16 @@ def _task(parameters: Mapping[str, Any]) -> Any:
     return rj.tasks.TASKS[parameters["task"]](parameters["task_length"], parameters["variant"])
 
 
-def _remedy(case: Any) -> rj.remedies.Remedy:
-    make = rj.remedies.REMEDIES[case["remedy"]]
-    return make() if case["remedy_strength"] is None else make(case["remedy_strength"])
+def _remedy(parameters: Mapping[str, Any]) -> rj.remedies.Remedy:
+    return rj.remedies.create(parameters["remedy"], parameters["remedy_strength"])
+
+
+def _model(models: Any, index: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[index], models)
 
 
 def _probe(case: Any, task: Task, models: Any, index: int, environment: Environment, weights: str) -> Reading:
-    model = jax.tree.map(lambda leaf: leaf[index], models)
+    model = _model(models, index)
     batch = task.sample(seed_key(index, 1), case["sequences"], jnp.dtype(environment.dtype))
     readout = jax.tree.map(
         lambda leaf: jnp.broadcast_to(leaf, (case["sequences"], *leaf.shape)), (model.weight, model.bias)

@@ -65,8 +65,13 @@ def _remedies() -> None:
 
     print_rows(
         [
-            {"remedy": name, "what it does": (make.__doc__ or "").splitlines()[0]}
-            for name, make in rj.remedies.REMEDIES.items()
+            {
+                "remedy": name,
+                "what it does": (family.create.__doc__ or "").splitlines()[0],
+                "strength": "" if family.strength is None else f"{family.meaning}, {family.strength:g}",
+                "reference": family.reference,
+            }
+            for name, family in rj.remedies.REMEDIES.items()
         ]
     )
 

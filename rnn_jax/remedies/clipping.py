@@ -17,7 +17,7 @@ from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength
 _LEAST_WEIGHT_NORM = 1e-3
 
 
-def clip_by_norm(threshold: Strength) -> Remedy:
+def clip_by_norm(threshold: Strength = 1.0) -> Remedy:
     """Scales the gradient down to norm `threshold` where it is longer.
 
     The norm is taken without squaring large numbers, so that a gradient of 1e25 in float32, whose
@@ -42,7 +42,7 @@ def clip_by_norm(threshold: Strength) -> Remedy:
     return Remedy("clip_by_norm", threshold, _before(clip))
 
 
-def clip_by_value(threshold: Strength) -> Remedy:
+def clip_by_value(threshold: Strength = 1.0) -> Remedy:
     """Cuts every entry of the gradient to [-threshold, threshold].
 
     Args:

@@ -1,5 +1,7 @@
 """Remedies that change how a cell is connected over time: they put it into a wrapper."""
 
+from jax.core import Tracer
+
 from rnn_jax.cells.wrappers import LayerNorm, Leaky, Skip
 from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, whole_number
 
@@ -32,6 +34,8 @@ def leaky(leak: Strength = 0.1) -> Remedy:
     References:
         Jaeger, Lukosevicius, Popovici, Siewert 2007.
     """
+    if isinstance(leak, Tracer):
+        raise ValueError("leak must be a concrete number, got a traced one: it is no weight of the cell")
     checked_strength("leak", leak, above=0, at_most=1)
     return Remedy("leaky", float(leak), adapt_cell=lambda cell, key: Leaky.create(cell, float(leak)))
 

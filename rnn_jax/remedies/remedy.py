@@ -53,7 +53,7 @@ class Remedy:
     penalty: Penalty | None = None
     parts: tuple["Remedy", ...] = ()
 
-    def __add__(self, other: "Remedy") -> "Remedy":
+    def __add__(self, other: Any) -> Any:
         return combine(self, other) if isinstance(other, Remedy) else NotImplemented
 
 
@@ -62,7 +62,7 @@ def none() -> Remedy:
     return Remedy("none", None)
 
 
-def combine(*remedies: Remedy) -> Remedy:
+def combine(*remedies: Any) -> Remedy:
     """Several remedies as one, applied in the order given.
 
     A gradient passes the first one's change of the optimiser first, a cell its change of the cell;
