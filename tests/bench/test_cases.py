@@ -86,6 +86,31 @@ def test_a_suite_can_name_every_variant_of_every_task(name):
     assert case("task_accuracy", task=name, task_length=length)["variant"] == rj.tasks.TASKS[name].VARIANTS[0]
 
 
+@pytest.mark.parametrize("name", sorted(rj.remedies.REMEDIES))
+def test_every_remedy_can_be_named_and_has_its_own_strength(name):
+    assert case("task_accuracy", remedy=name)["remedy_strength"] == rj.remedies.REMEDIES[name].strength
+
+
+def test_a_strength_that_a_remedy_does_not_allow_is_refused_before_anything_runs():
+    with pytest.raises(ValueError, match=r"delay must be a whole number of at least 1, got 2.5"):
+        case("task_accuracy", remedy="skip", remedy_strength=2.5)
+
+
+def test_a_remedy_that_enlarges_the_state_is_seen_in_its_rows(jax_promotes):
+    tiny = {
+        "hidden_size": 3,
+        "batch_size": 4,
+        "step_budget": 2,
+        "evaluate_every": 2,
+        "sequences": 2,
+        "lags": 4,
+    }
+    rows = rows_of("task_accuracy", remedy="skip", remedy_strength=2.0, **tiny)
+    (row,) = rows["task_accuracy"]
+    assert (row["remedy"], row["remedy_strength"], row["clip_threshold"]) == ("skip", 2.0, None)
+    assert {each["state_size"] for kind in rows.values() for each in kind} == {2 * 2 * 3}
+
+
 @pytest.mark.parametrize(
     ("chosen", "told"),
     [
