@@ -105,7 +105,7 @@ def train(
     create: Callable[[Array], Any],
     *,
     key: Array,
-    seeds: int = 8,
+    seeds: int | Sequence[int] = 8,
     batch_size: int = 50,
     optimizer: optax.GradientTransformation | Callable[[Array], optax.GradientTransformation] | None = None,
     remedy: Remedy | Callable[[Array], Remedy] | None = None,
@@ -131,7 +131,8 @@ def train(
         task: for example `tasks.Adding(100)`.
         create: `create(key) -> cell`; a linear readout of `cell.output` is trained with it.
         key: a random key; seed i uses `fold_in(key, i)`.
-        seeds: how many.
+        seeds: how many, or which: seed i is drawn alike in every run, and may stand more than once
+            where each has a strength or a learning rate of its own.
         batch_size: examples a step.
         optimizer: any optax optimiser; Adam at 2e-3 if None. With `learning_rates` a function that
             makes it from a learning rate, such as `optax.sgd`; Adam if None.
@@ -167,8 +168,8 @@ def train(
             f"GRU.create(2, 64, key=key), got {type(create).__name__}"
         )
     checked_key(key)
+    numbers = _seed_numbers(seeds)
     for name, value in {
-        "seeds": seeds,
         "batch_size": batch_size,
         "step_budget": step_budget,
         "evaluate_every": evaluate_every,
@@ -199,10 +200,10 @@ def train(
         none() if remedy is None else remedy,
         optimizer or (optax.adam(2e-3) if learning_rates is None else optax.adam),
     )
-    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(seeds, dtype=jnp.uint32))
+    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.asarray(numbers))
     dtype = _required_dtype(task, create, key)
     own = [
-        None if values is None else jnp.asarray(_one_a_seed(name, values, seeds), dtype)
+        None if values is None else jnp.asarray(_one_a_seed(name, values, len(numbers)), dtype)
         for name, values in (("strengths", strengths), ("learning_rates", learning_rates))
     ]
     runs = jax.jit(jax.vmap(partial(_start, task, create, recipe)))(keys, *own)
@@ -230,8 +231,8 @@ def train(
     curves, scores = [], []
     for done in range(evaluate_every, step_budget + evaluate_every, evaluate_every):
         runs, curve = compiled(runs)
-        curves.append(np.asarray(curve)[:seeds])
-        scores.append(np.asarray(runs.score)[:seeds])
+        curves.append(np.asarray(curve)[: len(numbers)])
+        scores.append(np.asarray(runs.score)[: len(numbers)])
         if on_progress is not None:
             steps = min(done, step_budget)
             on_progress(steps, curves[-1][:, steps - 1 - (done - evaluate_every), 0])
@@ -240,7 +241,7 @@ def train(
     train_s = perf_counter() - started
     if mesh is not None:
         together = jax.device_put(runs, mesh.devices.flat[0])
-        runs = jax.tree.map(lambda leaf: leaf[:seeds], together)
+        runs = jax.tree.map(lambda leaf: leaf[: len(numbers)], together)
     return _result(
         runs,
         initial_model=initial_model,
@@ -318,6 +319,18 @@ class _Recipe:
         remedy = self.remedy if strength is None else self.remedy(strength)
         optimizer = self.optimizer if learning_rate is None else self.optimizer(learning_rate)
         return remedy, remedy.adapt_optimizer(optimizer)
+
+
+def _seed_numbers(seeds: Any) -> np.ndarray:
+    """0, 1, .. where it is said how many, else those given."""
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
+        return np.arange(seeds, dtype=np.uint32)
+    array = np.asarray(seeds)
+    if array.ndim != 1 or not array.size or not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
+        raise ValueError(
+            f"seeds must be a positive whole number, got {seeds!r}; or list which, such as [0, 3]"
+        )
+    return array.astype(np.uint32)
 
 
 def _one_a_seed(name: str, values: Any, seeds: int) -> np.ndarray:

@@ -82,11 +82,12 @@ def test_strengths_and_learning_rates_are_data(compilations):
     with compilations() as programs:
         result = train(seeds=2, remedy=clip_by_norm, strengths=[0.05, 1e6], learning_rates=[1e-2, 3e-2])
     assert len(programs) <= len(plain_programs)
-    clipped = train(remedy=clip_by_norm(0.05), optimizer=optax.adam(1e-2))
-    np.testing.assert_allclose(result.loss[0], clipped.loss[0], rtol=1e-6)
+    # The other way about, so that a seed is what its number says and not its place.
+    clipped = train(seeds=[1, 0], remedy=clip_by_norm(0.05), optimizer=optax.adam(1e-2))
+    np.testing.assert_allclose(result.loss[0], clipped.loss[1], rtol=1e-6)
     np.testing.assert_allclose(result.loss[1], plain.loss[1], rtol=1e-6)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a[0], b[0], rtol=1e-9, atol=1e-12),
+        lambda a, b: np.testing.assert_allclose(a[0], b[1], rtol=1e-9, atol=1e-12),
         result.model,
         clipped.model,
     )
@@ -121,6 +122,8 @@ def test_strengths_reach_cells_steps_and_combinations():
             {"remedy": clip_by_norm, "strengths": [1.0, 2.0]},
             r"strengths must be one finite number for each of the 1 seeds, got \[1.0, 2.0\]",
         ),
+        ({"seeds": [-1]}, r"seeds must be a positive whole number, got \[-1\]; or list which"),
+        ({"seeds": [0.5]}, r"seeds must be a positive whole number, got \[0.5\]"),
         ({"learning_rates": [float("nan")]}, "learning_rates must be one finite number"),
         ({"remedy": leaky, "strengths": [0.5]}, "leak must be a concrete number"),
     ],
