@@ -1,7 +1,7 @@
 """The ensemble trainer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -10,22 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from rnn_jax.batching import over_devices, over_examples
 from rnn_jax.devices import Devices, mesh_of
 from rnn_jax.keys import checked_key
 from rnn_jax.model import BACKPROPAGATIONS, Model
-from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
-from rnn_jax.tasks.task import Batch, Task, evaluation_task
+from rnn_jax.tasks.task import Task, evaluation_task
+from rnn_jax.training_run import Recipe, Run, evaluated, shared_out, start, training_step
 
-EVALUATION_EXAMPLES = 2_000
 AT_BASELINE_FROM = 0.9
 DIVERGED_FROM = 10.0
-# No training step has these numbers, so the held-out examples are never trained on.
-_HELD_OUT, _REMEDY = 2**31 - 1, 2**31 - 2
 _QUANTITIES = ("loss", "gradient", "update", "optimizer_state")
 
 
@@ -78,26 +74,6 @@ class TrainingResult:
     data_keys: Array
     compile_s: float
     train_s: float
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class _Run:
-    """One seed in training."""
-
-    model: Any  # a Model; optax's types know no dataclass
-    optimizer_state: Any
-    key: Array
-    step: Array
-    solved_step: Array
-    nonfinite_step: Array
-    nonfinite_quantity: Array
-    score: Array
-    strength: Array | None
-    learning_rate: Array | None
-
-    def is_active(self, step_budget: int) -> Array:
-        return (self.solved_step < 0) & (self.nonfinite_step < 0) & (self.step < step_budget)
 
 
 def train(
@@ -196,7 +172,7 @@ def train(
         raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
     mesh = None if devices is None else mesh_of(devices, "seeds")
     evaluate_every = min(evaluate_every, step_budget)
-    recipe = _Recipe(
+    recipe = Recipe(
         none() if remedy is None else remedy,
         optimizer or (optax.adam(2e-3) if learning_rates is None else optax.adam),
     )
@@ -206,15 +182,15 @@ def train(
         None if values is None else jnp.asarray(_one_a_seed(name, values, len(numbers)), dtype)
         for name, values in (("strengths", strengths), ("learning_rates", learning_rates))
     ]
-    runs = jax.jit(jax.vmap(partial(_start, task, create, recipe)))(keys, *own)
+    runs = jax.jit(jax.vmap(partial(start, task, create, recipe)))(keys, *own)
     initial_model = runs.model
 
-    def block(run: _Run) -> tuple[_Run, Array]:
-        advance = partial(_training_step, task, recipe, batch_size, step_budget, backpropagation)
+    def block(run: Run) -> tuple[Run, Array]:
+        advance = partial(training_step, task, recipe, batch_size, step_budget, backpropagation)
         run, curves = jax.lax.scan(advance, run, length=evaluate_every)
-        return _evaluated(task, run), curves
+        return evaluated(task, run), curves
 
-    def block_unless_done(run: _Run) -> tuple[_Run, Array]:
+    def block_unless_done(run: Run) -> tuple[Run, Array]:
         nothing = jnp.full((evaluate_every, 2), jnp.nan, jnp.float32)
         return jax.lax.cond(run.is_active(step_budget), block, lambda run: (run, nothing), run)
 
@@ -222,7 +198,7 @@ def train(
         every_run = partial(over_examples, block_unless_done)
     else:
         every_run = over_devices(block_unless_done, mesh)
-        runs = _shared_out(runs, mesh, step_budget)
+        runs = shared_out(runs, mesh, step_budget)
     started = perf_counter()
     compiled = jax.jit(every_run).lower(runs).compile()
     compile_s = perf_counter() - started
@@ -256,23 +232,8 @@ def train(
     )
 
 
-def training_batch(
-    task: Task, data_key: Array, steps_before: int | Array, batch_size: int, dtype: Any
-) -> Batch:
-    """The examples of the training step that comes after `steps_before` others, one seed's.
-
-    Args:
-        task: as given to `train`.
-        data_key: that seed's of `TrainingResult.data_keys`.
-        steps_before: 0 for the first step.
-        batch_size: as given to `train`.
-        dtype: of the inputs.
-    """
-    return task.sample(jax.random.fold_in(data_key, steps_before), batch_size, dtype)
-
-
 def _result(
-    runs: _Run, *, baseline: float, curves: np.ndarray, scores: np.ndarray, **facts: Any
+    runs: Run, *, baseline: float, curves: np.ndarray, scores: np.ndarray, **facts: Any
 ) -> TrainingResult:
     solved_step, nonfinite_step = np.asarray(runs.solved_step), np.asarray(runs.nonfinite_step)
     final_loss = scores[:, -1, 0]
@@ -307,20 +268,6 @@ def _verdict(solved_step: int, final_loss: float, baseline: float) -> str:
     return "at_baseline" if final_loss >= AT_BASELINE_FROM * baseline else "better_than_baseline"
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """How seeds are trained; functions where each seed has a strength or a learning rate of its own."""
-
-    remedy: Any
-    optimizer: Any
-
-    def of(self, strength: Array | None, learning_rate: Array | None) -> tuple[Remedy, Any]:
-        """One seed's remedy, and its optimiser with what the remedy adds."""
-        remedy = self.remedy if strength is None else self.remedy(strength)
-        optimizer = self.optimizer if learning_rate is None else self.optimizer(learning_rate)
-        return remedy, remedy.adapt_optimizer(optimizer)
-
-
 def _seed_numbers(seeds: Any) -> np.ndarray:
     """0, 1, .. where it is said how many, else those given."""
     if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
@@ -352,109 +299,3 @@ def _required_dtype(task: Task, create: Callable, key: Array) -> Any:
             f"{str(error).splitlines()[0]}"
         ) from error
     return x.dtype
-
-
-def _start(
-    task: Task,
-    create: Callable,
-    recipe: _Recipe,
-    key: Array,
-    strength: Array | None,
-    learning_rate: Array | None,
-) -> _Run:
-    remedy, optimizer = recipe.of(strength, learning_rate)
-    cell_key, readout_key, data_key = jax.random.split(key, 3)
-    cell = create(cell_key)
-    if remedy.adapt_cell is not None:
-        cell = remedy.adapt_cell(cell, jax.random.fold_in(cell_key, _REMEDY))
-    model: Any = Model.create(cell, task.output_size, key=readout_key)
-    never = jnp.full((), -1, jnp.int32)
-    return _Run(
-        model=model,
-        optimizer_state=optimizer.init(model),
-        key=data_key,
-        step=jnp.zeros((), jnp.int32),
-        solved_step=never,
-        nonfinite_step=never,
-        nonfinite_quantity=never,
-        score=jnp.full((2,), jnp.nan, jnp.float32),
-        strength=strength,
-        learning_rate=learning_rate,
-    )
-
-
-def _shared_out(runs: _Run, mesh: Mesh, step_budget: int) -> _Run:
-    """The runs, as many on each device; copies that are out of steps fill the last places."""
-    seeds = runs.step.shape[0]
-    places = np.arange(-(-seeds // mesh.size) * mesh.size)
-    filled = jax.tree.map(lambda leaf: leaf[places % seeds], runs)
-    filled = replace(filled, step=jnp.where(places < seeds, filled.step, step_budget))
-    return jax.device_put(filled, NamedSharding(mesh, PartitionSpec(*mesh.axis_names)))
-
-
-def _training_step(
-    task: Task,
-    recipe: _Recipe,
-    batch_size: int,
-    step_budget: int,
-    backpropagation: str,
-    run: _Run,
-    _: None,
-):
-    remedy, optimizer = recipe.of(run.strength, run.learning_rate)
-    batch = training_batch(task, run.key, run.step, batch_size, run.model.bias.dtype)
-
-    def loss_of(model: Model) -> tuple[Array, Array]:
-        outputs = model.outputs(batch.inputs, task.target_steps, backpropagation, remedy.adapt_step)
-        loss = task.loss(outputs, batch)
-        if remedy.penalty is None:
-            return loss, loss
-        key = jax.random.fold_in(jax.random.fold_in(run.key, _REMEDY), run.step)
-        return loss + remedy.penalty(task, model, batch, key), loss
-
-    (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(run.model)
-    updates, optimizer_state = optimizer.update(gradient, run.optimizer_state, run.model)
-    model = optax.apply_updates(run.model, updates)
-    bad = ~jnp.stack([_all_finite(each) for each in (total, gradient, updates, optimizer_state)])
-    broken = jnp.any(bad)
-    active = run.is_active(step_budget)
-    advances = active & ~broken
-    # A seed that breaks keeps its last finite weights, so that they can be looked at.
-    model, optimizer_state = jax.tree.map(
-        lambda new, old: jnp.where(advances, new, old),
-        (model, optimizer_state),
-        (run.model, run.optimizer_state),
-    )
-    step = run.step + active.astype(jnp.int32)
-    breaks = active & broken
-    after = replace(
-        run,
-        model=model,
-        optimizer_state=optimizer_state,
-        step=step,
-        nonfinite_step=jnp.where(breaks, step, run.nonfinite_step),
-        nonfinite_quantity=jnp.where(breaks, jnp.argmax(bad).astype(jnp.int32), run.nonfinite_quantity),
-    )
-    curve = jnp.stack([loss.astype(jnp.float32), global_norm(gradient).astype(jnp.float32)])
-    return after, jnp.where(active, curve, jnp.nan)
-
-
-def _evaluated(task: Task, run: _Run) -> _Run:
-    """Scores the held-out examples, which are the same at every evaluation of a seed."""
-    held_out_key = jax.random.fold_in(run.key, _HELD_OUT)
-    task = evaluation_task(task)
-    batch = task.sample(held_out_key, EVALUATION_EXAMPLES, run.model.bias.dtype)
-    outputs = run.model.outputs(batch.inputs, task.target_steps)
-    loss, accuracy = task.loss(outputs, batch), task.accuracy(outputs, batch)
-    broken = run.nonfinite_step >= 0
-    solves = task.is_solved(loss, accuracy) & ~broken
-    return replace(
-        run,
-        solved_step=jnp.where(solves, run.step, run.solved_step),
-        score=jnp.where(broken, jnp.nan, jnp.stack([loss, accuracy]).astype(run.score.dtype)),
-    )
-
-
-def _all_finite(tree: Any) -> Array:
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])) if leaves else jnp.array(True)

@@ -17,7 +17,7 @@ from bench.parameter import Parameter
 from bench.schema import DECAY, EXPLOSIONS, GRADIENT_NORMS, TASK_ACCURACY, TRAINING_CURVES
 from rnn_jax.coordinates import real_size
 from rnn_jax.tasks import Batch, Task
-from rnn_jax.training import EVALUATION_EXAMPLES
+from rnn_jax.training_run import EVALUATION_EXAMPLES
 
 VERSION = 1
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
