@@ -75,7 +75,7 @@ def data_dictionary() -> str:
         "",
         "CSV: one observation a row, UTF-8, LF, nine significant digits, an empty cell where there is no value. Two runs",
         "of the same command with the same versions on the same CPU give the same bytes, except in the columns marked",
-        "*time*. This page is written from `bench/schema.py` by `rnn-bench tables`.",
+        "*time*. This page is written from `bench/schema/` by `rnn-bench tables`.",
         "",
         "## Every file begins with",
         "",

@@ -66,7 +66,9 @@ def test_it_draws_the_very_batch_that_broke_the_seed(result):
 
 def test_the_step_before_on_its_own_batch_was_finite(result):
     seen = rj.explosion(result, 0, lags=[0])
-    before = rj.training_run.training_batch(result.task, result.data_keys[0], seen.step - 2, BATCH, jnp.float32)
+    before = rj.training_run.training_batch(
+        result.task, result.data_keys[0], seen.step - 2, BATCH, jnp.float32
+    )
     assert not np.array_equal(before.inputs, seen.batch.inputs)
     assert seen.steps.tolist() == list(range(max(1, seen.step - 19), seen.step + 1))
     np.testing.assert_array_equal(seen.loss, result.loss[0, seen.steps - 1])

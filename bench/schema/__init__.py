@@ -1,0 +1,48 @@
+"""The result files: their columns, types and meaning. `results/README.md` is written from here."""
+
+from bench.schema.columns import COMMON as COMMON
+from bench.schema.columns import SCHEMA_VERSION as SCHEMA_VERSION
+from bench.schema.columns import Column, ResultFile
+from bench.schema.gradients import (
+    DECAY,
+    EXACTNESS,
+    GRADIENT_NORMS,
+    LYAPUNOV,
+    PAIR_NORMS,
+    PRECISION,
+    SINGULAR_VALUES,
+)
+from bench.schema.times import AGREEMENT, CEILINGS, DEVICE_TIMINGS, TIMINGS
+from bench.schema.training import EXPLOSIONS, TASK_ACCURACY, TRAINING_CURVES
+
+FAILURES = ResultFile(
+    "failures",
+    "case that did not finish",
+    (
+        Column("kind", "text", "the kind of case"),
+        Column("status", "text", "failed, timeout or out_of_memory"),
+        Column("error", "text", "the error in one line"),
+        Column("elapsed_s", "number", "seconds until then", is_time=True),
+    ),
+)
+
+RESULT_FILES = {
+    file.kind: file
+    for file in (
+        GRADIENT_NORMS,
+        PAIR_NORMS,
+        DECAY,
+        EXACTNESS,
+        LYAPUNOV,
+        SINGULAR_VALUES,
+        TASK_ACCURACY,
+        TRAINING_CURVES,
+        EXPLOSIONS,
+        TIMINGS,
+        DEVICE_TIMINGS,
+        CEILINGS,
+        PRECISION,
+        AGREEMENT,
+        FAILURES,
+    )
+}

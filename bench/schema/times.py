@@ -1,0 +1,122 @@
+"""Times, the ceilings they are held against, and whether rivals agree."""
+
+from bench.schema.columns import Column, ResultFile
+
+TIMINGS = ResultFile(
+    "timings",
+    "case x repetition",
+    (
+        Column("operation", "text", "what was timed"),
+        Column(
+            "implementation",
+            "text",
+            "whose: rnn_jax, bare_products (T matrix products of the same size), or a rival in `bench/peers/`",
+        ),
+        Column("implementation_version", "text", "its version"),
+        Column("method", "text", "how the product was formed"),
+        Column("batch_size", "integer", "sequences at once"),
+        Column("lag_count", "integer", "lags at which norms were asked for"),
+        Column("seed_count", "integer", "nets at once"),
+        Column("process", "integer", "number of the fresh process"),
+        Column("round", "integer", "number of the interleaved round"),
+        Column(
+            "inner_calls", "integer", "calls in one sample, so many that it lasts a millisecond", is_time=True
+        ),
+        Column("run_s", "number", "seconds a call", is_time=True),
+        Column(
+            "compile_s",
+            "number",
+            "seconds that the first call took longer than the median; of a long spectrum, what JAX says it compiled",
+            is_time=True,
+        ),
+        Column("compile_cache", "text", "off, cold or warm"),
+        Column(
+            "peak_bytes",
+            "integer",
+            "most memory of the device so far, on a CPU of the process; empty where the device does not say",
+            is_time=True,
+        ),
+        Column("flop", "number", "floating-point operations a call, by formula"),
+    ),
+    order=("operation", "implementation", "round"),
+)
+
+DEVICE_TIMINGS = ResultFile(
+    "device_timings",
+    "case x number of devices x repetition",
+    (
+        Column(
+            "operation",
+            "text",
+            "jacobian_chain, its time shared out, or training_block, its seeds shared out: some training steps "
+            "of an ensemble and the evaluation after them",
+        ),
+        Column("method", "text", "how it was done: sharded; on one device as without `devices`"),
+        Column("batch_size", "integer", "sequences at once"),
+        Column("lag_count", "integer", "lags at which norms were asked for"),
+        Column("seed_count", "integer", "nets at once, over all devices"),
+        Column("device_count", "integer", "devices that shared the work"),
+        Column("simulated", "truth", "whether they are one CPU that plays several: its cores are shared"),
+        Column("round", "integer", "number of the round"),
+        Column("inner_calls", "integer", "calls in one sample", is_time=True),
+        Column("run_s", "number", "seconds a call", is_time=True),
+        Column("compile_s", "number", "seconds of compiling it", is_time=True),
+    ),
+    order=("operation", "device_count", "round"),
+)
+
+CEILINGS = ResultFile(
+    "ceilings",
+    "case x quantity x size x round: what the device can do at best",
+    (
+        Column(
+            "quantity",
+            "text",
+            "matrix_product: of two square matrices; copy: an array read and written in its own place; "
+            "scan_iterations: a loop whose body does next to nothing",
+        ),
+        Column("size", "integer", "rows of the matrices, numbers copied, or iterations of the loop"),
+        Column("round", "integer", "number of the round"),
+        Column(
+            "inner_calls", "integer", "calls in one sample, so many that it lasts a millisecond", is_time=True
+        ),
+        Column("run_s", "number", "seconds a call", is_time=True),
+        Column(
+            "compile_s", "number", "seconds that the first call took longer than the median", is_time=True
+        ),
+        Column("process", "integer", "number of the fresh process"),
+        Column("compile_cache", "text", "off, cold or warm"),
+        Column("peak_bytes", "integer", "as in timings.csv", is_time=True),
+        Column("flop", "number", "floating-point operations a call"),
+        Column("bytes_moved", "number", "bytes read and written a call"),
+    ),
+    order=("quantity", "size", "dtype", "matmul_precision", "round"),
+)
+
+AGREEMENT = ResultFile(
+    "agreement",
+    "case x implementation x quantity: what other implementations answer, checked before they are timed",
+    (
+        Column("operation", "text", "what was asked for, as in timings.csv"),
+        Column("batch_size", "integer", "sequences at once"),
+        Column("implementation", "text", "whose"),
+        Column("implementation_version", "text", "its version"),
+        Column("method", "text", "how it goes about it"),
+        Column(
+            "quantity",
+            "text",
+            "what was compared: log_norm (at every lag), exponents, logdet_residual, loss, gradient, update (Adam's first)",
+        ),
+        Column(
+            "deviation",
+            "number",
+            "log_norm: largest difference from rnn_jax in nats; exponents: largest difference in nats a step from "
+            "NumPy's QR after every step; logdet_residual: abs(mean exponent - mean of ln abs det J / n) along its own "
+            "trajectory; the rest: distance from rnn_jax over the norm of rnn_jax's",
+        ),
+        Column("tolerance", "number", "the largest deviation that counts as agreement"),
+        Column("agrees", "truth", "whether it is within it; only what agrees in all is timed"),
+        Column("note", "text", "where the two part, or why there was nothing to compare"),
+    ),
+    order=("operation", "implementation", "quantity"),
+)

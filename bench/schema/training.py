@@ -1,0 +1,92 @@
+"""What became of training."""
+
+from bench.schema.columns import Column, ResultFile
+
+_LOG10_NORM = "log10 of the {} norm of dh_T/dh_(T-lag)"
+
+TASK_ACCURACY = ResultFile(
+    "task_accuracy",
+    "case x seed",
+    (
+        Column("task", "text", "the task"),
+        Column("variant", "text", "which of its published definitions"),
+        Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
+        Column("remedy", "text", "what was done about vanishing or exploding gradients"),
+        Column("remedy_strength", "number", "the remedy's one number"),
+        Column("clip_threshold", "number", "where the remedy clips: its threshold"),
+        Column("parameter_count", "integer", "trained numbers, the readout's included"),
+        Column("optimizer", "text", "optax optimiser"),
+        Column("learning_rate", "number", "its step size"),
+        Column("batch_size", "integer", "examples a training step"),
+        Column(
+            "data_regime",
+            "text",
+            "fresh: new examples at every step; fixed: drawn from a fixed set of examples, scored on others",
+        ),
+        Column("step_budget", "integer", "training steps at most"),
+        Column("steps_run", "integer", "training steps taken until solved, diverged or out of budget"),
+        Column("evaluation_examples", "integer", "held-out examples"),
+        Column("metric", "text", "what accuracy counts"),
+        Column("accuracy", "number", "at the last evaluation; empty where the seed diverged"),
+        Column("loss", "number", "at the last evaluation; empty where the seed diverged"),
+        Column("baseline_loss", "number", "loss of the best constant guess, computed"),
+        Column("verdict", "text", "solved, better_than_baseline, at_baseline or diverged"),
+        Column(
+            "steps_to_solve", "integer", "training steps at the evaluation that first met the task's rule"
+        ),
+        Column("first_nonfinite_step", "integer", "training step, from 1"),
+        Column("first_nonfinite_quantity", "text", "loss, gradient, update or optimizer_state"),
+        Column("largest_gradient_norm", "number", "largest finite gradient norm of the run, before clipping"),
+        Column("median_gradient_norm", "number", "median gradient norm of the run, before clipping"),
+        Column(
+            "rate_before_nats_per_step", "number", "of the initial net on the task's inputs, as in decay.csv"
+        ),
+        Column("rate_after_nats_per_step", "number", "of the trained net, or the last finite one"),
+        Column(
+            "reach_before_steps",
+            "number",
+            "as in decay.csv: sequence_length where the norm never stays under 1e-3",
+        ),
+        Column("reach_after_steps", "number", "likewise"),
+        Column("train_s", "number", "seconds of training, all seeds of the case together", is_time=True),
+        Column("compile_s", "number", "seconds of compiling it", is_time=True),
+    ),
+)
+
+TRAINING_CURVES = ResultFile(
+    "training_curves",
+    "case x seed x recorded training step",
+    (
+        Column("task", "text", "the task"),
+        Column("variant", "text", "which of its published definitions"),
+        Column("remedy", "text", "what was done about vanishing or exploding gradients"),
+        Column("remedy_strength", "number", "the remedy's one number"),
+        Column("step", "integer", "training step, from 1; about 50 a run, and the last one"),
+        Column("loss", "number", "training loss at that step; empty where it was NaN"),
+        Column("gradient_norm", "number", "norm of the whole gradient before clipping"),
+    ),
+    order=("step",),
+)
+
+EXPLOSIONS = ResultFile(
+    "explosions",
+    "case x seed that went non-finite x sequence x lag (0 and geometrically spaced ones)",
+    (
+        Column("task", "text", "the task"),
+        Column("variant", "text", "which of its published definitions"),
+        Column("remedy", "text", "what was done about vanishing or exploding gradients"),
+        Column("remedy_strength", "number", "the remedy's one number"),
+        Column("step", "integer", "the training step that was not finite, from 1"),
+        Column("quantity", "text", "what was not finite first: loss, gradient, update or optimizer_state"),
+        Column("rank", "integer", "0 for the sequence with the largest norm of the step's batch"),
+        Column("sequence", "integer", "the sequence's place in that batch; only the worst few are written"),
+        Column("lag", "integer", "T - t, in steps"),
+        Column(
+            "log10_frobenius_norm",
+            "number",
+            _LOG10_NORM.format("Frobenius") + " with the last finite weights; empty where not a number",
+        ),
+        Column("log10_spectral_norm", "number", "likewise, of the spectral norm"),
+    ),
+    order=("rank", "lag"),
+)
