@@ -1,5 +1,6 @@
 """JAX is strict in every test: float64 exists, dtypes and ranks never promote, annotations are checked."""
 
+import os
 import sys
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -32,6 +33,16 @@ def check_annotations(function):
 # The hook takes its checker by name, and imports it once rnn_jax is imported.
 sys.modules["annotation_checker"] = SimpleNamespace(check=check_annotations)
 install_import_hook("rnn_jax", "annotation_checker.check")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation(request):
+    """Compiling is most of what tests take: only chains and spectra are compiled as users have them."""
+    wanted = "jacobian" not in request.path.parts or bool(os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS"))
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", wanted)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

@@ -1,27 +1,21 @@
 """The adding problem."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
-from rnn_jax.tasks.marked_numbers import longest, marked_pair
-from rnn_jax.tasks.task import (
-    Batch,
-    checked_variant,
-    masked_accuracy,
-    mean_squared_error,
-    regression_baseline,
+from rnn_jax.tasks.marked_numbers import MarkedRegression
+
+_PLACEMENTS: Mapping[str, str] = MappingProxyType(
+    {"halves": "halves", "anywhere": "anywhere", "mean": "tenths", "martens": "tenths"}
 )
-
-_PLACEMENTS = {"halves": "halves", "anywhere": "anywhere", "mean": "tenths", "martens": "tenths"}
 
 
 @dataclass(frozen=True)
-class Adding:
+class Adding(MarkedRegression):
     """Add the two marked numbers of a sequence.
 
     Input 0 is uniform on [0, 1), input 1 is 1 at two steps and 0 elsewhere; the target, asked for
@@ -47,49 +41,25 @@ class Adding:
     length: int
     variant: str = "halves"
 
+    PLACEMENTS = _PLACEMENTS
     VARIANTS = tuple(_PLACEMENTS)
     name = "adding"
-    input_size = 2
-    output_size = 1
-    target_steps = 1
     metric = "within_0.04_of_sum"
 
-    def __post_init__(self) -> None:
-        checked_variant(self, self.VARIANTS, shortest=10)
+    def target(self, marked: Float[Array, "batch 2"]) -> Float[Array, " batch"]:
+        """Their sum, or their mean."""
+        return self._scale * jnp.sum(marked, axis=1)
 
     @property
-    def sequence_length(self) -> int:
-        """T; for "martens" the longest, length + length // 10."""
-        return longest(self.length, self.variant == "martens")
+    def tolerance(self) -> float:
+        """0.04 of the sum."""
+        return 0.04 * self._scale
 
-    def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
-        """Draws `batch_size` examples; targets have shape (batch, 1, 1)."""
-        checked_key(key)
-        dtype = float_dtype(dtype)
-        placement, varied = _PLACEMENTS[self.variant], self.variant == "martens"
-        inputs, marked = marked_pair(key, batch_size, self.length, placement, varied)
-        total = jnp.sum(marked, axis=1, keepdims=True)
-        return Batch(
-            inputs=inputs.astype(dtype),
-            targets=(total * self._scale())[..., None].astype(dtype),
-            mask=jnp.ones((batch_size, 1), bool),
-        )
+    @property
+    def solved_below(self) -> float:
+        """1e-3 of the sum. The best constant has 1/6."""
+        return 1e-3 * self._scale**2
 
+    @property
     def _scale(self) -> float:
         return 0.5 if self.variant == "mean" else 1.0
-
-    def loss(self, outputs: Array, batch: Batch) -> Array:
-        """Mean squared error."""
-        return mean_squared_error(outputs, batch)
-
-    def accuracy(self, outputs: Array, batch: Batch) -> Array:
-        """The fraction of examples within 0.04 of the sum."""
-        return masked_accuracy(jnp.abs(outputs - batch.targets)[..., 0] < 0.04 * self._scale(), batch)
-
-    def is_solved(self, loss: Array, accuracy: Array) -> Array:
-        """Mean squared error under 1e-3 of the sum."""
-        return loss < 1e-3 * self._scale() ** 2
-
-    def baseline(self, key: Array) -> Array:
-        """Mean squared error of the best constant; 1/6 for a sum of two uniform numbers."""
-        return regression_baseline(self, key)

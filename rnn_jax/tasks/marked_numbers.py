@@ -1,10 +1,23 @@
 """Two marked numbers of a sequence: what the adding, multiplication and XOR problems share."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from rnn_jax.dtypes import float_dtype
+from rnn_jax.keys import checked_key
 from rnn_jax.tasks.draws import marked_steps
+from rnn_jax.tasks.task import (
+    Batch,
+    Task,
+    checked_variant,
+    masked_accuracy,
+    mean_squared_error,
+    regression_baseline,
+)
 
 
 def longest(length: int, varied: bool) -> int:
@@ -51,3 +64,69 @@ def marked_pair(
 
 def _lengths(key: Array, batch_size: int, length: int) -> Int[Array, "batch 1"]:
     return jax.random.randint(key, (batch_size, 1), length, longest(length, varied=True) + 1, jnp.int32)
+
+
+class MarkedRegression:
+    """A number is made of the two marked ones, and asked for after the last step.
+
+    A subclass is a frozen dataclass with `length` and `variant`, says where the marks of each variant
+    stand, and gives `target`, `tolerance` and `solved_below`. The lengths of the examples of variant
+    "martens" vary.
+    """
+
+    PLACEMENTS: Mapping[str, str]
+    length: int
+    variant: str
+    input_size = 2
+    output_size = 1
+    target_steps = 1
+
+    def target(self, marked: Float[Array, "batch 2"]) -> Float[Array, " batch"]:
+        """What is made of the two numbers."""
+        raise NotImplementedError
+
+    @property
+    def tolerance(self) -> float:
+        """An answer this near counts as right."""
+        raise NotImplementedError
+
+    @property
+    def solved_below(self) -> float:
+        """The task is solved at a mean squared error under this."""
+        raise NotImplementedError
+
+    def __post_init__(self: Any) -> None:
+        checked_variant(self, tuple(self.PLACEMENTS), shortest=10)
+
+    @property
+    def sequence_length(self) -> int:
+        """T; for "martens" the longest, length + length // 10."""
+        return longest(self.length, self.variant == "martens")
+
+    def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
+        """Draws `batch_size` examples; targets have shape (batch, 1, 1)."""
+        checked_key(key)
+        dtype = float_dtype(dtype)
+        placement, varied = self.PLACEMENTS[self.variant], self.variant == "martens"
+        inputs, marked = marked_pair(key, batch_size, self.length, placement, varied)
+        return Batch(
+            inputs=inputs.astype(dtype),
+            targets=self.target(marked)[:, None, None].astype(dtype),
+            mask=jnp.ones((batch_size, 1), bool),
+        )
+
+    def loss(self, outputs: Array, batch: Batch) -> Array:
+        """Mean squared error."""
+        return mean_squared_error(outputs, batch)
+
+    def accuracy(self, outputs: Array, batch: Batch) -> Array:
+        """The fraction of examples within `tolerance` of the target."""
+        return masked_accuracy(jnp.abs(outputs - batch.targets)[..., 0] < self.tolerance, batch)
+
+    def is_solved(self, loss: Array, accuracy: Array) -> Array:
+        """Mean squared error under `solved_below`."""
+        return loss < self.solved_below
+
+    def baseline(self: Task, key: Array) -> Array:
+        """Mean squared error of the best constant."""
+        return regression_baseline(self, key)

@@ -1,28 +1,22 @@
 """The multiplication problem."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
-from rnn_jax.tasks.marked_numbers import longest, marked_pair
-from rnn_jax.tasks.task import (
-    Batch,
-    checked_variant,
-    masked_accuracy,
-    mean_squared_error,
-    regression_baseline,
+from rnn_jax.tasks.marked_numbers import MarkedRegression
+
+_PLACEMENTS: Mapping[str, str] = MappingProxyType(
+    {"halves": "halves", "pascanu": "tenths", "martens": "tenths"}
 )
-
-_PLACEMENTS = {"halves": "halves", "pascanu": "tenths", "martens": "tenths"}
 _VARIANCE = 7 / 144  # of the product of two independent numbers uniform on [0, 1)
 
 
 @dataclass(frozen=True)
-class Multiplication:
+class Multiplication(MarkedRegression):
     """Multiply the two marked numbers of a sequence.
 
     Input 0 is uniform on [0, 1), input 1 is 1 at two steps and 0 elsewhere; the target, asked for
@@ -45,45 +39,21 @@ class Multiplication:
     length: int
     variant: str = "halves"
 
+    PLACEMENTS = _PLACEMENTS
     VARIANTS = tuple(_PLACEMENTS)
     name = "multiplication"
-    input_size = 2
-    output_size = 1
-    target_steps = 1
     metric = "within_0.04_of_product"
 
-    def __post_init__(self) -> None:
-        checked_variant(self, self.VARIANTS, shortest=10)
+    def target(self, marked: Float[Array, "batch 2"]) -> Float[Array, " batch"]:
+        """Their product."""
+        return jnp.prod(marked, axis=1)
 
     @property
-    def sequence_length(self) -> int:
-        """T; for "martens" the longest, length + length // 10."""
-        return longest(self.length, self.variant == "martens")
+    def tolerance(self) -> float:
+        """0.04 of the product."""
+        return 0.04
 
-    def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
-        """Draws `batch_size` examples; targets have shape (batch, 1, 1)."""
-        checked_key(key)
-        dtype = float_dtype(dtype)
-        placement, varied = _PLACEMENTS[self.variant], self.variant == "martens"
-        inputs, marked = marked_pair(key, batch_size, self.length, placement, varied)
-        return Batch(
-            inputs=inputs.astype(dtype),
-            targets=jnp.prod(marked, axis=1)[:, None, None].astype(dtype),
-            mask=jnp.ones((batch_size, 1), bool),
-        )
-
-    def loss(self, outputs: Array, batch: Batch) -> Array:
-        """Mean squared error."""
-        return mean_squared_error(outputs, batch)
-
-    def accuracy(self, outputs: Array, batch: Batch) -> Array:
-        """The fraction of examples within 0.04 of the product."""
-        return masked_accuracy(jnp.abs(outputs - batch.targets)[..., 0] < 0.04, batch)
-
-    def is_solved(self, loss: Array, accuracy: Array) -> Array:
-        """Mean squared error under 0.006 of the product's variance, 7/144."""
-        return loss < 0.006 * _VARIANCE
-
-    def baseline(self, key: Array) -> Array:
-        """Mean squared error of the best constant; 7/144 for a product of two uniform numbers."""
-        return regression_baseline(self, key)
+    @property
+    def solved_below(self) -> float:
+        """0.006 of the product's variance, 7/144, which is the best constant's error."""
+        return 0.006 * _VARIANCE
