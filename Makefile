@@ -1,6 +1,6 @@
 # make bench   set everything up, run the quick suite on whatever device is there, print a table
 #              SUITE=cpu another suite; EXTRAS=peers installs what SUITE=peers compares with
-# make test    set everything up, run the tests
+# make test    set everything up, run the tests; make test-all those too that take minutes each
 # make check   what a developer runs before submitting: the same script as CI
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,12 +16,15 @@ comma := ,
 # Two processes, each test file in one of them; several on one GPU must not each take all of its memory.
 PYTEST = XLA_PYTHON_CLIENT_PREALLOCATE=false $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
-.PHONY: bench test lint tables check clean
+.PHONY: bench test test-all lint tables check clean
 
 bench: $(VENV)/.installed $(if $(EXTRAS),$(VENV)/.installed-with-$(EXTRAS))
 	$(VENV)/bin/rnn-bench run $(SUITE) $(if $(OUT),--out $(OUT))
 
 test: $(VENV)/.installed-test
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.installed-test
 	$(PYTEST)
 
 lint: $(VENV)/.installed-lint

@@ -35,10 +35,28 @@ sys.modules["annotation_checker"] = SimpleNamespace(check=check_annotations)
 install_import_hook("rnn_jax", "annotation_checker.check")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--one-of-each", action="store_true", help="of each test the first of its parameters only"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--one-of-each"):
+        first = {item.nodeid.split("[")[0]: item for item in reversed(items)}
+        items[:] = [item for item in items if first[item.nodeid.split("[")[0]] is item]
+
+
+# Whose numbers at the ends of a dtype's range depend on what the compiler makes of them.
+AS_USERS_COMPILE = {"test_chain.py", "test_long_products.py", "test_sequential.py", "test_structure.py"}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def quick_compilation(request):
-    """Compiling is most of what tests take: only chains and spectra are compiled as users have them."""
-    wanted = "jacobian" not in request.path.parts or bool(os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS"))
+    """Compiling is most of what tests take, so most of them do it without optimising."""
+    wanted = request.path.name not in AS_USERS_COMPILE or bool(
+        os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS")
+    )
     before = jax.config.values["jax_disable_most_optimizations"]
     jax.config.update("jax_disable_most_optimizations", wanted)
     yield

@@ -5,12 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 TESTS = Path(__file__).parent
 
 
-@pytest.mark.slow
 def test_what_needs_eight_devices_passes_on_simulated_ones():
     """How many devices a CPU plays is settled when JAX starts, and no other test shall run that way."""
     files = [path for path in sorted(TESTS.rglob("test_*.py")) if "eight_devices" in path.read_text()]
