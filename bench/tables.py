@@ -12,6 +12,7 @@ from bench.ceilings import ceiling_table
 from bench.claims import claims
 from bench.device_table import device_scaling
 from bench.errors import UsageError
+from bench.factorization_table import factorizations
 from bench.gpu_targets import gpu_targets, is_asked
 from bench.peer_table import peers
 from bench.predictions import theory_table
@@ -43,6 +44,7 @@ TABLES = (
     "theory",
     "peers",
     "device_scaling",
+    "factorizations",
     "ceilings",
     "roofline",
     "precision_summary",
@@ -107,6 +109,10 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         shares = roofline(store.read("timings"), store.read("ceilings"))
         if len(shares):
             yield "roofline", shares
+    if {"lyapunov", "timings"} <= set(store.kinds()):
+        beside = factorizations(store.read("lyapunov"), store.read("timings"))
+        if len(beside):
+            yield "factorizations", beside
     if is_asked(store):
         yield "gpu_targets", gpu_targets(store)
     yield "claims", claims(store)

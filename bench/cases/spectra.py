@@ -24,6 +24,7 @@ from bench.machine import Environment
 from bench.parameter import Parameter
 from bench.schema import LYAPUNOV, SINGULAR_VALUES, TIMINGS
 from bench.timing import timed_once
+from rnn_jax.jacobian.factorizations import FACTORIZATIONS
 
 VERSION = 1
 GAUSSIAN = "gaussian_matrices"
@@ -40,6 +41,9 @@ PARAMETERS = (
     Parameter("exponents", int, "how many, the largest first; all if left out", low=1, high=65_536),
     Parameter("qr_interval", int, "steps between factorizations; chosen if left out", low=1, high=10**6),
     Parameter("singular_value_lag", int, "over how many of the last steps; none if 0", 0, low=0, high=10**7),
+    Parameter(
+        "factorization", str, "what keeps the columns apart", "auto", choices=FACTORIZATIONS, later=True
+    ),
     Parameter(
         "rounds", int, "how often each seed is timed; not at all if 0", 0, low=0, high=1000, later=True
     ),
@@ -98,6 +102,7 @@ def run(
             count=case["exponents"],
             qr_interval=case["qr_interval"],
             transient=case["transient"],
+            factorization=case["factorization"],
         )
         spectrum, first = timed_once(compute)
         samples = [first, *(timed_once(compute)[1] for _ in range(1, case["rounds"]))][: case["rounds"]]
@@ -146,7 +151,7 @@ def _timing_columns(case: Any, common: Mapping[str, Any], spectrum: rj.LyapunovS
         "operation": "lyapunov_spectrum",
         "implementation": "rnn_jax",
         "implementation_version": rj.__version__,
-        "method": f"qr_every_{interval}",
+        "method": f"{spectrum.factorization}_every_{interval}",
         "batch_size": 1,
         "seed_count": 1,
         "flop": spectrum_flop(
