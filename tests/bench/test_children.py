@@ -18,8 +18,8 @@ SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32
 TOML = """
 [[exactness]]
 cell = "elman_tanh"
-hidden_size = 3
-sequence_length = 8
+hidden_size = 24
+sequence_length = 40
 dtype = ["float32", "float64"]
 process = ["shared", "fresh"]
 seeds = 1
