@@ -1,6 +1,5 @@
 """JAX is strict in every test: float64 exists, dtypes and ranks never promote, annotations are checked."""
 
-import os
 import sys
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -48,15 +47,19 @@ def pytest_collection_modifyitems(config, items):
 
 
 # Whose numbers at the ends of a dtype's range depend on what the compiler makes of them.
-AS_USERS_COMPILE = {"test_chain.py", "test_long_products.py", "test_sequential.py", "test_structure.py"}
+AS_USERS_COMPILE = {
+    "test_chain.py",
+    "test_long_products.py",
+    "test_lyapunov.py",
+    "test_sequential.py",
+    "test_structure.py",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_compilation(request):
-    """Compiling is most of what tests take, so most of them do it without optimising."""
-    wanted = request.path.name not in AS_USERS_COMPILE or bool(
-        os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS")
-    )
+    """Compiling is most of what tests take, so all but those do it without optimising."""
+    wanted = request.path.name not in AS_USERS_COMPILE
     before = jax.config.values["jax_disable_most_optimizations"]
     jax.config.update("jax_disable_most_optimizations", wanted)
     yield

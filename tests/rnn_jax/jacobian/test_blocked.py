@@ -16,15 +16,22 @@ def assert_same(one, other, places=slice(None), names=NORMS, tolerance=1e-10):
         )
 
 
-# Every length for one cell, every structure at one length: each pair compiles programs of its own.
+NETS = [
+    ("elman_tanh", 0.3),
+    ("elman_identity", 3.0),
+    ("lstm", 1.0),
+    ("gru_reset_before", 1.0),
+    ("indrnn", 1.3),
+]
+
+
+# Each compiles programs of its own: every length of one net and one length of every net are quick enough.
 @pytest.mark.parametrize(
     ("name", "gain", "length"),
-    [("elman_tanh", 0.3, length) for length in (1, 2, 17, 101, 333)]
-    + [
-        ("elman_identity", 3.0, 101),
-        ("lstm", 1.0, 101),
-        ("gru_reset_before", 1.0, 101),
-        ("indrnn", 1.3, 101),
+    [
+        pytest.param(*net, length, marks=[] if net == NETS[0] or length == 101 else pytest.mark.slow)
+        for net in NETS
+        for length in (1, 2, 17, 101, 333)
     ],
 )
 def test_it_equals_the_sequential_product_at_every_lag_and_at_chosen_ones(name, gain, length):

@@ -74,8 +74,11 @@ def test_a_row_that_leaves_the_range_and_comes_back_between_two_looks_is_exact(l
 
 @pytest.mark.parametrize(
     ("name", "length"),
-    [("elman_tanh", length) for length in (1, GROUP - 1, GROUP, GROUP + 1)]
-    + [("lstm", 150), ("gru_reset_before", 150), ("indrnn", 150)],
+    [
+        pytest.param(name, length, marks=[] if name == "lstm" or length == 150 else pytest.mark.slow)
+        for name in ("lstm", "gru_reset_before", "indrnn")
+        for length in (1, GROUP - 1, GROUP, GROUP + 1, 150)
+    ],
 )
 def test_with_checkpoints_the_norms_are_the_same(name, length):
     cell = rj.cells.create(name, 2, 4, key=jax.random.key(0))
