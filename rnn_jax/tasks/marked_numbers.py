@@ -1,5 +1,6 @@
 """Two marked numbers of a sequence: what the adding, multiplication and XOR problems share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,7 +67,7 @@ def _lengths(key: Array, batch_size: int, length: int) -> Int[Array, "batch 1"]:
     return jax.random.randint(key, (batch_size, 1), length, longest(length, varied=True) + 1, jnp.int32)
 
 
-class MarkedRegression:
+class MarkedRegression(ABC):
     """A number is made of the two marked ones, and asked for after the last step.
 
     A subclass is a frozen dataclass with `length` and `variant`, says where the marks of each variant
@@ -81,19 +82,19 @@ class MarkedRegression:
     output_size = 1
     target_steps = 1
 
+    @abstractmethod
     def target(self, marked: Float[Array, "batch 2"]) -> Float[Array, " batch"]:
         """What is made of the two numbers."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def tolerance(self) -> float:
         """An answer this near counts as right."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def solved_below(self) -> float:
         """The task is solved at a mean squared error under this."""
-        raise NotImplementedError
 
     def __post_init__(self: Any) -> None:
         checked_variant(self, tuple(self.PLACEMENTS), shortest=10)
