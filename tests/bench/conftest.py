@@ -130,3 +130,17 @@ def rnn_bench():
         )
 
     return call
+
+
+@pytest.fixture
+def complaint():
+    """`complaint(done)`: the one line that a usage error is told in."""
+
+    def only_line(done):
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        lines = done.stderr.strip().splitlines()
+        assert len(lines) == 1, done.stderr
+        return lines[0]
+
+    return only_line
