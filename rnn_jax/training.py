@@ -12,16 +12,17 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from rnn_jax.batching import over_devices, over_examples
 from rnn_jax.devices import Devices, mesh_of
 from rnn_jax.keys import checked_key
 from rnn_jax.model import BACKPROPAGATIONS, Model
 from rnn_jax.remedies.remedy import Remedy, none
 from rnn_jax.tasks.task import Task, evaluation_task
-from rnn_jax.training_run import Recipe, Run, evaluated, shared_out, start, training_step
+from rnn_jax.training_program import compiled
+from rnn_jax.training_run import Recipe, Run, shared_out, start
 
 AT_BASELINE_FROM = 0.9
 DIVERGED_FROM = 10.0
+_ADAM = optax.adam(2e-3)  # one object, so that calls that name no optimiser share a program
 _QUANTITIES = ("loss", "gradient", "update", "optimizer_state")
 
 
@@ -51,7 +52,10 @@ class TrainingResult:
         baseline: the loss of the best guess without memory on the held-out examples.
         task, batch_size: as given.
         data_keys: random keys of the training examples, shape (seeds,): see `training_batch`.
-        compile_s, train_s: seconds spent compiling and running.
+        snapshots: (steps done, the models then, their arrays with a leading seed axis) for each of
+            `snapshot_steps` that was reached, in order.
+        compile_s, train_s: seconds spent compiling, next to nothing where an earlier call of this process
+            compiled the same program, and running.
     """
 
     loss: np.ndarray
@@ -72,6 +76,7 @@ class TrainingResult:
     task: Task
     batch_size: int
     data_keys: Array
+    snapshots: tuple[tuple[int, Model], ...]
     compile_s: float
     train_s: float
 
@@ -91,6 +96,7 @@ def train(
     evaluate_every: int = 100,
     backpropagation: str = "auto",
     devices: Devices | None = None,
+    snapshot_steps: Sequence[int] = (),
     on_progress: Callable[[int, np.ndarray], None] | None = None,
 ) -> TrainingResult:
     """Trains an ensemble of seeds on fresh data at every step.
@@ -123,6 +129,8 @@ def train(
             the same to rounding; "auto" is faster for elementwise cells.
         devices: of this process, among which the seeds are shared out, such as `jax.devices()`; JAX's
             default device alone if None. The result's arrays lie on the first.
+        snapshot_steps: after which training steps to keep the models, each at the first evaluation from
+            there on; none after training stopped.
         on_progress: called on the host after each block with the steps done and each seed's
             training loss.
 
@@ -168,13 +176,16 @@ def train(
             "optimizer must be a function that makes one from its learning rate, such as optax.adam, where "
             f"learning_rates are given, got {optimizer!r}"
         )
+    for step in snapshot_steps:
+        if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 1 <= step <= step_budget:
+            raise ValueError(f"snapshot_steps must be whole numbers in 1..{step_budget}, got {step!r}")
     if backpropagation not in BACKPROPAGATIONS:
         raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
     mesh = None if devices is None else mesh_of(devices, "seeds")
     evaluate_every = min(evaluate_every, step_budget)
     recipe = Recipe(
         none() if remedy is None else remedy,
-        optimizer or (optax.adam(2e-3) if learning_rates is None else optax.adam),
+        optimizer or (_ADAM if learning_rates is None else optax.adam),
     )
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.asarray(numbers))
     dtype = _required_dtype(task, create, key)
@@ -182,37 +193,26 @@ def train(
         None if values is None else jnp.asarray(_one_a_seed(name, values, len(numbers)), dtype)
         for name, values in (("strengths", strengths), ("learning_rates", learning_rates))
     ]
-    runs = jax.jit(jax.vmap(partial(start, task, create, recipe)))(keys, *own)
+    runs = jax.jit(jax.vmap(partial(start, task, create, recipe, step_budget)))(keys, *own)
     initial_model = runs.model
 
-    def block(run: Run) -> tuple[Run, Array]:
-        advance = partial(training_step, task, recipe, batch_size, step_budget, backpropagation)
-        run, curves = jax.lax.scan(advance, run, length=evaluate_every)
-        return evaluated(task, run), curves
-
-    def block_unless_done(run: Run) -> tuple[Run, Array]:
-        nothing = jnp.full((evaluate_every, 2), jnp.nan, jnp.float32)
-        return jax.lax.cond(run.is_active(step_budget), block, lambda run: (run, nothing), run)
-
-    if mesh is None:
-        every_run = partial(over_examples, block_unless_done)
-    else:
-        every_run = over_devices(block_unless_done, mesh)
-        runs = shared_out(runs, mesh, step_budget)
+    if mesh is not None:
+        runs = shared_out(runs, mesh)
+    advance, compile_s = compiled(task, recipe, batch_size, evaluate_every, backpropagation, mesh, runs)
     started = perf_counter()
-    compiled = jax.jit(every_run).lower(runs).compile()
-    compile_s = perf_counter() - started
-
-    started = perf_counter()
-    curves, scores = [], []
+    curves, scores, snapshots = [], [], []
+    wanted = sorted(set(snapshot_steps))
     for done in range(evaluate_every, step_budget + evaluate_every, evaluate_every):
-        runs, curve = compiled(runs)
+        runs, curve = advance(runs)
         curves.append(np.asarray(curve)[: len(numbers)])
         scores.append(np.asarray(runs.score)[: len(numbers)])
+        steps = min(done, step_budget)
+        if wanted and wanted[0] <= steps:
+            wanted = [each for each in wanted if each > steps]
+            snapshots.append((steps, jax.tree.map(lambda leaf: leaf[: len(numbers)], runs.model)))
         if on_progress is not None:
-            steps = min(done, step_budget)
             on_progress(steps, curves[-1][:, steps - 1 - (done - evaluate_every), 0])
-        if not np.asarray(runs.is_active(step_budget)).any():
+        if not np.asarray(runs.is_active).any():
             break
     train_s = perf_counter() - started
     if mesh is not None:
@@ -227,6 +227,7 @@ def train(
         curves=np.concatenate(curves, axis=1)[:, :step_budget],
         scores=np.stack(scores, axis=1),
         evaluation_steps=np.minimum(np.arange(1, len(scores) + 1) * evaluate_every, step_budget),
+        snapshots=tuple(snapshots),
         compile_s=compile_s,
         train_s=train_s,
     )

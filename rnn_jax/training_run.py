@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from rnn_jax.model import Model
 from rnn_jax.remedies.clipping import global_norm
-from rnn_jax.remedies.remedy import Remedy
+from rnn_jax.remedies.remedy import Remedy, none
 from rnn_jax.tasks.task import Batch, Task, evaluation_task
 
 EVALUATION_EXAMPLES = 2_000
@@ -30,6 +30,7 @@ class Run:
     optimizer_state: Any
     key: Array
     step: Array
+    step_budget: Array
     solved_step: Array
     nonfinite_step: Array
     nonfinite_quantity: Array
@@ -37,8 +38,10 @@ class Run:
     strength: Array | None
     learning_rate: Array | None
 
-    def is_active(self, step_budget: int) -> Array:
-        return (self.solved_step < 0) & (self.nonfinite_step < 0) & (self.step < step_budget)
+    @property
+    def is_active(self) -> Array:
+        """True while it is to be trained further."""
+        return (self.solved_step < 0) & (self.nonfinite_step < 0) & (self.step < self.step_budget)
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,21 @@ class Recipe:
         optimizer = self.optimizer if learning_rate is None else self.optimizer(learning_rate)
         return remedy, remedy.adapt_optimizer(optimizer)
 
+    @property
+    def after_start(self) -> "Recipe":
+        """What it is once the cells are made: remedies that only change them then leave no trace."""
+        if not isinstance(self.remedy, Remedy):
+            return self
+        remedy = replace(self.remedy, adapt_cell=None, parts=())
+        plain = replace(remedy, name="none", strength=None)
+        return replace(self, remedy=plain if plain == none() else remedy)
+
 
 def start(
     task: Task,
     create: Callable,
     recipe: Recipe,
+    step_budget: int,
     key: Array,
     strength: Array | None,
     learning_rate: Array | None,
@@ -75,6 +88,7 @@ def start(
         optimizer_state=optimizer.init(model),
         key=data_key,
         step=jnp.zeros((), jnp.int32),
+        step_budget=jnp.asarray(step_budget, jnp.int32),
         solved_step=never,
         nonfinite_step=never,
         nonfinite_quantity=never,
@@ -84,12 +98,12 @@ def start(
     )
 
 
-def shared_out(runs: Run, mesh: Mesh, step_budget: int) -> Run:
+def shared_out(runs: Run, mesh: Mesh) -> Run:
     """The runs, as many on each device; copies that are out of steps fill the last places."""
     seeds = runs.step.shape[0]
     places = np.arange(-(-seeds // mesh.size) * mesh.size)
     filled = jax.tree.map(lambda leaf: leaf[places % seeds], runs)
-    filled = replace(filled, step=jnp.where(places < seeds, filled.step, step_budget))
+    filled = replace(filled, step=jnp.where(places < seeds, filled.step, filled.step_budget))
     return jax.device_put(filled, NamedSharding(mesh, PartitionSpec(*mesh.axis_names)))
 
 
@@ -112,7 +126,6 @@ def training_step(
     task: Task,
     recipe: Recipe,
     batch_size: int,
-    step_budget: int,
     backpropagation: str,
     run: Run,
     _: None,
@@ -133,7 +146,7 @@ def training_step(
     model = optax.apply_updates(run.model, updates)
     bad = ~jnp.stack([_all_finite(each) for each in (total, gradient, updates, optimizer_state)])
     broken = jnp.any(bad)
-    active = run.is_active(step_budget)
+    active = run.is_active
     advances = active & ~broken
     # A seed that breaks keeps its last finite weights, so that they can be looked at.
     model, optimizer_state = jax.tree.map(

@@ -27,6 +27,10 @@ Penalty = Callable[[Task, Any, Batch, Array], Array]
 """`(task, model, batch, key) -> scalar`, added to the task's loss in training."""
 
 
+def _unchanged(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    return optimizer
+
+
 @dataclass(frozen=True)
 class Remedy:
     """A change meant to help a gradient to travel. `a + b` is both: see `combine`.
@@ -46,7 +50,7 @@ class Remedy:
     name: str
     strength: Any
     adapt_optimizer: Callable[[optax.GradientTransformation], optax.GradientTransformation] = field(
-        default=lambda optimizer: optimizer
+        default=_unchanged
     )
     adapt_cell: Callable[[Any, Array], Any] | None = None
     adapt_step: Callable[[BatchStep], BatchStep] | None = None
