@@ -16,6 +16,7 @@ class Parameter:
         required: True where it may not be missing.
         low, high: the range of a number, both allowed.
         choices: the values of a text; any text if empty.
+        combines: True where a text may join several choices by +, each with a number in brackets or without.
         later: True where results were published before it existed: at its default it does not count in a
             case's hash, so that those results stay the same case's.
     """
@@ -28,6 +29,7 @@ class Parameter:
     low: float = float("-inf")
     high: float = float("inf")
     choices: tuple[str, ...] = ()
+    combines: bool = False
     later: bool = False
 
     def problem(self, value: Any) -> str:
@@ -35,11 +37,15 @@ class Parameter:
         right_type = isinstance(value, self.type) or (self.type is float and isinstance(value, int))
         if isinstance(value, bool) or not right_type:
             return f"{self.allowed()}, got {value!r}"
-        if self.choices and value not in self.choices:
+        if self.choices and not all(part in self.choices for part in self.names(str(value))):
             return f"must be a known name, got {value!r}"
         if self.type is not str and not self.low <= value <= self.high:  # false for NaN too
             return f"{self.allowed()}, got {value!r}"
         return ""
+
+    def names(self, value: str) -> list[str]:
+        """The choices that a text names: itself, or what it combines."""
+        return [part.split("(")[0].strip() for part in value.split("+")] if self.combines else [value]
 
     def allowed(self) -> str:
         """What a value must be, as the end of a sentence."""

@@ -140,10 +140,13 @@ class Store:
         if not path.is_file():
             raise UsageError(f"{self.folder} has no {kind}.csv")
         columns = RESULT_FILES[kind].all_columns
+        names = [column.name for column in columns]
+        later = {column.name for column in columns if column.later}
         texts = [column.name for column in columns if column.type == "text"]
         try:
             header = pd.read_csv(path, nrows=0).columns
-            if list(header) != [column.name for column in columns]:
+            missing = set(names) - set(header)
+            if list(header) != [name for name in names if name not in missing] or not missing <= later:
                 raise UsageError(
                     f"{path} has other columns than schema version {SCHEMA_VERSION}; measure it again"
                 )
@@ -155,7 +158,8 @@ class Store:
             )
             if not isinstance(frame.index, pd.RangeIndex):  # rows longer than the header
                 raise ValueError("its rows have more values than it has columns")
-            return frame.astype({column.name: _DTYPES[column.type] for column in columns})
+            whole = frame.reindex(columns=names)
+            return whole.astype({column.name: _DTYPES[column.type] for column in columns})
         except (ValueError, TypeError) as error:
             raise UsageError(f"{path} cannot be read as schema version {SCHEMA_VERSION}: {error}") from error
 

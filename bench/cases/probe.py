@@ -11,6 +11,7 @@ import numpy as np
 
 import rnn_jax as rj
 from rnn_jax.batching import over_examples
+from rnn_jax.coordinates import real_size
 from rnn_jax.jacobian import scaled
 
 _LN10 = float(np.log(10.0))
@@ -27,10 +28,12 @@ class Reading:
     Attributes:
         norm_rows: for gradient_norms.csv, without the common columns.
         decay_row: for decay.csv, likewise.
+        exponents: the largest Lyapunov exponents on these sequences in nats a step, mean over sequences.
     """
 
     norm_rows: list[dict[str, Any]]
     decay_row: dict[str, Any]
+    exponents: tuple[float, ...] = ()
 
 
 def geometric_lags(length: int, count: int) -> np.ndarray:
@@ -47,6 +50,7 @@ def probe(
     *,
     weights: str,
     recorded_sequences: int,
+    exponents: int = 0,
 ) -> Reading:
     """Measures one net.
 
@@ -58,10 +62,11 @@ def probe(
         loss_arguments: what the loss needs, arrays with a leading axis of sequences.
         weights: "initial" or "trained", as it stands in the rows.
         recorded_sequences: for how many of the sequences norms are written; all count for the decay.
+        exponents: how many of the largest Lyapunov exponents to measure; fewer where the state is smaller.
     """
     lags = geometric_lags(inputs.shape[1], lag_count)
-    measured = _measure(tuple(lags.tolist()), loss, cell, inputs, loss_arguments)
-    chains, gradients, shares, bound = jax.tree.map(np.asarray, measured)
+    measured = _measure(tuple(lags.tolist()), loss, exponents, cell, inputs, loss_arguments)
+    chains, gradients, shares, bound, largest = jax.tree.map(np.asarray, measured)
     decay = rj.decay(chains)
     norms = {
         "log10_frobenius_norm": chains.frobenius_norm,
@@ -95,11 +100,13 @@ def probe(
         else float("nan"),
         "share_beyond_half_length": float(share[inputs.shape[1] // 2]),
     }
-    return Reading(rows, decay_row)
+    return Reading(rows, decay_row, tuple(np.mean(largest, axis=0).tolist()))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _measure(lags: tuple[int, ...], loss: Loss, cell: Any, inputs: jax.Array, loss_arguments: Any):
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _measure(
+    lags: tuple[int, ...], loss: Loss, exponents: int, cell: Any, inputs: jax.Array, loss_arguments: Any
+):
     length = inputs.shape[1]
     at_states = length - np.array(lags)
     at_inputs = at_states[at_states > 0] - 1
@@ -118,9 +125,20 @@ def _measure(lags: tuple[int, ...], loss: Loss, cell: Any, inputs: jax.Array, lo
             jax.tree.map(lambda leaf: leaf[at_inputs], scaled.row_norms(gradients.input)),
         )
         shares = rj.weight_gradient_shares(of_states, cell, state, xs)
-        return chain, norms, shares, _mean_log_step_norm(cell, state, xs)
+        return chain, norms, shares, _mean_log_step_norm(cell, state, xs), _exponents(cell, xs, exponents)
 
     return over_examples(one_sequence, (inputs, loss_arguments))
+
+
+def _exponents(cell: Any, inputs: jax.Array, count: int) -> jax.Array:
+    """The largest Lyapunov exponents along one sequence, over its last nine tenths."""
+    state, length = cell.initial_state(), inputs.shape[0]
+    if not count or length < 3:
+        return jnp.full(count, jnp.nan)
+    spectrum = rj.lyapunov_spectrum(
+        cell, state, inputs, count=min(count, real_size(state)), batches=min(20, length - length // 10)
+    )
+    return spectrum.exponents
 
 
 def _mean_log_step_norm(cell: Any, state: Any, inputs: jax.Array) -> jax.Array:

@@ -1,6 +1,6 @@
 """Trains an ensemble on a task that needs long memory, and probes its nets before and after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,18 @@ import optax
 import rnn_jax as rj
 from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key, task_columns
 from bench.cases.probe import Reading, geometric_lags, probe
+from bench.cases.tuning import chosen_rate, grid_of
 from bench.machine import Environment
 from bench.parameter import Parameter
-from bench.schema import DECAY, EXPLOSIONS, GRADIENT_NORMS, TASK_ACCURACY, TRAINING_CURVES
+from bench.schema import (
+    DECAY,
+    EXPLOSIONS,
+    GRADIENT_NORMS,
+    SNAPSHOTS,
+    TASK_ACCURACY,
+    TRAINING_CURVES,
+    TUNING,
+)
 from rnn_jax.coordinates import real_size
 from rnn_jax.tasks import Batch, Task
 from rnn_jax.training_run import EVALUATION_EXAMPLES
@@ -24,6 +33,7 @@ OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
 _VARIANTS = tuple(variant for task in rj.tasks.TASKS.values() for variant in task.VARIANTS)
 _CURVE_POINTS = 50
 _WORST_SEQUENCES = 4
+_EXPONENTS = 2
 
 PARAMETERS = (
     *CELL_PARAMETERS,
@@ -31,7 +41,12 @@ PARAMETERS = (
     Parameter("variant", str, "which of its definitions; the first one if missing", choices=_VARIANTS),
     Parameter("task_length", int, "the task's length", required=True, low=1, high=100_000),
     Parameter(
-        "remedy", str, "against vanishing or exploding gradients", "none", choices=tuple(rj.remedies.REMEDIES)
+        "remedy",
+        str,
+        "against vanishing or exploding gradients",
+        "none",
+        choices=tuple(rj.remedies.REMEDIES),
+        combines=True,
     ),
     Parameter("remedy_strength", float, "the remedy's one number", low=1e-12, high=1e12),
     Parameter("optimizer", str, "optax optimiser", "adam", choices=tuple(OPTIMIZERS)),
@@ -41,46 +56,82 @@ PARAMETERS = (
     Parameter("evaluate_every", int, "training steps between evaluations", 100, low=1, high=1_000_000),
     Parameter("sequences", int, "input sequences over which log norms are averaged", 16, low=1, high=10_000),
     Parameter("lags", int, "how many lags, geometrically spaced", 40, low=2, high=200),
+    Parameter(
+        "learning_rate_grid",
+        str,
+        'step sizes to choose from, such as "5e-4 2e-3 8e-3", in place of learning_rate',
+        later=True,
+    ),
+    Parameter("tuning_seeds", int, "on how many other seeds it is chosen", low=1, high=1000, later=True),
+    Parameter("tuning_steps", int, "training steps of each", low=1, high=10_000_000, later=True),
+    Parameter(
+        "snapshots", int, "how often the first seed is probed in between", 0, low=0, high=100, later=True
+    ),
+    Parameter("target", str, "the published result that it is held against", later=True),
 )
 
 
 def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in the cell's options, the task's first variant and the remedy's own strength.
+    """Fills in the cell's options, the task's first variant, the remedy's own strength and how a rate is chosen.
 
     Raises:
-        ValueError: the task knows no such variant or length, or a strength is given to no remedy or
-            one that does not allow it.
+        ValueError: the task knows no such variant or length, a strength is given to no remedy or
+            one that does not allow it, or tuning is asked for without a grid.
     """
     chosen = resolved_cell(parameters)
     if chosen["variant"] is None:
         chosen["variant"] = rj.tasks.TASKS[chosen["task"]].variant
     if chosen["remedy"] == "none" and chosen["remedy_strength"] is not None:
         raise ValueError("remedy_strength needs a remedy, got remedy = 'none'")
-    if chosen["remedy_strength"] is None:
-        chosen["remedy_strength"] = rj.remedies.REMEDIES[chosen["remedy"]].strength
-    _remedy(chosen)
+    remedy = _remedy(chosen)
+    chosen["remedy"], chosen["remedy_strength"] = remedy.name, remedy.strength
     _task(chosen)
+    if chosen["learning_rate_grid"] is None:
+        for name in ("tuning_seeds", "tuning_steps"):
+            if chosen[name] is not None:
+                raise ValueError(f"{name} needs a learning_rate_grid, got {name} = {chosen[name]}")
+        return chosen
+    grid_of(chosen["learning_rate_grid"])
+    chosen["learning_rate"] = None
+    chosen["tuning_seeds"] = chosen["tuning_seeds"] or 1
+    chosen["tuning_steps"] = chosen["tuning_steps"] or max(1, chosen["step_budget"] // 4)
     return chosen
 
 
 def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
-    """Trains every seed; rows for task_accuracy, training_curves, gradient_norms, decay, explosions."""
-    task = _task(case.parameters)
-    remedy = _remedy(case.parameters)
-    budget = case["step_budget"]
-    result = rj.train(
-        task,
-        lambda key: create_cell(case, task.input_size, key, environment),
-        key=seed_key(0, 3),
-        seeds=len(case.seeds),
-        batch_size=case["batch_size"],
-        optimizer=OPTIMIZERS[case["optimizer"]](case["learning_rate"]),
-        remedy=remedy,
-        step_budget=budget,
-        evaluate_every=case["evaluate_every"],
-        on_progress=lambda step, _: report(f"training step {step} of {budget}", step / budget),
+    """Trains every seed, at a step size chosen on others where there is a grid, and probes the nets.
+
+    Rows for task_accuracy, training_curves, gradient_norms, decay, explosions, tuning and snapshots.
+    """
+    task, remedy = _task(case.parameters), _remedy(case.parameters)
+
+    def trained(seeds: Sequence[int], rates: Sequence[float], budget: int, what: str, **more: Any):
+        return rj.train(
+            task,
+            lambda key: create_cell(case, task.input_size, key, environment),
+            key=seed_key(0, 3),
+            seeds=seeds,
+            learning_rates=rates,
+            batch_size=case["batch_size"],
+            optimizer=OPTIMIZERS[case["optimizer"]],
+            remedy=remedy,
+            step_budget=budget,
+            evaluate_every=case["evaluate_every"],
+            on_progress=lambda step, _: report(f"{what} step {step} of {budget}", step / budget),
+            **more,
+        )
+
+    rate, tried = case["learning_rate"], []
+    if case["learning_rate_grid"] is not None:
+        rate, tried = chosen_rate(case, trained)
+    result = trained(
+        case.seeds,
+        [rate] * len(case.seeds),
+        case["step_budget"],
+        "training",
+        snapshot_steps=_snapshot_steps(case),
     )
     state = jax.eval_shape(lambda model: model.cell.initial_state(), _model(result.model, 0))
     common = task_columns(case, environment, suite, task, state_size=real_size(state))
@@ -90,39 +141,89 @@ def run(
         "remedy": remedy.name,
         "remedy_strength": remedy.strength,
     }
-    before = [_probe(case, task, result.initial_model, index, environment, "initial") for index in case.seeds]
-    after = [_probe(case, task, result.model, index, environment, "trained") for index in case.seeds]
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for seed in case.seeds:
+    told_with_length = told | {"task_length": task.length}
+    setting = told_with_length | {
+        "clip_threshold": _clip_threshold(remedy),
+        "parameter_count": sum(leaf.size // len(case.seeds) for leaf in jax.tree.leaves(result.model)),
+        "optimizer": case["optimizer"],
+        "learning_rate": rate,
+        "learning_rate_grid": case["learning_rate_grid"],
+        "tuning_seeds": case["tuning_seeds"],
+        "tuning_steps": case["tuning_steps"],
+        "batch_size": case["batch_size"],
+        "data_regime": getattr(task, "data_regime", "fresh"),
+        "step_budget": case["step_budget"],
+        "evaluation_examples": EVALUATION_EXAMPLES,
+        "metric": task.metric,
+        "baseline_loss": result.baseline,
+        "target_id": case["target"],
+        "train_s": result.train_s,
+        "compile_s": result.compile_s,
+    }
+    rows: dict[str, list[dict[str, Any]]] = {
+        TUNING.kind: [common | told_with_length | row for row in tried],
+        SNAPSHOTS.kind: [],
+    }
+    for place, seed in enumerate(case.seeds):
         head = common | {"seed": seed}
-        outcome = _outcome(result, seed) | _reach(before[seed], after[seed])
-        setting = told | {
-            "task_length": task.length,
-            "clip_threshold": remedy.strength if rj.remedies.REMEDIES[remedy.name].clips else None,
-            "parameter_count": sum(leaf.size // len(case.seeds) for leaf in jax.tree.leaves(result.model)),
-            "optimizer": case["optimizer"],
-            "learning_rate": case["learning_rate"],
-            "batch_size": case["batch_size"],
-            "data_regime": getattr(task, "data_regime", "fresh"),
-            "step_budget": budget,
-            "evaluation_examples": EVALUATION_EXAMPLES,
-            "metric": task.metric,
-            "baseline_loss": result.baseline,
-            "train_s": result.train_s,
-            "compile_s": result.compile_s,
-        }
-        rows.setdefault(TASK_ACCURACY.kind, []).append(head | setting | outcome)
-        rows.setdefault(TRAINING_CURVES.kind, []).extend(
-            head | told | point for point in _curve(result, seed)
+        before, after = (
+            _probe(case, task, models, place, environment, weights)
+            for models, weights in ((result.initial_model, "initial"), (result.model, "trained"))
         )
-        if result.first_nonfinite_step[seed] > 0:
+        rows.setdefault(TASK_ACCURACY.kind, []).append(
+            head | setting | _outcome(result, place) | _reach(before, after)
+        )
+        rows.setdefault(TRAINING_CURVES.kind, []).extend(
+            head | told | point for point in _curve(result, place)
+        )
+        if result.first_nonfinite_step[place] > 0:
             lags = geometric_lags(task.sequence_length, case["lags"])
-            seen = rj.explosion(result, seed, sequences=min(_WORST_SEQUENCES, case["batch_size"]), lags=lags)
+            seen = rj.explosion(result, place, sequences=min(_WORST_SEQUENCES, case["batch_size"]), lags=lags)
             rows.setdefault(EXPLOSIONS.kind, []).extend(head | told | row for row in _explosion_rows(seen))
-        for reading in (before[seed], after[seed]):
+        for reading in (before, after):
             rows.setdefault(GRADIENT_NORMS.kind, []).extend(head | row for row in reading.norm_rows)
             rows.setdefault(DECAY.kind, []).append(head | reading.decay_row)
-    return rows
+        if place == 0 and case["snapshots"]:
+            between = [
+                (step, _probe(case, task, models, 0, environment, "snapshot"))
+                for step, models in result.snapshots
+                if step < result.steps_run[0]
+            ]
+            readings = [(0, before), *between, (int(result.steps_run[0]), after)]
+            rows[SNAPSHOTS.kind].extend(
+                head | told_with_length | _snapshot(result, step, reading) for step, reading in readings
+            )
+    return {kind: of_kind for kind, of_kind in rows.items() if of_kind}
+
+
+def _snapshot_steps(case: Any) -> list[int]:
+    """Training steps spaced geometrically between the first evaluation and the end of the budget."""
+    first, budget = case["evaluate_every"], case["step_budget"]
+    if not case["snapshots"] or first >= budget:
+        return []
+    return sorted({int(step) for step in np.geomspace(first, budget, case["snapshots"] + 1)[:-1]})
+
+
+def _snapshot(result: rj.TrainingResult, step: int, reading: Reading) -> dict[str, Any]:
+    place = np.flatnonzero(result.evaluation_steps == step)
+    scores = {
+        "loss": float(result.evaluation_loss[0, place[0]]) if place.size else None,
+        "accuracy": float(result.evaluation_accuracy[0, place[0]]) if place.size else None,
+    }
+    kept = ("rate_nats_per_step", "reach_steps", "reach_censored")
+    largest = zip(("largest", "second"), reading.exponents, strict=False)
+    return (
+        {"step": step}
+        | scores
+        | {name: reading.decay_row[name] for name in kept}
+        | {f"{which}_exponent_nats_per_step": value for which, value in largest}
+    )
+
+
+def _clip_threshold(remedy: rj.remedies.Remedy) -> float | None:
+    """The largest gradient that the remedy, or the last part of it that clips, lets through."""
+    parts = remedy.parts or (remedy,)
+    return next((part.strength for part in reversed(parts) if rj.remedies.REMEDIES[part.name].clips), None)
 
 
 @dataclass(frozen=True)
@@ -164,6 +265,7 @@ def _probe(case: Any, task: Task, models: Any, index: int, environment: Environm
         (*readout, batch),
         weights=weights,
         recorded_sequences=1,
+        exponents=_EXPONENTS,
     )
 
 
@@ -187,12 +289,14 @@ def _outcome(result: rj.TrainingResult, seed: int) -> dict[str, Any]:
 
 
 def _reach(before: Reading, after: Reading) -> dict[str, Any]:
-    return {
-        "rate_before_nats_per_step": before.decay_row["rate_nats_per_step"],
-        "rate_after_nats_per_step": after.decay_row["rate_nats_per_step"],
-        "reach_before_steps": before.decay_row["reach_steps"],
-        "reach_after_steps": after.decay_row["reach_steps"],
-    }
+    row: dict[str, Any] = {}
+    for when, reading in (("before", before), ("after", after)):
+        row[f"rate_{when}_nats_per_step"] = reading.decay_row["rate_nats_per_step"]
+        row[f"reach_{when}_steps"] = reading.decay_row["reach_steps"]
+        row[f"reach_{when}_censored"] = reading.decay_row["reach_censored"]
+        for which, value in zip(("largest", "second"), reading.exponents, strict=False):
+            row[f"{which}_exponent_{when}_nats_per_step"] = value
+    return row
 
 
 def _curve(result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:

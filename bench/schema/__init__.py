@@ -13,7 +13,7 @@ from bench.schema.gradients import (
     SINGULAR_VALUES,
 )
 from bench.schema.times import AGREEMENT, CEILINGS, DEVICE_TIMINGS, TIMINGS
-from bench.schema.training import EXPLOSIONS, TASK_ACCURACY, TRAINING_CURVES
+from bench.schema.training import EXPLOSIONS, SNAPSHOTS, TASK_ACCURACY, TRAINING_CURVES, TUNING
 
 FAILURES = ResultFile(
     "failures",
@@ -38,6 +38,8 @@ RESULT_FILES = {
         TASK_ACCURACY,
         TRAINING_CURVES,
         EXPLOSIONS,
+        TUNING,
+        SNAPSHOTS,
         TIMINGS,
         DEVICE_TIMINGS,
         CEILINGS,

@@ -17,12 +17,14 @@ class Column:
         type: of its values; integers, numbers and truths may be empty.
         meaning: one line for the data dictionary.
         is_time: True where two runs of the same case may differ: a time, not a result.
+        later: True where files were published before it existed: there it may be missing, and reads as empty.
     """
 
     name: str
     type: Type
     meaning: str
     is_time: bool = False
+    later: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,32 @@
 
 from bench.schema.columns import Column, ResultFile
 
+_TASK_AND_REMEDY = (
+    Column("task", "text", "the task"),
+    Column("variant", "text", "which of its published definitions"),
+    Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
+    Column("remedy", "text", "what was done about vanishing or exploding gradients"),
+    Column("remedy_strength", "number", "the remedy's one number"),
+)
 _LOG10_NORM = "log10 of the {} norm of dh_T/dh_(T-lag)"
 
 TASK_ACCURACY = ResultFile(
     "task_accuracy",
     "case x seed",
     (
-        Column("task", "text", "the task"),
-        Column("variant", "text", "which of its published definitions"),
-        Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
-        Column("remedy", "text", "what was done about vanishing or exploding gradients"),
-        Column("remedy_strength", "number", "the remedy's one number"),
+        *_TASK_AND_REMEDY,
         Column("clip_threshold", "number", "where the remedy clips: its threshold"),
         Column("parameter_count", "integer", "trained numbers, the readout's included"),
         Column("optimizer", "text", "optax optimiser"),
         Column("learning_rate", "number", "its step size"),
+        Column(
+            "learning_rate_grid",
+            "text",
+            "the step sizes from which it was chosen, on other seeds than those reported; empty: it was given",
+            later=True,
+        ),
+        Column("tuning_seeds", "integer", "on how many seeds it was chosen", later=True),
+        Column("tuning_steps", "integer", "training steps of each of them at each step size", later=True),
         Column("batch_size", "integer", "examples a training step"),
         Column(
             "data_regime",
@@ -48,6 +59,18 @@ TASK_ACCURACY = ResultFile(
             "as in decay.csv: sequence_length where the norm never stays under 1e-3",
         ),
         Column("reach_after_steps", "number", "likewise"),
+        Column("reach_before_censored", "truth", "true where the norm never stays under 1e-3", later=True),
+        Column("reach_after_censored", "truth", "likewise", later=True),
+        Column(
+            "largest_exponent_before_nats_per_step",
+            "number",
+            "largest Lyapunov exponent of the initial net on the task's inputs, mean over sequences",
+            later=True,
+        ),
+        Column("second_exponent_before_nats_per_step", "number", "the next one", later=True),
+        Column("largest_exponent_after_nats_per_step", "number", "of the trained net", later=True),
+        Column("second_exponent_after_nats_per_step", "number", "the next one", later=True),
+        Column("target_id", "text", "the published result that the case is held against, if any", later=True),
         Column("train_s", "number", "seconds of training, all seeds of the case together", is_time=True),
         Column("compile_s", "number", "seconds of compiling it", is_time=True),
     ),
@@ -89,4 +112,36 @@ EXPLOSIONS = ResultFile(
         Column("log10_spectral_norm", "number", "likewise, of the spectral norm"),
     ),
     order=("rank", "lag"),
+)
+
+TUNING = ResultFile(
+    "tuning",
+    "case x step size of the grid x tuning seed",
+    (
+        *_TASK_AND_REMEDY,
+        Column("learning_rate", "number", "one of the grid"),
+        Column("steps_run", "integer", "training steps taken"),
+        Column("accuracy", "number", "at the last evaluation; empty where the seed diverged"),
+        Column("loss", "number", "at the last evaluation; empty where the seed diverged"),
+        Column("verdict", "text", "solved, better_than_baseline, at_baseline or diverged"),
+        Column("chosen", "truth", "true for the step size that the reported seeds were trained with"),
+    ),
+    order=("learning_rate",),
+)
+
+SNAPSHOTS = ResultFile(
+    "snapshots",
+    "case x training step, of its first seed",
+    (
+        *_TASK_AND_REMEDY,
+        Column("step", "integer", "training steps done: 0, some in between, and the last one"),
+        Column("loss", "number", "on the held-out examples then; empty at step 0"),
+        Column("accuracy", "number", "likewise"),
+        Column("rate_nats_per_step", "number", "on the task's inputs, as in decay.csv"),
+        Column("reach_steps", "number", "as in decay.csv"),
+        Column("reach_censored", "truth", "true where the norm never stays under 1e-3"),
+        Column("largest_exponent_nats_per_step", "number", "as in task_accuracy.csv"),
+        Column("second_exponent_nats_per_step", "number", "the next one"),
+    ),
+    order=("step",),
 )

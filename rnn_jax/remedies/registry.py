@@ -1,7 +1,9 @@
 """The remedies by the names that suites, CSV files and the command line use."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 
 from rnn_jax.remedies.backward import clip_per_step, truncated_bptt
@@ -14,7 +16,7 @@ from rnn_jax.remedies.initialization import (
     orthogonal_initialization,
 )
 from rnn_jax.remedies.penalties import gradient_flossing, pascanu_omega
-from rnn_jax.remedies.remedy import Remedy, none
+from rnn_jax.remedies.remedy import Remedy, combine, none
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,26 @@ REMEDIES: Mapping[str, RemedyFamily] = MappingProxyType(
 )
 
 
+@cache
 def create(name: str, strength: float | None = None) -> Remedy:
-    """The remedy called `name`.
+    """The remedy called `name`, or several: "layer_norm+clip_by_norm(0.5)".
+
+    The same words give the same object, so that training with it again compiles nothing.
 
     Args:
-        name: a key of `REMEDIES`.
-        strength: its one number; the family's own if None.
+        name: a key of `REMEDIES`; or several joined by +, applied in that order, each with its strength in
+            brackets where it is not the family's own.
+        strength: its one number; the family's own if None. Not for several.
 
     Raises:
         ValueError: the name is unknown, it has no strength, or the strength is not allowed.
     """
+    if "+" in name or "(" in name:
+        if strength is not None:
+            raise ValueError(
+                f"strengths stand in brackets in {name!r}, so strength must be None, got {strength!r}"
+            )
+        return combine(*(_told(part.strip(), name) for part in name.split("+")))
     if name not in REMEDIES:
         raise ValueError(f"remedy must be one of {', '.join(REMEDIES)}, got {name!r}")
     family = REMEDIES[name]
@@ -100,3 +112,14 @@ def create(name: str, strength: float | None = None) -> Remedy:
             raise ValueError(f"remedy {name} has no strength, got {strength!r}")
         return family.create()
     return family.create(family.strength if strength is None else strength)
+
+
+def _told(part: str, whole: str) -> Remedy:
+    match = re.fullmatch(r"(\w+)(?:\(([^()]*)\))?", part)
+    if match is None:
+        raise ValueError(f"remedy must be such as 'layer_norm+clip_by_norm(0.5)', got {whole!r}")
+    try:
+        strength = None if match[2] is None else float(match[2])
+    except ValueError:
+        raise ValueError(f"the strength in {part!r} must be a number, got {match[2]!r}") from None
+    return create(match[1], strength)
