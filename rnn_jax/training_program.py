@@ -14,7 +14,7 @@ from rnn_jax.batching import over_devices, over_examples
 from rnn_jax.tasks.task import Task
 from rnn_jax.training_run import Recipe, Run, evaluated, training_step
 
-_KEPT = 32
+_KEPT = 128
 
 
 def compiled(

@@ -31,7 +31,6 @@ from rnn_jax.training_run import EVALUATION_EXAMPLES
 VERSION = 1
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
 _VARIANTS = tuple(variant for task in rj.tasks.TASKS.values() for variant in task.VARIANTS)
-_CURVE_POINTS = 50
 _WORST_SEQUENCES = 4
 _EXPONENTS = 2
 
@@ -67,6 +66,16 @@ PARAMETERS = (
     Parameter(
         "snapshots", int, "how often the first seed is probed in between", 0, low=0, high=100, later=True
     ),
+    Parameter(
+        "recorded_sequences",
+        int,
+        "for how many sequences norms are written",
+        1,
+        low=0,
+        high=10_000,
+        later=True,
+    ),
+    Parameter("curve_points", int, "points written of a training curve", 50, low=0, high=10_000, later=True),
     Parameter("target", str, "the published result that it is held against", later=True),
 )
 
@@ -174,7 +183,7 @@ def run(
             head | setting | _outcome(result, place) | _reach(before, after)
         )
         rows.setdefault(TRAINING_CURVES.kind, []).extend(
-            head | told | point for point in _curve(result, place)
+            head | told | point for point in _curve(result, place, case["curve_points"])
         )
         if result.first_nonfinite_step[place] > 0:
             lags = geometric_lags(task.sequence_length, case["lags"])
@@ -264,7 +273,7 @@ def _probe(case: Any, task: Task, models: Any, index: int, environment: Environm
         TaskLoss(task),
         (*readout, batch),
         weights=weights,
-        recorded_sequences=1,
+        recorded_sequences=case["recorded_sequences"],
         exponents=_EXPONENTS,
     )
 
@@ -299,10 +308,10 @@ def _reach(before: Reading, after: Reading) -> dict[str, Any]:
     return row
 
 
-def _curve(result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:
-    """About fifty points of the training curve, with its first and last steps."""
+def _curve(result: rj.TrainingResult, seed: int, points: int) -> list[dict[str, Any]]:
+    """So many points of the training curve, with its first and last steps."""
     steps_run = int(result.steps_run[seed])
-    steps = np.unique(np.linspace(1, steps_run, min(_CURVE_POINTS, steps_run)).round().astype(int))
+    steps = np.unique(np.linspace(1, steps_run, min(points, steps_run)).round().astype(int))
     return [
         {
             "step": int(step),
