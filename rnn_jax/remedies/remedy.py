@@ -121,7 +121,9 @@ def combine(*remedies: Any) -> Remedy:
 def _told(remedy: Remedy) -> str:
     if remedy.strength is None or isinstance(remedy.strength, Tracer):
         return remedy.name
-    return f"{remedy.name}({float(remedy.strength):g})"
+    strength = float(remedy.strength)
+    short = f"{strength:g}"
+    return f"{remedy.name}({short if float(short) == strength else repr(strength)})"
 
 
 def checked_strength(

@@ -374,3 +374,28 @@ def test_write_csv_rounds_only_floating_numbers(tmp_path):
     frame = pd.DataFrame({"whole": [1234567890123], "part": [0.1 + 0.2], "text": ["a"]})
     write_csv(tmp_path / "some.csv", frame)
     assert (tmp_path / "some.csv").read_text(encoding="utf-8") == "whole,part,text\n1234567890123,0.3,a\n"
+
+
+def test_files_written_before_a_column_existed_read_it_as_empty(store, row):
+    kind = "task_accuracy"
+    store.write("c0", {kind: [row(kind)]})
+    store.collate()
+    now = store.read(kind)
+    path = store.folder / f"{kind}.csv"
+    later = [column.name for column in RESULT_FILES[kind].columns if column.later]
+    assert {"largest_exponent_after_nats_per_step", "target_id"} <= set(later)
+    pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns=later).to_csv(path, index=False)
+    before = store.read(kind)
+    assert list(before.columns) == list(now.columns)
+    assert before[later].isna().all(axis=None)
+    pd.testing.assert_frame_equal(before.drop(columns=later), now.drop(columns=later))
+
+
+def test_a_missing_column_that_always_existed_is_another_schema(store, row):
+    kind = "task_accuracy"
+    store.write("c0", {kind: [row(kind)]})
+    store.collate()
+    path = store.folder / f"{kind}.csv"
+    pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns=["verdict"]).to_csv(path, index=False)
+    with pytest.raises(UsageError, match="has other columns than schema version"):
+        store.read(kind)

@@ -109,3 +109,34 @@ def test_several_remedies_at_once_train_a_cell(cell, names):
     assert result.steps_run.tolist() == [4]
     assert np.isfinite(result.loss).all()
     assert np.isfinite(result.final_loss).all()
+
+
+def test_several_remedies_are_named_in_one_text_each_with_its_strength():
+    both = create("layer_norm + clip_by_norm(0.123456789)")
+    assert both.name == "layer_norm(1)+clip_by_norm(0.123456789)"
+    assert [(part.name, part.strength) for part in both.parts] == [
+        ("layer_norm", 1.0),
+        ("clip_by_norm", 0.123456789),
+    ]
+    assert create(both.name).name == both.name  # what a CSV file says can be read again
+    assert create("clip_by_norm(2)").strength == 2.0
+
+
+def test_the_same_words_are_the_same_object_so_that_programs_are_shared():
+    assert create("clip_by_norm", 1.0) is create("clip_by_norm", 1.0)
+    assert create("clip_by_norm", 1.0) is not create("clip_by_norm", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "strength", "told"),
+    [
+        ("layer_norm+clip", None, "remedy must be one of none, .* got 'clip'"),
+        ("layer_norm+", None, "remedy must be such as 'layer_norm.clip_by_norm.0.5.', got 'layer_norm.'"),
+        ("clip_by_norm(much)", None, "the strength in 'clip_by_norm.much.' must be a number, got 'much'"),
+        ("clip_by_norm(-1)", None, "threshold must be positive"),
+        ("layer_norm+clip_by_norm", 2.0, "strengths stand in brackets"),
+    ],
+)
+def test_a_text_of_several_that_cannot_be_read_is_told(name, strength, told):
+    with pytest.raises(ValueError, match=told):
+        create(name, strength)
