@@ -17,6 +17,7 @@ from bench.machine import Environment
 from bench.parameter import Parameter
 from bench.schema import (
     DECAY,
+    EVALUATIONS,
     EXPLOSIONS,
     GRADIENT_NORMS,
     SNAPSHOTS,
@@ -24,6 +25,7 @@ from bench.schema import (
     TRAINING_CURVES,
     TUNING,
 )
+from bench.targets import checked_target
 from rnn_jax.coordinates import real_size
 from rnn_jax.tasks import Batch, Task
 from rnn_jax.training_run import EVALUATION_EXAMPLES
@@ -85,7 +87,7 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         ValueError: the task knows no such variant or length, a strength is given to no remedy or
-            one that does not allow it, or tuning is asked for without a grid.
+            one that does not allow it, tuning is asked for without a grid, or there is no such target.
     """
     chosen = resolved_cell(parameters)
     if chosen["variant"] is None:
@@ -95,6 +97,8 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     remedy = _remedy(chosen)
     chosen["remedy"], chosen["remedy_strength"] = remedy.name, remedy.strength
     _task(chosen)
+    if chosen["target"] is not None:
+        checked_target(chosen["target"])
     if chosen["learning_rate_grid"] is None:
         for name in ("tuning_seeds", "tuning_steps"):
             if chosen[name] is not None:
@@ -112,7 +116,8 @@ def run(
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Trains every seed, at a step size chosen on others where there is a grid, and probes the nets.
 
-    Rows for task_accuracy, training_curves, gradient_norms, decay, explosions, tuning and snapshots.
+    Rows for task_accuracy, training_curves, gradient_norms, decay, explosions, tuning, snapshots and, where
+    there is a target, evaluations.
     """
     task, remedy = _task(case.parameters), _remedy(case.parameters)
 
@@ -185,6 +190,11 @@ def run(
         rows.setdefault(TRAINING_CURVES.kind, []).extend(
             head | told | point for point in _curve(result, place, case["curve_points"])
         )
+        if case["target"] is not None:
+            rows.setdefault(EVALUATIONS.kind, []).extend(
+                head | told_with_length | {"target_id": case["target"]} | point
+                for point in _evaluations(result, place)
+            )
         if result.first_nonfinite_step[place] > 0:
             lags = geometric_lags(task.sequence_length, case["lags"])
             seen = rj.explosion(result, place, sequences=min(_WORST_SEQUENCES, case["batch_size"]), lags=lags)
@@ -320,6 +330,20 @@ def _curve(result: rj.TrainingResult, seed: int, points: int) -> list[dict[str, 
         }
         for step in steps
     ]
+
+
+def _evaluations(result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:
+    """Every score of a seed on the held-out examples while it was trained."""
+    points = []
+    steps_run = result.steps_run[seed]
+    scores = zip(
+        result.evaluation_steps, result.evaluation_loss[seed], result.evaluation_accuracy[seed], strict=True
+    )
+    for step, loss, accuracy in scores:
+        points.append({"step": int(min(step, steps_run)), "loss": float(loss), "accuracy": float(accuracy)})
+        if step >= steps_run:
+            break
+    return points
 
 
 def _explosion_rows(seen: rj.Explosion) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from bench.schema.gradients import (
     SINGULAR_VALUES,
 )
 from bench.schema.times import AGREEMENT, CEILINGS, DEVICE_TIMINGS, TIMINGS
-from bench.schema.training import EXPLOSIONS, SNAPSHOTS, TASK_ACCURACY, TRAINING_CURVES, TUNING
+from bench.schema.training import EVALUATIONS, EXPLOSIONS, SNAPSHOTS, TASK_ACCURACY, TRAINING_CURVES, TUNING
 
 FAILURES = ResultFile(
     "failures",
@@ -37,6 +37,7 @@ RESULT_FILES = {
         SINGULAR_VALUES,
         TASK_ACCURACY,
         TRAINING_CURVES,
+        EVALUATIONS,
         EXPLOSIONS,
         TUNING,
         SNAPSHOTS,

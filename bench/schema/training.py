@@ -91,6 +91,19 @@ TRAINING_CURVES = ResultFile(
     order=("step",),
 )
 
+EVALUATIONS = ResultFile(
+    "evaluations",
+    "case that is held against a published result x seed x evaluation",
+    (
+        *_TASK_AND_REMEDY,
+        Column("target_id", "text", "the published result"),
+        Column("step", "integer", "training steps done"),
+        Column("loss", "number", "on the held-out examples; empty where it was not a number"),
+        Column("accuracy", "number", "likewise"),
+    ),
+    order=("step",),
+)
+
 EXPLOSIONS = ResultFile(
     "explosions",
     "case x seed that went non-finite x sequence x lag (0 and geometrically spaced ones)",

@@ -56,7 +56,7 @@ class Elman:
             hidden_size: the number of units n.
             key: a random key.
             activation: "tanh", "relu" or "identity".
-            initialization: of the recurrent matrix: "gaussian", "orthogonal" or "identity".
+            initialization: of the recurrent matrix: "gaussian", "orthogonal", "identity" or "sparse".
             gain: its scale.
             dtype: of the weights; JAX's default float if None.
 

@@ -64,7 +64,7 @@ class GRU:
             hidden_size: the number of units n.
             key: a random key.
             reset: where the reset gate acts, "after" or "before" the product with U_n.
-            initialization: of each gate's recurrent matrix: "gaussian", "orthogonal", "identity".
+            initialization: of each gate's recurrent matrix: "gaussian", "orthogonal", "identity", "sparse".
             gain: its scale.
             dtype: of the weights; JAX's default float if None.
 

@@ -9,7 +9,9 @@ from jaxtyping import Array, Float
 
 from rnn_jax.keys import checked_key
 
-INITIALIZATIONS = ("gaussian", "orthogonal", "identity")
+INITIALIZATIONS = ("gaussian", "orthogonal", "identity", "sparse")
+_INCOMING = 15
+_SQUARINGS = 24
 
 
 def recurrent_matrix(
@@ -21,7 +23,9 @@ def recurrent_matrix(
         key: a random key; unused by "identity".
         hidden_size: its number of rows and columns n.
         initialization: "gaussian": entries N(0, gain**2 / n), spectral radius near `gain`;
-            "orthogonal": gain times a Haar-distributed orthogonal matrix; "identity": gain times I.
+            "orthogonal": gain times a Haar-distributed orthogonal matrix; "identity": gain times I;
+            "sparse": 15 normal entries a row, all where n is less, the others zero, scaled to a spectral
+            radius of `gain`.
         gain: the scale.
         dtype: of the result.
 
@@ -30,7 +34,9 @@ def recurrent_matrix(
 
     References:
         gaussian: Sompolinsky, Crisanti, Sommers 1988. orthogonal: Saxe et al. 2014, arXiv
-        1312.6120. identity: Le, Jaitly, Hinton 2015, arXiv 1504.00941.
+        1312.6120. identity: Le, Jaitly, Hinton 2015, arXiv 1504.00941. sparse: Martens 2010, Deep
+        learning via Hessian-free optimization, section 5; scaled, as the "smart tanh" of Pascanu, Mikolov,
+        Bengio 2013, arXiv 1211.5063, is.
     """
     shape = (hidden_size, hidden_size)
     if initialization == "gaussian":
@@ -39,6 +45,12 @@ def recurrent_matrix(
         matrix = jax.random.orthogonal(key, hidden_size, dtype=jnp.float32)
     elif initialization == "identity":
         matrix = jnp.eye(hidden_size, dtype=jnp.float32)
+    elif initialization == "sparse":
+        entry_key, place_key = jax.random.split(key)
+        places = jnp.argsort(jax.random.uniform(place_key, shape, jnp.float32), axis=1)
+        entries = jax.random.normal(entry_key, shape, jnp.float32)
+        matrix = jnp.where(places < _INCOMING, entries, 0)
+        matrix = matrix / _spectral_radius(matrix)
     else:
         raise ValueError(
             f"initialization must be one of {', '.join(INITIALIZATIONS)}, got {initialization!r}"
@@ -60,6 +72,20 @@ def stacked_recurrent(
     return jnp.concatenate(
         [recurrent_matrix(each, hidden_size, initialization, gain, dtype) for each in keys]
     )
+
+
+def _spectral_radius(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
+    """The largest modulus of an eigenvalue, by Gelfand's formula: the limit of |A^m|^(1/m).
+
+    m is a power of two, reached by squaring. Unlike an eigenvalue routine it runs on every device.
+    """
+    log_radius = jnp.zeros((), matrix.dtype)
+    for squarings in range(_SQUARINGS):
+        norm = jnp.linalg.norm(matrix)
+        log_radius += jnp.log(norm) / 2**squarings
+        matrix = matrix / norm
+        matrix = jnp.matmul(matrix, matrix, precision="highest")
+    return jnp.exp(log_radius)
 
 
 def checked_arguments(input_size: Any, hidden_size: Any, key: Any) -> None:

@@ -60,7 +60,7 @@ class LSTM:
             input_size: the number of inputs, 0 for an autonomous net.
             hidden_size: the number of units; the state has twice as many numbers.
             key: a random key.
-            initialization: of each gate's recurrent matrix: "gaussian", "orthogonal", "identity".
+            initialization: of each gate's recurrent matrix: "gaussian", "orthogonal", "identity", "sparse".
             gain: its scale.
             forget_bias: the forget gate's initial bias.
             dtype: of the weights; JAX's default float if None.

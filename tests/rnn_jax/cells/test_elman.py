@@ -85,7 +85,7 @@ def test_identity_weights_are_gain_times_the_identity():
     np.testing.assert_array_equal(weight, 0.5 * np.eye(6))
 
 
-@pytest.mark.parametrize("initialization", ["gaussian", "orthogonal", "identity"])
+@pytest.mark.parametrize("initialization", ["gaussian", "orthogonal", "identity", "sparse"])
 def test_each_dtype_of_one_key_is_the_same_net(initialization):
     def create(dtype):
         return Elman.create(3, 8, key=jax.random.key(4), initialization=initialization, gain=0.9, dtype=dtype)
@@ -132,7 +132,7 @@ def test_a_cell_is_a_pytree_of_its_three_arrays():
         (
             (3, 4),
             {"initialization": "xavier"},
-            "initialization must be one of gaussian, orthogonal, identity, got 'xavier'",
+            "initialization must be one of gaussian, orthogonal, identity, sparse, got 'xavier'",
         ),
         ((3, 4), {"dtype": jnp.int32}, "dtype must be a real floating dtype, got int32"),
         ((3, 4), {"dtype": jnp.complex64}, "dtype must be a real floating dtype, got complex64"),

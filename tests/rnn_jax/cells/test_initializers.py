@@ -1,0 +1,21 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_jax.cells.initializers import recurrent_matrix
+
+
+@pytest.mark.parametrize("hidden_size", [1, 7, 40])
+def test_sparse_weights_have_fifteen_inputs_a_unit_and_the_gain_as_spectral_radius(hidden_size):
+    matrix = recurrent_matrix(jax.random.key(3), hidden_size, "sparse", 0.95, jnp.float32)
+    inputs = np.count_nonzero(matrix, axis=1)
+    np.testing.assert_array_equal(inputs, min(15, hidden_size))
+    radius = np.abs(np.linalg.eigvals(np.asarray(matrix, np.float64))).max()
+    assert radius == pytest.approx(0.95, rel=1e-4)
+
+
+def test_sparse_weights_choose_other_inputs_for_each_unit():
+    matrix = recurrent_matrix(jax.random.key(3), 40, "sparse", 1.0, jnp.float32)
+    patterns = {tuple(row) for row in np.asarray(matrix != 0).tolist()}
+    assert len(patterns) == 40
