@@ -30,8 +30,8 @@ def keep(left: Path, right: Path, folder: Path) -> list[Path]:
     if folder.is_file() or (folder / "machine.json").is_file():
         raise UsageError(f"--out {folder} is a file or holds results; choose a folder of its own")
     compared(left, right)  # first of all: what cannot be compared leaves no folder
-    sides = {"left": left, "right": right}
-    text = json.dumps({side: Path(os.path.relpath(path, folder)).as_posix() for side, path in sides.items()})
+    pair = {"left": left, "right": right}
+    text = json.dumps({side: Path(os.path.relpath(path, folder)).as_posix() for side, path in pair.items()})
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / FILE, text + "\n")
     return [folder / FILE, *derive(folder)]
@@ -44,7 +44,7 @@ def derive(folder: Path) -> list[Path]:
         UsageError: `folder` keeps no comparison, or one of the two is no longer there.
     """
     written = []
-    left, right = _sides(folder)
+    left, right = sides(folder)
     joined = dict(tables(folder))
     for name, table in joined.items():
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
@@ -60,7 +60,7 @@ def derive(folder: Path) -> list[Path]:
 
 def tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """The tables of a kept comparison, by name."""
-    yield from compared(*_sides(folder)).items()
+    yield from compared(*sides(folder)).items()
 
 
 def is_kept(folder: Path) -> bool:
@@ -73,10 +73,15 @@ def kept(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"**/{FILE}"))
 
 
-def _sides(folder: Path) -> tuple[Path, Path]:
+def sides(folder: Path) -> tuple[Path, Path]:
+    """The left and the right result folder of a kept comparison.
+
+    Raises:
+        UsageError: `folder` keeps none, or its file is damaged.
+    """
     try:
-        sides = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        left, right = (Path(os.path.normpath(folder / sides[side])) for side in ("left", "right"))
+        pair = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        left, right = (Path(os.path.normpath(folder / pair[side])) for side in ("left", "right"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{folder} keeps no comparison ({type(error).__name__} in {FILE}); "

@@ -14,8 +14,8 @@ from bench.plots.style import COLOURS, LINES, columns_of, panels_of
 from bench.plots.training import fullest_setting
 from bench.store import Store
 
-_REACH = -3.0
-_NET = [
+REACH = -3.0
+NET = [
     "gain",
     "initialization",
     "forget_bias",
@@ -24,6 +24,7 @@ _NET = [
     "input_scale",
     "sequence_length",
 ]
+"""What tells one net from another of the same cell."""
 
 
 def decay(store: Store) -> Figure | None:
@@ -39,14 +40,14 @@ def decay(store: Store) -> Figure | None:
     low, high = -12.5, 12.5
     for axes, cell in zip(panels, cells, strict=True):
         of_cell = norms[norms["cell"] == cell]
-        nets = list(of_cell.groupby(_NET, dropna=False, sort=True))
-        varying = varying_columns(of_cell, _NET[1:])
+        nets = list(of_cell.groupby(NET, dropna=False, sort=True))
+        varying = varying_columns(of_cell, NET[1:])
         for (_, of_net), colour, line in zip(nets, cycle(COLOURS), cycle(LINES), strict=False):
             lags, middle, least, most = over_runs(of_net, "log10_spectral_norm")
             label = told(of_net.iloc[0], ["gain", *varying])
             axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
-        axes.axhline(_REACH, color="0.4", linewidth=0.8)
+        axes.axhline(REACH, color="0.4", linewidth=0.8)
         axes.set(title=cell, ylim=(low, high), xlabel="lag T − t (steps)")
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: columns_of(len(cells))]:
@@ -74,7 +75,7 @@ def trained_decay(store: Store) -> Figure | None:
             lags, middle, least, most = over_runs(of_case, "log10_spectral_norm")
             axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=weights)
-        axes.axhline(_REACH, color="0.4", linewidth=0.8)
+        axes.axhline(REACH, color="0.4", linewidth=0.8)
         verdicts = longest[longest["case_id"] == setting.case_id]["verdict"]
         axes.set(
             title=f"{setting_name(setting)}\n{verdict_counts(verdicts)}",

@@ -27,14 +27,9 @@ _THEORY = {"color": "0.15", "linewidth": 1.3, "zorder": 1}
 def spectra(store: Store) -> Figure | None:
     """Whole spectra of random tanh nets over the predicted curves, a colour a gain: all of it, and about zero."""
     lyapunov = _read(store)
-    nets = [] if lyapunov is None else [each for each in _settings(lyapunov) if _is_whole_tanh_net(*each)]
-    if not nets:
+    largest = {} if lyapunov is None else largest_tanh_nets(lyapunov)
+    if not largest:
         return None
-    largest: dict[tuple[float, float], tuple[pd.Series, pd.DataFrame]] = {}
-    for setting, rows in nets:  # the largest net of each gain and noise
-        key = (setting["input_scale"], setting["gain"])
-        if key not in largest or largest[key][0]["state_size"] < setting["state_size"]:
-            largest[key] = (setting, rows)
     noises = sorted({noise for noise, _ in largest})
     figure, panels = panels_of(2 * len(noises), shared_y=False, columns=2)
     for row, noise in enumerate(noises):
@@ -44,7 +39,9 @@ def spectra(store: Store) -> Figure | None:
             setting, rows = largest[noise, gain]
             _draw_spectrum(whole, setting, rows, colour, marker, upto=1.0)
             _draw_spectrum(near, setting, rows, colour, marker, upto=_NEAR)
-        whole.set(title=f"tanh nets, {_drive(noise)}", ylabel="exponent (nats a step)", xlim=(-0.02, 1.02))
+        whole.set(
+            title=f"tanh nets, {drive_name(noise)}", ylabel="exponent (nats a step)", xlim=(-0.02, 1.02)
+        )
         near.set(title=f"the first {_NEAR:.0%}", xlim=(-0.02 * _NEAR, 1.02 * _NEAR))
         near.set_ylim(_near_zero([largest[noise, gain][1] for gain in gains]))
         near.axhline(0, color="0.4", linewidth=0.8)
@@ -60,7 +57,7 @@ def gaussian_spectra(store: Store) -> Figure | None:
     """Exponents of Gaussian products, and how far they are from Newman's values in standard errors."""
     lyapunov = _read(store)
     products = (
-        [] if lyapunov is None else [each for each in _settings(lyapunov) if each[0]["cell"] == GAUSSIAN]
+        [] if lyapunov is None else [each for each in settings_of(lyapunov) if each[0]["cell"] == GAUSSIAN]
     )
     if not products:
         return None
@@ -107,11 +104,7 @@ def edge(store: Store) -> Figure | None:
     lyapunov = _read(store)
     if lyapunov is None:
         return None
-    first = lyapunov[lyapunov["index"] == 1].sort_values("steps", kind="stable")
-    first = first[[random_tanh_net(row) is not None for _, row in first.iterrows()]]
-    net = ["input_scale", "hidden_size", "gain", "seed"]
-    first = first.drop_duplicates(net, keep="last")  # the longest run of each net
-    lines = [group for _, group in first.groupby(net[:2]) if group["gain"].nunique() >= _GAINS_OF_A_LINE]
+    lines = edge_lines(lyapunov)
     if not lines:
         return None
     noises = sorted({group["input_scale"].iloc[0] for group in lines})
@@ -137,11 +130,41 @@ def edge(store: Store) -> Figure | None:
         critical = rj.theory.critical_gain(float(noise))
         axes.axhline(0, color="0.4", linewidth=0.8)
         axes.axvline(critical, color="0.4", linewidth=0.8, linestyle=":")
-        axes.set(title=f"{_drive(noise)}\nedge at gain {critical:.3g}", xlabel="gain")
+        axes.set(title=f"{drive_name(noise)}\nedge at gain {critical:.3g}", xlabel="gain")
         axes.legend(fontsize=8, loc="lower right")
     panels[0].set_ylabel("largest exponent (nats a step)")
     figure.suptitle("Chaos above zero: mean over seeds, bars from least to most", fontsize=11)
     return figure
+
+
+def largest_tanh_nets(
+    lyapunov: pd.DataFrame,
+) -> dict[tuple[float, float], tuple[pd.Series, pd.DataFrame]]:
+    """By noise and gain the largest random tanh net whose whole spectrum was measured: its setting and rows."""
+    largest: dict[tuple[float, float], tuple[pd.Series, pd.DataFrame]] = {}
+    for setting, rows in settings_of(lyapunov):
+        key = (setting["input_scale"], setting["gain"])
+        is_whole = random_tanh_net(setting) is not None and rows["index"].max() == setting["state_size"]
+        if is_whole and (key not in largest or largest[key][0]["state_size"] < setting["state_size"]):
+            largest[key] = (setting, rows)
+    return largest
+
+
+def edge_lines(lyapunov: pd.DataFrame) -> list[pd.DataFrame]:
+    """Largest exponents of random tanh nets: those of one noise and size that have gains enough for a line."""
+    first = lyapunov[lyapunov["index"] == 1].sort_values("steps", kind="stable")
+    first = first[[random_tanh_net(row) is not None for _, row in first.iterrows()]]
+    net = ["input_scale", "hidden_size", "gain", "seed"]
+    first = first.drop_duplicates(net, keep="last")  # the longest run of each net
+    return [group for _, group in first.groupby(net[:2]) if group["gain"].nunique() >= _GAINS_OF_A_LINE]
+
+
+def settings_of(lyapunov: pd.DataFrame) -> list[tuple[pd.Series, pd.DataFrame]]:
+    """Each net of lyapunov.csv: its setting and its rows, over all seeds."""
+    return [
+        (pd.Series(dict(zip(SETTING, values, strict=True))), rows)
+        for values, rows in lyapunov.groupby(SETTING, dropna=False, sort=True)
+    ]
 
 
 def _draw_spectrum(
@@ -161,7 +184,8 @@ def _draw_spectrum(
     )  # fmt: skip
 
 
-def _drive(noise: float) -> str:
+def drive_name(noise: float) -> str:
+    """What drives a tanh net, in words."""
     return "no input" if noise == 0 else f"noise {noise:g} to each unit"
 
 
@@ -174,17 +198,6 @@ def _near_zero(nets: list[pd.DataFrame]) -> tuple[float, float]:
     finite = [height for height in heights if np.isfinite(height)]
     room = 0.06 * (max(finite) - min(finite)) + 0.01
     return min(finite) - room, max(finite) + room
-
-
-def _is_whole_tanh_net(setting: pd.Series, rows: pd.DataFrame) -> bool:
-    return random_tanh_net(setting) is not None and rows["index"].max() == setting["state_size"]
-
-
-def _settings(lyapunov: pd.DataFrame) -> list[tuple[pd.Series, pd.DataFrame]]:
-    return [
-        (pd.Series(dict(zip(SETTING, values, strict=True))), rows)
-        for values, rows in lyapunov.groupby(SETTING, dropna=False, sort=True)
-    ]
 
 
 def _read(store: Store) -> pd.DataFrame | None:
