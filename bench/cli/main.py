@@ -8,6 +8,7 @@ from rich.console import Console
 from bench.cli.compare import compare
 from bench.cli.list import list_
 from bench.cli.machine import machine
+from bench.cli.report import report
 from bench.cli.run import run
 from bench.cli.tables import tables
 from bench.cli.tune import tune
@@ -26,6 +27,7 @@ app.command("list")(list_)
 app.command()(run)
 app.command()(tables)
 app.command()(compare)
+app.command()(report)
 app.command()(machine)
 app.command()(tune)
 

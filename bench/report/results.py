@@ -1,0 +1,120 @@
+"""What a report is of: result folders and kept comparisons, read once."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench import comparison
+from bench.compare import unlike
+from bench.errors import UsageError
+from bench.store import Store, read_machine
+from bench.tables import tables
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One result folder.
+
+    Attributes:
+        label: what the report calls it.
+        facts: its `machine.json`.
+    """
+
+    label: str
+    store: Store
+    facts: dict[str, Any]
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The derived tables by name."""
+        return dict(tables(self.store))
+
+    def read(self, kind: str) -> pd.DataFrame | None:
+        """One result file, or None where there is none."""
+        return self.store.read(kind) if kind in self.store.kinds() else None
+
+    @cached_property
+    def suite(self) -> str:
+        """The suite that its rows are of."""
+        for kind in self.store.kinds():
+            suites = self.store.read(kind)["suite"]
+            if len(suites):
+                return str(suites.iloc[0])
+        return "SUITE"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two result folders side by side.
+
+    Attributes:
+        left, right: what the report calls the two.
+        tables: as `bench.compare.compared` gives them.
+        unlike: where their machines, installations or dtypes differ.
+    """
+
+    left: str
+    right: str
+    tables: dict[str, pd.DataFrame]
+    unlike: list[str]
+
+    @property
+    def label(self) -> str:
+        """Both names."""
+        return f"{self.right} against {self.left}"
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that one report shows."""
+
+    folders: Sequence[Folder]
+    comparisons: Sequence[Comparison] = ()
+
+    def having(self, kind: str) -> list[tuple[Folder, pd.DataFrame]]:
+        """The folders that hold rows of this kind of result file, each with them."""
+        found = [(folder, folder.read(kind)) for folder in self.folders]
+        return [(folder, frame) for folder, frame in found if frame is not None and len(frame)]
+
+    def with_table(self, name: str) -> list[tuple[Folder, pd.DataFrame]]:
+        """The folders that have this derived table, each with it."""
+        return [(folder, folder.tables[name]) for folder in self.folders if name in folder.tables]
+
+
+def read(paths: Sequence[Path]) -> Results:
+    """Reads result folders, and folders that keep a comparison.
+
+    Raises:
+        UsageError: a path is neither, or holds no results.
+    """
+    kept = [path for path in paths if comparison.is_kept(path)]
+    plain = list(dict.fromkeys(path for path in paths if path not in kept))
+    for path in plain:
+        if not path.is_dir():
+            raise UsageError(f"{path} is not a folder; name one that `rnn-bench run` wrote")
+        if not Store(path).kinds():
+            raise UsageError(f"{path} holds no result file; name a folder that `rnn-bench run` wrote")
+    names = _labels(plain)
+    return Results(
+        [Folder(names[path], Store(path), read_machine(path)) for path in plain],
+        [_comparison(path) for path in kept],
+    )
+
+
+def _comparison(folder: Path) -> Comparison:
+    left, right = comparison.sides(folder)
+    names = _labels([left, right])
+    joined = dict(comparison.tables(folder))
+    return Comparison(names[left], names[right], joined, unlike(left, right))
+
+
+def _labels(paths: Sequence[Path]) -> dict[Path, str]:
+    """MACHINE/SUITE; the path as it was given where two would have the same name."""
+    short = {path: "/".join(path.resolve().parts[-2:]) for path in paths}
+    counts = Counter(short.values())
+    return {path: name if counts[name] == 1 else path.as_posix() for path, name in short.items()}

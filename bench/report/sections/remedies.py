@@ -1,0 +1,110 @@
+"""Which remedy mends which cell: accuracy by cell, remedy and length."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+import numpy as np
+import pandas as pd
+
+from bench.report.axes import heat_map, layout
+from bench.report.content import Chart, Section, Table, View
+from bench.report.escaping import label
+from bench.report.looks import colour_scale
+from bench.report.results import Results
+from bench.tables import VERDICTS
+
+TABLE = "remedy_grid"
+_FEWEST_REMEDIES = 2
+"""A grid of one remedy tells nothing that accuracy against length does not."""
+
+
+def remedies(results: Results) -> Section:
+    """Heat maps of accuracy, and the table of remedies where the results have one."""
+    views = []
+    for folder, frame in results.having("task_accuracy"):
+        views += _views(_named(frame), folder.label)
+    parts = []
+    if views:
+        caption = (
+            "Median accuracy over seeds, with the verdicts of the seeds: ✓ solved, ↑ better than the best constant guess, "
+            "– no better than it, ✗ ended in NaN or infinity; such a seed counts as 0. Empty: not measured. Chosen by "
+            "length it shows cells beside each other, chosen by cell it shows lengths."
+        )
+        parts = [Chart("remedies-chart", caption, views, "Show")]
+    parts += [Table(f"Remedies: {folder.label}", table) for folder, table in results.with_table(TABLE)]
+    return Section(
+        "remedies",
+        "Remedies",
+        "Which remedy mends which cell, and up to which length?",
+        parts,
+        "rnn-bench run cpu --only kind=task_accuracy",
+    )
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """With what rows and columns are called."""
+    several_gains = frame.groupby("cell")["gain"].transform("nunique") > 1
+    strength = frame["remedy_strength"].map(lambda each: "" if pd.isna(each) else f" {each:g}")
+    return frame.assign(
+        net=frame["cell"] + frame["gain"].map(lambda gain: f", gain {gain:g}").where(several_gains, ""),
+        mended=frame["remedy"] + strength.astype("string"),
+        score=frame["accuracy"].where(frame["verdict"] != "diverged", 0.0),
+        length=frame["task_length"].map(lambda steps: f"T = {steps}"),
+    )
+
+
+def _views(frame: pd.DataFrame, group: str) -> list[View]:
+    views = []
+    for (task, variant), of_task in frame.groupby(["task", "variant"], sort=True):
+        if of_task["mended"].nunique() < _FEWEST_REMEDIES:
+            continue
+        name = f"{task} ({variant})"
+        views += [
+            _view(of_length, "net", f"{name}, T = {length}", group)
+            for length, of_length in of_task.groupby("task_length", sort=True)
+        ]
+        views += [
+            _view(of_net, "length", f"{name}, {net}", group)
+            for net, of_net in of_task.groupby("net", sort=True)
+        ]
+    return views
+
+
+def _view(frame: pd.DataFrame, across: str, name: str, group: str) -> View:
+    """Remedies down; nets or lengths across."""
+    scores = frame.pivot_table(index="mended", columns=across, values="score", aggfunc="median")
+    counts = frame.pivot_table(index="mended", columns=across, values="verdict", aggfunc=_marks)
+    order = list(dict.fromkeys(frame.sort_values(["task_length", "net"], kind="stable")[across]))
+    remedies = sorted(scores.index, key=lambda each: (each == "none", each), reverse=True)
+    scores, counts = scores.reindex(remedies, columns=order), counts.reindex(remedies, columns=order)
+    values = scores.to_numpy(float)
+    texts = [
+        [f"{value:.2f}<br>{label(count)}" if np.isfinite(value) else "" for value, count in zip(row, marks, strict=True)]
+        for row, marks in zip(values, counts.to_numpy(), strict=True)
+    ]  # fmt: skip
+    trace = heat_map(
+        order, remedies, values, colour_scale("cividis"), (0.0, 1.0), "median accuracy",
+        "%{y}<br>%{x}: accuracy %{z:.3f}", text=texts, texttemplate="%{text}", xgap=2, ygap=2,
+        textfont={"size": 12},
+    )  # fmt: skip
+    plain = {"showgrid": False, "zeroline": False}
+    chart = layout(
+        "", "remedy", xaxis=plain | {"type": "category", "side": "top"}, yaxis=plain | {"type": "category"},
+        height=170 + 46 * len(remedies),
+    )  # fmt: skip
+    chart["annotations"] = []
+    # A few rows of fixed height: the bar of colours stands as far under them as under a tall chart.
+    trace["colorbar"]["y"] = 0
+    trace["colorbar"]["ypad"] = 12
+    summary = f"Heat map of median accuracy on {name}: {len(remedies)} remedies by {len(order)} columns."
+    if np.isfinite(values).any():
+        down, over = np.unravel_index(np.nanargmax(values), values.shape)
+        summary += f" Best: {remedies[down]} at {order[over]} with {values[down, over]:.2f}."
+    return View(name, [trace], chart, summary, group=group)
+
+
+def _marks(verdicts: pd.Series) -> str:
+    """How many seeds got which verdict, in one sign each."""
+    signs = dict(zip(VERDICTS, ("✓", "↑", "–", "✗"), strict=True))
+    counts = verdicts.value_counts()
+    return " ".join(f"{counts[verdict]}{sign}" for verdict, sign in signs.items() if verdict in counts)
