@@ -13,7 +13,7 @@ from bench.plots.labels import line_name, metric_label, setting_name, varying_co
 from bench.plots.style import COLOURS, LINES, MARKERS, columns_of, panels_of
 from bench.store import Store
 
-_TRAINED = [
+TRAINED = [
     "gain",
     "initialization",
     "forget_bias",
@@ -22,6 +22,7 @@ _TRAINED = [
     "learning_rate",
     "batch_size",
 ]
+"""What may tell one training from another of the same cell and remedy."""
 
 
 def accuracy(store: Store) -> Figure | None:
@@ -34,11 +35,12 @@ def accuracy(store: Store) -> Figure | None:
     if not tasks:
         return None
     figure, panels = panels_of(len(tasks), shared_y=True)
-    lines = line_names(accuracy)
-    labels = sorted(lines.unique())
+    kinds = accuracy.groupby(["cell", "remedy", "remedy_strength"], dropna=False)
+    varying = [name for name in TRAINED if any(varying_columns(of_kind, [name]) for _, of_kind in kinds)]
+    labels = sorted({line_name(row, varying) for row in accuracy.itertuples()})
     looks = dict(zip(labels, zip(cycle(COLOURS), cycle(MARKERS), cycle(LINES), strict=False), strict=False))
     for axes, ((task, variant), of_task) in zip(panels, tasks, strict=True):
-        names = lines[of_task.index]
+        names = pd.Series([line_name(row, varying) for row in of_task.itertuples()], index=of_task.index)
         lengths = sorted(of_task["task_length"].unique())
         drawn = sorted(names.unique())
         for place, label in enumerate(drawn):
@@ -59,13 +61,6 @@ def accuracy(store: Store) -> Figure | None:
         axes.legend(fontsize=8)
     figure.suptitle("Long-range accuracy: median over seeds, bars from least to most", fontsize=11)
     return figure
-
-
-def line_names(accuracy: pd.DataFrame) -> pd.Series:
-    """What the line of each row of task_accuracy.csv is called: cell, remedy, and what else tells it from others."""
-    kinds = accuracy.groupby(["cell", "remedy", "remedy_strength"], dropna=False)
-    varying = [name for name in _TRAINED if any(varying_columns(of_kind, [name]) for _, of_kind in kinds)]
-    return pd.Series([line_name(row, varying) for row in accuracy.itertuples()], index=accuracy.index)
 
 
 def training_loss(store: Store) -> Figure | None:

@@ -84,7 +84,7 @@ def layout(
     over = {"text": label(y), "xref": "paper", "yref": "paper", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom",
             "yshift": 6, "showarrow": False, "font": {"size": 13}}  # fmt: skip
     return {
-        "xaxis": {"title": {"text": label(x), "standoff": 8}} | (xaxis or {}),
+        "xaxis": {"title": {"text": label(x), "standoff": 8, "font": {"size": 13}}} | (xaxis or {}),
         "yaxis": yaxis or {},
         "annotations": [over],
     } | more
@@ -111,7 +111,8 @@ def heat_map(
     """  # fmt: skip
     return {
         "type": "heatmap",
-        "x": [label(each) if isinstance(each, str) else each for each in x],
+        # A long name breaks at its commas.
+        "x": [label(each).replace(", ", "<br>") if isinstance(each, str) else each for each in x],
         "y": [label(each) if isinstance(each, str) else each for each in y],
         "z": [numbers(row) for row in values],
         "colorscale": scale,
@@ -119,6 +120,25 @@ def heat_map(
         "zmax": limits[1],
         "hovertemplate": f"{hover}<extra></extra>",
         "hoverongaps": False,
-        "colorbar": {"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.16, "yanchor": "top", "thickness": 12, "len": 0.9,
-                     "outlinewidth": 0, "title": {"text": label(bar), "side": "bottom"}},
+        "colorbar": {"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.16, "yanchor": "top", "thickness": 12, "lenmode": "pixels", "len": 260,
+                     "outlinewidth": 0, "title": {"text": label(bar), "side": "bottom", "font": {"size": 13}}, "tickfont": {"size": 12}},
     } | more  # fmt: skip
+
+
+def log_axis(values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis about these values, with ticks at 1, 2 and 5 of each decade, written out."""
+    known = [float(value) for value in values if np.isfinite(value) and value > 0] or [1.0]
+    least, greatest = min(*known, 1.0) / 1.3, max(*known, 1.0) * 1.3
+    decades = range(int(np.floor(np.log10(least))), int(np.ceil(np.log10(greatest))) + 1)
+    steps = (1,) if len(decades) > 4 else (1, 2, 5)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    return {"type": "log", "range": np.log10([least, greatest]).tolist(), "tickvals": ticks,
+            "ticktext": [f"{tick:g}" for tick in ticks]}  # fmt: skip
+
+
+def sizes_axis(sizes: Sequence[float], most: int = 8) -> dict[str, Any]:
+    """A logarithmic axis with a tick at each measured size, or at some of them where they are many."""
+    known = sorted({float(size) for size in sizes})
+    ticks = known[:: -(-len(known) // most)]
+    ends = np.log10([known[0] / 1.15, known[-1] * 1.15]).tolist()
+    return {"type": "log", "range": ends, "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}

@@ -37,13 +37,13 @@ def html_chart(chart: Chart) -> str:
         for group, one in enumerate(view.switches)
     )
     return (
-        f'<figure class="chart" id="{chart.name}">'
+        f'<figure class="chart{" square" if chart.is_square else ""}" id="{chart.name}">'
         f"{_choice(chart)}{switches}"
         f'<div class="plot" role="img" aria-label="{text(chart.views[0].summary)}"></div>'
         '<p class="tools"><span class="shown" role="status"></span>'
         '<button type="button" data-do="fit">Fit all</button>'
-        '<button type="button" data-do="reset">Reset view</button>'
-        '<button type="button" data-do="save">Save picture</button></p>'
+        '<button type="button" data-do="reset">Reset</button>'
+        '<button type="button" data-do="save">Save</button></p>'
         f"<figcaption>{text(chart.caption)}</figcaption>"
         f'<script type="application/json">{data(content)}</script>'
         "</figure>"

@@ -62,12 +62,14 @@ class Chart:
         name: a word, unique in the page.
         caption: what is drawn, from what, and what was left out.
         choose: what the list of views is called.
+        is_square: whether it is about as high as wide.
     """
 
     name: str
     caption: str
     views: Sequence[View]
     choose: str = "Show"
+    is_square: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,36 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Command:
-    """A line for a terminal."""
+class Finding:
+    """A claim and what became of it.
 
-    line: str
+    Attributes:
+        verdict: as the derived tables have it.
+        number: what says so.
+        command: what measures it again.
+    """
+
+    claim: str
+    verdict: str
+    number: str
+    command: str
 
 
-Part = Chart | Table | Text | Command
+@dataclass(frozen=True)
+class Findings:
+    """Claims one below the other: a table of long texts is not legible on a phone."""
+
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Lines for a terminal."""
+
+    lines: Sequence[str]
+
+
+Part = Chart | Table | Text | Findings | Commands
 
 
 @dataclass(frozen=True)

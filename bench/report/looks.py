@@ -44,7 +44,11 @@ def palette(colours: Sequence[str]) -> str:
     return " ".join(f"--series-{place}: {colour};" for place, colour in enumerate(colours))
 
 
-def colour_scale(name: str, steps: int = 17) -> list[list[float | str]]:
-    """A colour map of matplotlib as plotly wants it, so that reports and pictures have the same colours."""
-    colours = mpl.colormaps[name].resampled(steps)
-    return [[place / (steps - 1), mpl.colors.to_hex(colours(place / (steps - 1)))] for place in range(steps)]
+def colour_scale(name: str, upto: float = 1.0, steps: int = 17) -> list[list[float | str]]:
+    """A colour map of matplotlib as plotly wants it, so that reports and pictures have the same colours.
+
+    Args:
+        upto: which share of the map is used, from its beginning.
+    """
+    places = [place / (steps - 1) for place in range(steps)]
+    return [[place, mpl.colors.to_hex(mpl.colormaps[name](upto * place))] for place in places]

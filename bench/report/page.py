@@ -8,8 +8,9 @@ from string import Template
 
 from bench.errors import UsageError
 from bench.report.charts import html_chart
-from bench.report.content import Chart, Command, Part, Section, Table
+from bench.report.content import Chart, Commands, Findings, Part, Section, Table
 from bench.report.escaping import text
+from bench.report.findings import html_findings
 from bench.report.looks import DARK, LIGHT, palette
 from bench.report.results import Results
 from bench.report.sections import SECTIONS
@@ -38,7 +39,7 @@ def page(results: Results) -> str:
         style=style,
         lead=text(
             "Exact Jacobian chains of recurrent nets, training that needs them, and what both cost, measured on "
-            f"{', '.join(machines)}. Every chart has its numbers below it."
+            f"{', '.join(machines)}. Every chart has its numbers in a table."
         ),
         nav="".join(f'<li><a href="#{each.name}">{text(each.title)}</a></li>' for each in sections),
         sections="\n".join(_html(section) for section in sections),
@@ -70,8 +71,10 @@ def _part(part: Part, name: str) -> str:
         return html_chart(part)
     if isinstance(part, Table):
         return html_table(part, name)
-    if isinstance(part, Command):
-        return f"<pre><code>{text(part.line)}</code></pre>"
+    if isinstance(part, Findings):
+        return html_findings(part)
+    if isinstance(part, Commands):
+        return f"<pre><code>{text(chr(10).join(part.lines))}</code></pre>"
     return f"<p>{text(part.text)}</p>"
 
 

@@ -77,13 +77,15 @@ class Results:
     comparisons: Sequence[Comparison] = ()
 
     def having(self, kind: str) -> list[tuple[Folder, pd.DataFrame]]:
-        """The folders that hold rows of this kind of result file, each with them."""
+        """The folders that hold rows of this kind of result file, each with them, the fullest first."""
         found = [(folder, folder.read(kind)) for folder in self.folders]
-        return [(folder, frame) for folder, frame in found if frame is not None and len(frame)]
+        filled = [(folder, frame) for folder, frame in found if frame is not None and len(frame)]
+        return sorted(filled, key=lambda pair: len(pair[1]), reverse=True)
 
     def with_table(self, name: str) -> list[tuple[Folder, pd.DataFrame]]:
-        """The folders that have this derived table, each with it."""
-        return [(folder, folder.tables[name]) for folder in self.folders if name in folder.tables]
+        """The folders that have this derived table, each with it, the longest first."""
+        found = [(folder, folder.tables[name]) for folder in self.folders if name in folder.tables]
+        return sorted(found, key=lambda pair: len(pair[1]), reverse=True)
 
 
 def read(paths: Sequence[Path]) -> Results:

@@ -8,20 +8,8 @@ import pandas as pd
 
 from bench.report.content import Table
 from bench.report.escaping import text
+from bench.report.findings import html_verdict
 
-_MARKS = {
-    "holds": ("good", "✓"),
-    "met": ("good", "✓"),
-    "solved": ("good", "✓"),
-    "agrees": ("good", "✓"),
-    "in part": ("fair", "◐"),
-    "better_than_baseline": ("fair", "◐"),
-    "fails": ("bad", "✗"),
-    "missed": ("bad", "✗"),
-    "diverged": ("bad", "✗"),
-    "at_baseline": ("bad", "✗"),
-}
-"""Verdicts: each has a mark beside its colour."""
 _ROWS_BEFORE_SCROLLING = 15
 
 
@@ -47,7 +35,7 @@ def html_table(table: Table, name: str) -> str:
     tall = " tall" if len(frame) > _ROWS_BEFORE_SCROLLING else ""
     box = (
         f'<div class="scroll{tall}" role="region" aria-labelledby="{name}-caption" tabindex="0">'
-        f'<table><caption id="{name}-caption">{text(table.caption)} {note}</caption>'
+        f'<table><caption id="{name}-caption"><span>{text(table.caption)}</span> {note}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     if table.is_open:
@@ -69,9 +57,8 @@ def without_constants(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, obje
 
 def _td(value: object, column: object, numeric: bool, *, first: bool) -> str:
     written = text(_cell(value))
-    if "verdict" in str(column) and value in _MARKS:
-        kind, mark = _MARKS[str(value)]
-        written = f'<span class="verdict {kind}"><span aria-hidden="true">{mark}</span> {written}</span>'
+    if "verdict" in str(column):
+        written = html_verdict(str(value))
     elif isinstance(value, str) and value.startswith("rnn-bench "):
         written = f"<code>{written}</code>"
     if first:

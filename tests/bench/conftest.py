@@ -73,7 +73,7 @@ def facts():
     return {part: dict(content) for part, content in FACTS.items()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def row():
     """`row(kind, name=value)`: a plausible row of one result file, with the values that a test chooses."""
 

@@ -12,7 +12,7 @@ from bench.store import Store
 ROOT = Path(__file__).parents[2]
 MISSING = (
     "torch", "lyapax", "beartype", "hypothesis", "equinox", "mpmath", "flax", "haiku", "pytest", "diffrax", "tqdm",
-    "seaborn", "sympy",
+    "seaborn", "sympy", "plotly", "playwright",
 )  # fmt: skip
 FORBID = f"import sys\nsys.modules.update(dict.fromkeys({MISSING!r}))\n"
 """Runs at the start of every Python process: importing any of these raises ModuleNotFoundError."""

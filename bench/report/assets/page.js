@@ -91,9 +91,9 @@
       this.plot.style.height = this.view.layout.height ? `${this.view.layout.height}px` : "";
       Plotly.react(this.plot, traces, layoutOf(this.view.layout, this.place), SETTINGS);
       this.isDrawn = true;
-      const switched = (trace) => trace.meta && trace.mode && trace.hoverinfo !== "skip";
-      const all = this.view.traces.filter(switched).length;
-      const status = all ? `${traces.filter(switched).length} of ${all} shown` : "";
+      const named = (some) => new Set(some.filter((trace) => trace.meta && trace.name).map((trace) => trace.name)).size;
+      const all = named(this.view.traces);
+      const status = all ? `${named(traces)} of ${all} shown` : "";
       const told = this.figure.querySelector(".shown");
       if (told.textContent !== status) told.textContent = status;
     }

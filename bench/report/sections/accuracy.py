@@ -3,33 +3,35 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
-import numpy as np
+from itertools import cycle
+from typing import Any
+
 import pandas as pd
 
-from bench.plots.labels import metric_label, verdict_counts
-from bench.plots.training import line_names
-from bench.report.axes import layout, line
+from bench.plots.labels import metric_label, told, varying_columns, verdict_counts
+from bench.plots.training import TRAINED
+from bench.report.axes import layout, line, sizes_axis
 from bench.report.content import Chart, Option, Section, Switches, Table, View
-from bench.report.looks import Look, looks_of
+from bench.report.looks import DASHES, Look, looks_of
 from bench.report.results import Results
+
+_APART = 1.012
+"""From one line to the next, so that equal values do not hide each other."""
 
 
 def accuracy(results: Results) -> Section:
-    """A view a task, a line a cell and remedy."""
-    views = []
-    for folder, frame in results.having("task_accuracy"):
-        names = line_names(frame)
-        looks = looks_of(sorted(names.unique()))
-        views += [
-            _view(of_task.assign(line=names[of_task.index]), f"{task} ({variant})", looks, folder.label)
-            for (task, variant), of_task in frame.groupby(["task", "variant"], sort=True)
-        ]
+    """A view a task, a line a cell, remedy and setting."""
+    views = [
+        _view(of_task, f"{task} ({variant})", folder.label)
+        for folder, frame in results.having("task_accuracy")
+        for (task, variant), of_task in _named(frame).groupby(["task", "variant"], sort=True)
+    ]
     parts = []
     if views:
         caption = (
             "Accuracy on held-out examples at the end of training against the length of the task: median over seeds, bars "
             "from least to most. A seed that ended in NaN or infinity counts as 0 here; medians in the tables leave it out. Lines of equal value lie a little "
-            "beside each other."
+            "beside each other. A mark tells the cell, a dash the remedy; open marks are of a less common setting."
         )
         parts = [Chart("accuracy-chart", caption, views, "Task")]
         parts += [
@@ -45,43 +47,67 @@ def accuracy(results: Results) -> Section:
     )
 
 
-def _view(frame: pd.DataFrame, task: str, looks: dict[str, Look], group: str) -> View:
-    names = sorted(frame["line"].unique())
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """With the names of what is switched: remedy and its strength, and what else tells one setting from another."""
+    kinds = frame.groupby(["cell", "remedy", "remedy_strength"], dropna=False)
+    varying = [name for name in TRAINED if any(varying_columns(of_kind, [name]) for _, of_kind in kinds)]
+    strength = frame["remedy_strength"].map(lambda each: "" if pd.isna(each) else f" {each:g}")
+    return frame.assign(
+        mended=frame["remedy"] + strength.astype("string"),
+        setting=[told(row, varying) for _, row in frame.iterrows()],
+        score=frame["accuracy"].where(frame["verdict"] != "diverged", 0.0),
+    )
+
+
+def _view(frame: pd.DataFrame, task: str, group: str) -> View:
+    cells, settings = sorted(frame["cell"].unique()), list(frame["setting"].value_counts().index)
+    remedies = sorted(frame["mended"].unique(), key=lambda each: (each != "none", each))
+    looks = looks_of(cells, dashes=("solid",))
+    dashes = dict(zip(remedies, cycle(DASHES), strict=False))
+    lines = list(frame.groupby(["cell", "mended", "setting"], sort=True))
+    traces, summaries = [], []
+    for place, ((cell, remedy, setting), of_line) in enumerate(lines):
+        # The most common setting has full marks, the others open ones.
+        symbol = looks[cell].symbol + ("-open" if settings.index(setting) else "")
+        name = ", ".join(part for part in (cell, remedy, setting) if part)
+        shift = _APART ** (place - (len(lines) - 1) / 2)
+        meta = [cells.index(cell), remedies.index(remedy), settings.index(setting)]
+        trace, summary = _line(name, of_line, Look(looks[cell].colour, symbol, dashes[remedy]), shift, meta)
+        traces.append(trace)
+        summaries.append(summary)
     lengths = sorted(frame["task_length"].unique())
-    traces, told = [], []
-    for place, name in enumerate(names):
-        of_line = frame[frame["line"] == name]
-        of_line = of_line.assign(score=of_line["accuracy"].where(of_line["verdict"] != "diverged", 0.0))
-        by_length = of_line.groupby("task_length")["score"]
-        middle, least, most = by_length.median(), by_length.min(), by_length.max()
-        verdicts = [verdict_counts(each["verdict"]) for _, each in of_line.groupby("task_length")]
-        shift = 1.025 ** (place - (len(names) - 1) / 2)
-        bars = {
-            "type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
-            "array": (most - middle).astype(float).tolist(), "arrayminus": (middle - least).astype(float).tolist(),
-        }  # fmt: skip
-        at = middle.index.to_numpy(float)
-        traces.append(
-            line(name, at * shift, middle.to_numpy(float), looks[name], "T = %{customdata[0]}: %{y:.3f}<br>%{customdata[1]}",
-                 meta=[place], error_y=bars, customdata=[[int(x), each] for x, each in zip(at, verdicts, strict=True)])
-        )  # fmt: skip
-        told.append(
-            f"{name}: {', '.join(f'{value:.2g} at {x:g}' for x, value in zip(at, middle, strict=True))}"
-        )
-    ends = np.log10([lengths[0] / 1.3, lengths[-1] * 1.3]).tolist()
-    axis = {
-        "type": "log",
-        "tickvals": [int(x) for x in lengths],
-        "ticktext": [str(x) for x in lengths],
-        "range": ends,
-    }
     chart = layout(
         "task length T (steps)",
         metric_label(frame["metric"].iloc[0]),
-        xaxis=axis,
+        xaxis=sizes_axis(lengths),
         yaxis={"range": [-0.04, 1.04]},
     )
-    switches = [Switches("Cell and remedy", [Option(name, looks[name]) for name in names])]
+    switches = [
+        Switches("Cells", [Option(cell, looks[cell]) for cell in cells]),
+        Switches("Remedies", [Option(each, Look(dash=dashes[each]), place < len(DASHES)) for place, each in enumerate(remedies)]),
+    ]  # fmt: skip
+    if len(settings) > 1:
+        switches.append(Switches("Settings", [Option(each) for each in settings]))
     return View(
-        task, traces, chart, f"Accuracy on {task} against length. {'; '.join(told)}.", switches, group
+        task, traces, chart, f"Accuracy on {task} against length. {'; '.join(summaries)}.", switches, group
     )
+
+
+def _line(
+    name: str, frame: pd.DataFrame, look: Look, shift: float, meta: list[int]
+) -> tuple[dict[str, Any], str]:
+    """One line, and it in words."""
+    by_length = frame.groupby("task_length")
+    middle, least, most = (by_length["score"].agg(each).astype(float) for each in ("median", "min", "max"))
+    bars = {
+        "type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
+        "array": (most - middle).tolist(), "arrayminus": (middle - least).tolist(),
+    }  # fmt: skip
+    verdicts = [verdict_counts(each["verdict"]) for _, each in by_length]
+    at = middle.index.to_numpy(float)
+    trace = line(
+        name, at * shift, middle.to_numpy(float), look, "T = %{customdata[0]}: %{y:.3f}<br>%{customdata[1]}",
+        meta=meta, error_y=bars, customdata=[[int(x), each] for x, each in zip(at, verdicts, strict=True)],
+    )  # fmt: skip
+    values = ", ".join(f"{value:.2g} at {x:g}" for x, value in zip(at, middle, strict=True))
+    return trace, f"{name}: {values}"

@@ -6,7 +6,7 @@
 import pandas as pd
 
 from bench.claims import NOT_MEASURED
-from bench.report.content import Section, Table, Text
+from bench.report.content import Finding, Findings, Section, Table, Text
 from bench.report.results import Results
 
 _TOLD = ["claim", "verdict", "number", "command"]
@@ -24,17 +24,19 @@ def claims(results: Results) -> Section:
         # The folder that checks most of them speaks first; the others lie folded below it.
         fullest = found["results"].value_counts().index[0]
         counts = found[found["results"] == fullest]["verdict"].value_counts()
-        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
         parts = [
             Text(f"Of {counts.sum()} claims checked by {fullest}: {told}."),
-            Table(f"Claims checked by {fullest}", found[found["results"] == fullest][_TOLD], is_open=True),
+            Findings(
+                [Finding(*row) for row in found[found["results"] == fullest][_TOLD].itertuples(index=False)]
+            ),
         ]
         others = found[found["results"] != fullest]
         if len(others):
             parts.append(Table("The same claims checked by other suites", others[[*_TOLD[:3], "results"]]))
     return Section(
         "claims",
-        "What the textbook claims, and what was measured",
+        "The textbook's claims",
         "Do gradients vanish and explode as the textbooks say, and do the usual remedies mend it?",
         parts,
         "rnn-bench run quick",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bench.crossover import AXES
-from bench.report.axes import layout, level, line
+from bench.report.axes import layout, level, line, log_axis, sizes_axis
 from bench.report.content import Chart, Option, Part, Section, Switches, Table, Text, View
 from bench.report.looks import Look, looks_of
 from bench.report.results import Comparison, Results
@@ -21,7 +21,7 @@ _TITLES = {
     "exponents": "Lyapunov exponents",
     "verdicts": "Verdicts of training",
 }
-_MOST_ROWS = 300
+_MOST_ROWS = 1000
 
 
 def comparisons(results: Results) -> Section:
@@ -108,10 +108,15 @@ def _view(
                 | {"marker": {"color": looks[name].colour, "symbol": "circle-open", "size": 15, "line": {"width": 2.5}}}
             )  # fmt: skip
             told.append(f"{name}: {of_line['faster'].iloc[0]} is faster from {found[0]:.3g} on")
+    drawn = pd.concat(lines)
+    x = "state size n" if axis == "state_size" else axis.replace("_", " ")
     chart = layout(
-        f"{axis.replace('_', ' ')} {_SHORT[axis]}" if axis == "state_size" else axis.replace("_", " "),
-        "time, right over left", xaxis={"type": "log", "dtick": "D2"}, yaxis={"type": "log", "dtick": "D2"}, shapes=[level(1)],
-    )  # fmt: skip
+        x,
+        "time, right over left",
+        xaxis=sizes_axis(drawn[axis]),
+        yaxis=log_axis(drawn["ratio"]),
+        shapes=[level(1)],
+    )
     switches = [Switches("Settings", [Option(name, looks[name]) for name in names])]
     label = f"{operation}, by {axis.replace('_', ' ')}"
     return View(label, traces, chart, f"Ratio of times of {label}. {'; '.join(told)}.", switches)

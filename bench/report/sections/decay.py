@@ -3,6 +3,8 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -16,7 +18,9 @@ from bench.report.thinning import MOST_POINTS, note, thinned
 
 _SHOWN = 12.5
 """log10 norms beyond it, both ways, lie outside the chart until it is fitted."""
-_NAMED = ["cell", "gain", "dtype", "matmul_precision"]
+_SETTINGS = [*(name for name in NET if name != "gain"), "dtype", "matmul_precision"]
+_ZERO = -1e8
+"""What `over_runs` makes of the log of an exact zero lies under it."""
 _MARKS_OF_A_LINE = 7
 
 
@@ -33,8 +37,8 @@ def decay(results: Results) -> Section:
         caption = (
             "Norm of dh_T/dh_t against the lag T − t, at white noise: a line is the median over seeds and input "
             "sequences of one net before training, its band goes from least to most. Straight lines down: the gradient "
-            "vanishes exponentially. A mark tells the cell, a dash the gain. The grey line is a norm of 1e-3, under "
-            "which the reach ends; where a line leaves the bottom at once the norm is exactly zero."
+            "vanishes exponentially. A mark tells the cell, a dash the gain. The grey line is a norm of 0.001, under "
+            "which the reach ends. A line ends at the length of its sequences; where it drops out at once the norm is zero."
             + note(MOST_POINTS, most, "lags a line")
         )
         tables = [
@@ -55,44 +59,53 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
     """The view of a folder, and the number of lags of its longest line."""
     cells, gains = sorted(norms["cell"].unique()), sorted(norms["gain"].unique())
     looks = looks_of(cells, dashes=("solid",))
+    values = norms["log10_spectral_norm"]
+    # An exact zero lies well under all else, and not at minus infinity.
+    floor = min(values[np.isfinite(values)].min(), -_SHOWN) - _SHOWN
     traces, ends, most = [], [], 0
     for cell in cells:
         of_cell = norms[norms["cell"] == cell]
-        nets = [*NET, "dtype", "matmul_precision"]
-        varying = varying_columns(of_cell, [name for name in nets if name not in _NAMED[:2]])
-        for _, of_net in of_cell.groupby(nets, dropna=False, sort=True):
-            one = of_net.iloc[0]
-            meta = [cells.index(cell), gains.index(one["gain"])]
-            look = Look(looks[cell].colour, looks[cell].symbol, _dash(one["gain"]))
-            lags, middle, least, most_of = over_runs(of_net, "log10_spectral_norm")
-            most = max(most, len(lags))
-            at = thinned(len(lags), MOST_POINTS)
-            values = middle[at]
-            name = told(one, ["cell", "gain", *varying])
-            traces += [
-                band(lags[at], _floored(least[at]), _floored(most_of[at]), look.colour, meta),
-                line(name, lags[at], _floored(values), look, "lag %{x}: log10 norm %{text}", meta=meta,
-                     text=[_written(value) for value in values])
-                | {"marker": {"color": look.colour, "symbol": look.symbol, "size": 8,
-                              "maxdisplayed": _MARKS_OF_A_LINE}},
-            ]  # fmt: skip
-            ends.append((name, int(lags[-1]), float(values[-1])))
-    lowest, highest = min(ends, key=lambda end: end[2]), max(ends, key=lambda end: end[2])
+        varying = varying_columns(of_cell, _SETTINGS)
+        for _, of_net in of_cell.groupby(["gain", *_SETTINGS], dropna=False, sort=True):
+            gain = of_net["gain"].iloc[0]
+            name = told(of_net.iloc[0], ["cell", "gain", *varying])
+            look = Look(looks[cell].colour, looks[cell].symbol, _dash(gain))
+            drawn, end, count = _net(name, of_net, look, [cells.index(cell), gains.index(gain)], floor)
+            traces += drawn
+            ends.append((end, name))
+            most = max(most, count)
+    (least, lowest), (greatest, highest) = min(ends), max(ends)
     view = View(
         label,
         traces,
         layout(
-            "lag T − t (steps)", "log10 of the norm of dh_T/dh_t", yaxis={"range": [-_SHOWN, _SHOWN]}, shapes=[level(REACH)]
+            "lag T − t (steps)", "log10 of the norm of dh_T/dh_t",
+            yaxis={"range": [-_SHOWN, _SHOWN]}, shapes=[level(REACH)],
         ),
-        f"Line chart of {len(ends)} nets of {len(cells)} cells: log10 of the norm against lag. At its largest lag the "
-        f"lowest is {lowest[0]} with {_written(lowest[2])} at lag {lowest[1]}, the highest {highest[0]} with "
-        f"{_written(highest[2])} at lag {highest[1]}. The tables below hold every rate and reach.",
+        f"Line chart of {len(ends)} nets of {len(cells)} cells: log10 of the norm against lag. At the largest lag the "
+        f"lowest is {lowest} with {_written(least)}, the highest {highest} with {_written(greatest)}. The tables hold "
+        "every rate and reach.",
         [
             Switches("Cells", [Option(cell, looks[cell]) for cell in cells]),
             Switches("Gains", [Option(f"{gain:g}", Look(dash=_dash(gain)), _is_first(gain, gains)) for gain in gains]),
         ],
     )  # fmt: skip
     return view, most
+
+
+def _net(
+    name: str, norms: pd.DataFrame, look: Look, meta: list[int], floor: float
+) -> tuple[list[dict[str, Any]], float, int]:
+    """The band and the line of one net, the last value of the line, and how many lags it has."""
+    lags, middle, least, greatest = over_runs(norms, "log10_spectral_norm")
+    at = thinned(len(lags), MOST_POINTS)
+    shown = [np.maximum(values[at], floor) for values in (middle, least, greatest)]
+    drawn = line(
+        name, lags[at], shown[0], look, "lag %{x}: log10 norm %{text}",
+        meta=meta, text=[_written(value) for value in middle[at]],
+    )  # fmt: skip
+    drawn["marker"]["maxdisplayed"] = _MARKS_OF_A_LINE
+    return [band(lags[at], shown[1], shown[2], look.colour, meta), drawn], float(middle[-1]), len(lags)
 
 
 def _dash(gain: float) -> str:
@@ -105,10 +118,5 @@ def _is_first(gain: float, gains: list[float]) -> bool:
     return gain == 1 or 1 not in gains
 
 
-def _floored(values: np.ndarray) -> np.ndarray:
-    """An exact zero lies well under the chart, not at minus infinity."""
-    return np.maximum(values, -1e4)
-
-
 def _written(value: float) -> str:
-    return "of exactly zero" if value <= -1e8 else f"{value:.3g}"
+    return "of exactly zero" if value <= _ZERO else f"{value:.3g}"

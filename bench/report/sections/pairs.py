@@ -30,9 +30,9 @@ def pairs(results: Results) -> Section:
     views, rows, most = [], [], 0
     for folder, norms in results.having("pair_norms"):
         first = norms[norms["seed"] == norms.groupby("case_id")["seed"].transform("min")]
-        varying = varying_columns(first, _NET)
         for _, net in first.groupby("case_id", sort=False):
-            name = told(net.iloc[0], ["cell", "gain", *varying])
+            of_cell = first[first["cell"] == net["cell"].iloc[0]]
+            name = told(net.iloc[0], ["cell", "gain", *varying_columns(of_cell, _NET)])
             values = net.pivot_table(index="later_time", columns="earlier_time", values="log10_spectral_norm")
             most = max(most, len(values))
             row = {"results": folder.label, "net": name} | _facts(net)
@@ -41,12 +41,12 @@ def pairs(results: Results) -> Section:
     parts = []
     if views:
         caption = (
-            "Norm of dh_s/dh_t for every two times t ≤ s of one seed and one input sequence. Purple: a change at time t "
-            "has faded at time s; white: kept; brown: grown. Colours end at 1e±6."
+            "Norm of dh_s/dh_t for every two times t ≤ s of one seed and one input sequence. Brown: a change at time t "
+            "has faded at time s; white: it is kept; purple: it has grown. Colours end at 1e-6 and 1e6."
             + note(MOST_TIMES, most, "times")
         )
         parts = [
-            Chart("pairs-chart", caption, views, "Net"),
+            Chart("pairs-chart", caption, views, "Net", is_square=True),
             Table("Norms of all pairs of times, a row a net", pd.DataFrame(rows)),
         ]
     return Section(
@@ -80,8 +80,6 @@ def _view(values: pd.DataFrame, name: str, group: str, facts: dict[str, object])
         f"Heat map of {name}: over the whole sequence log10 of the norm is {facts['log10 norm over the whole sequence']:.3g}; "
         f"{facts['pairs under 1e-3']:.0%} of pairs lie under 1e-3, {facts['pairs over 1e3']:.0%} over 1e3."
     )
-    # Where t and s run, a square of the same size for both.
-    chart["xaxis"]["title"]["standoff"] = 4
     return View(name, [trace], chart, summary, group=group)
 
 

@@ -14,6 +14,8 @@ from bench.report.results import Results
 from bench.tables import VERDICTS
 
 TABLE = "remedy_grid"
+_LIGHT_ENOUGH = 0.6
+"""So much of the colours is light enough for dark text on it."""
 _FEWEST_REMEDIES = 2
 """A grid of one remedy tells nothing that accuracy against length does not."""
 
@@ -83,9 +85,9 @@ def _view(frame: pd.DataFrame, across: str, name: str, group: str) -> View:
         for row, marks in zip(values, counts.to_numpy(), strict=True)
     ]  # fmt: skip
     trace = heat_map(
-        order, remedies, values, colour_scale("cividis"), (0.0, 1.0), "median accuracy",
+        order, remedies, values, colour_scale("YlGnBu", _LIGHT_ENOUGH), (0.0, 1.0), "median accuracy",
         "%{y}<br>%{x}: accuracy %{z:.3f}", text=texts, texttemplate="%{text}", xgap=2, ygap=2,
-        textfont={"size": 12},
+        textfont={"size": 12, "color": "#14171b"},
     )  # fmt: skip
     plain = {"showgrid": False, "zeroline": False}
     chart = layout(

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from bench import suite
-from bench.report.content import Command, Part, Section, Table, Text
+from bench.report.content import Commands, Part, Section, Table, Text
 from bench.report.results import Folder, Results
 
 
@@ -12,12 +12,16 @@ def reproduce(results: Results) -> Section:
     parts: list[Part] = [
         Text(
             "In a copy of the repository, with Python 3.11 or later and make; the first command installs everything and "
-            "measures the quick suite. A run that was stopped goes on where it stopped."
+            "measures the quick suite, and the program is .venv/bin/rnn-bench. A run that was stopped goes on where it stopped."
         ),
-        Command("make bench"),
-        *(Command(line) for line in dict.fromkeys(_command(folder) for folder in results.folders)),
-        *(Command("rnn-bench compare LEFT RIGHT --out FOLDER") for _ in results.comparisons[:1]),
-        Command("rnn-bench report --out report.html"),
+        Commands(
+            [
+                "make bench",
+                *dict.fromkeys(_command(folder) for folder in results.folders),
+                *("rnn-bench compare LEFT RIGHT --out FOLDER" for _ in results.comparisons[:1]),
+                "rnn-bench report --out report.html",
+            ]
+        ),
         Text(
             "Same command, same versions, same kind of machine: the same numbers apart from times, and of the same CSV "
             "files the same page, byte for byte. Every number in it is rounded to five digits in charts and four in "
@@ -41,4 +45,6 @@ def _command(folder: Folder) -> str:
     identity = folder.facts["identity"]
     options = [f"--scale {scale}"] if scale else []
     options += [f"--{key} {identity[key]}" for key in ("backend", "dtype") if key in identity]
+    if identity.get("backend") == "cpu" and identity.get("device_count", 1) > 1:
+        options.append(f"--simulated-devices {identity['device_count']}")
     return " ".join(["rnn-bench run", name, *options])

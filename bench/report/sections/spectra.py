@@ -11,7 +11,7 @@ import pandas as pd
 import rnn_jax as rj
 from bench.plots.spectra import drive_name, edge_lines, largest_tanh_nets, settings_of
 from bench.predictions import GAUSSIAN, random_tanh_net
-from bench.report.axes import layout, level, line
+from bench.report.axes import layout, level, line, log_axis
 from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import Look, looks_of
 from bench.report.results import Results
@@ -71,7 +71,7 @@ def _whole(lyapunov: pd.DataFrame, group: str) -> list[View]:
             predicted = random_tanh_net(setting).exponents(fractions)  # pyright: ignore[reportOptionalMemberAccess]
             look = looks[name]
             traces += [
-                line(f"{name}, predicted", fractions, predicted, Look(look.colour), "%{y:.4g} nats a step", meta=[place]),
+                line(name, fractions, predicted, Look(look.colour), "predicted %{y:.4g} nats a step", meta=[place]),
                 line(name, (mean.index.to_numpy(float)[at] - 0.5) / size, measured[at], Look(look.colour, look.symbol, ""),
                      "index fraction %{x:.3f}: %{y:.4g} nats a step", meta=[place]),
             ]  # fmt: skip
@@ -142,7 +142,7 @@ def _gaussian(lyapunov: pd.DataFrame, group: str) -> list[View]:
     chart = layout(
         "degrees of freedom d − i + 1",
         "exponent of N(0, 1) entries (nats a step)",
-        xaxis={"type": "log", "dtick": "D2"},
+        xaxis=log_axis([1, largest]),
     )
     switches = [Switches("Sizes", [Option(name, looks[name]) for name in names])]
     summary = f"Exponents of products of Gaussian matrices over Newman's values, for {'; '.join(names)}."
