@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import cycle
 
 import matplotlib as mpl
+from matplotlib.colors import to_hex
 
 from bench.plots.style import COLOURS
 
@@ -51,4 +52,4 @@ def colour_scale(name: str, upto: float = 1.0, steps: int = 17) -> list[list[flo
         upto: which share of the map is used, from its beginning.
     """
     places = [place / (steps - 1) for place in range(steps)]
-    return [[place, mpl.colors.to_hex(mpl.colormaps[name](upto * place))] for place in places]
+    return [[place, to_hex(mpl.colormaps[name](upto * place))] for place in places]

@@ -11,6 +11,8 @@ from bench.report.escaping import text
 from bench.report.findings import html_verdict
 
 _ROWS_BEFORE_SCROLLING = 15
+_LONG_NAME, _LONG_TEXT = 18, 40
+"""Letters from which a column has room to break its name or its texts into lines."""
 
 
 def html_table(table: Table, name: str) -> str:
@@ -24,9 +26,7 @@ def html_table(table: Table, name: str) -> str:
     rows = f"{len(frame)} row{'' if len(frame) == 1 else 's'}"
     note = f'<span class="note">{rows}{told}</span>'
     numeric = {column: pd.api.types.is_numeric_dtype(frame[column]) for column in frame.columns}
-    head = "".join(
-        f'<th scope="col"{_kind(numeric[column])}>{text(_words(column))}</th>' for column in frame.columns
-    )
+    head = "".join(_head(column, numeric[column]) for column in frame.columns)
     body = "".join(
         "<tr>" + "".join(_td(value, column, numeric[column], first=place == 0)
                          for place, (column, value) in enumerate(zip(frame.columns, row, strict=True))) + "</tr>"
@@ -55,10 +55,16 @@ def without_constants(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, obje
     return frame.drop(columns=alike), told
 
 
+def _head(column: object, numeric: bool) -> str:
+    words = _words(column)
+    kinds = [kind for kind, is_so in (("number", numeric), ("long", len(words) >= _LONG_NAME)) if is_so]
+    return f'<th scope="col" class="{" ".join(kinds)}">{text(words)}</th>'
+
+
 def _td(value: object, column: object, numeric: bool, *, first: bool) -> str:
     written = text(_cell(value))
     if "verdict" in str(column):
-        written = html_verdict(str(value))
+        written = html_verdict(_cell(value))
     elif isinstance(value, str) and value.startswith("rnn-bench "):
         written = f"<code>{written}</code>"
     if first:
@@ -70,7 +76,7 @@ def _kind(numeric: bool, value: object = None) -> str:
     """The class of a cell: numbers stand to the right, long texts wrap."""
     if numeric:
         return ' class="number"'
-    return ' class="long"' if isinstance(value, str) and len(value) > 40 else ""
+    return ' class="long"' if isinstance(value, str) and len(value) >= _LONG_TEXT else ""
 
 
 def _words(column: object) -> str:
