@@ -8,6 +8,9 @@ import numpy as np
 from bench.report.escaping import label
 from bench.report.looks import Look
 
+_LONG_NAME = 14
+"""Letters."""
+
 
 def numbers(values: np.ndarray) -> list[float]:
     """As a list."""
@@ -113,16 +116,22 @@ def heat_map(
         "type": "heatmap",
         # A long name breaks at its commas.
         "x": [label(each).replace(", ", "<br>") if isinstance(each, str) else each for each in x],
-        "y": [label(each) if isinstance(each, str) else each for each in y],
+        "y": [_broken(each) if isinstance(each, str) else each for each in y],
         "z": [numbers(row) for row in values],
         "colorscale": scale,
         "zmin": limits[0],
         "zmax": limits[1],
         "hovertemplate": f"{hover}<extra></extra>",
         "hoverongaps": False,
-        "colorbar": {"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.16, "yanchor": "top", "thickness": 12, "lenmode": "pixels", "len": 260,
+        "colorbar": {"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.16, "yanchor": "top", "thickness": 12, "len": 0.6, 
                      "outlinewidth": 0, "title": {"text": label(bar), "side": "bottom", "font": {"size": 13}}, "tickfont": {"size": 12}},
     } | more  # fmt: skip
+
+
+def _broken(name: str) -> str:
+    """A long name in two lines: a phone has no room for it beside a chart."""
+    start, underscore, end = name.rpartition("_")
+    return f"{label(start)}_<br>{label(end)}" if underscore and len(name) > _LONG_NAME else label(name)
 
 
 def log_axis(values: Sequence[float]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 (() => {
   const SETTINGS = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
   const IS_COLOUR = /color$/;
+  const COLUMN_WITH_ROOM = 100; // Pixels, the names of the rows included.
   // A finger that drags over a chart shall scroll the page, not zoom.
   const isCoarse = matchMedia("(pointer: coarse)");
   const isDark = matchMedia("(prefers-color-scheme: dark)");
@@ -20,6 +21,12 @@
   function colour(value) {
     const name = /^var\((--[\w-]+)\)$/.exec(value);
     return name ? getComputedStyle(document.documentElement).getPropertyValue(name[1]).trim() : value;
+  }
+
+  /** A heat map whose columns are too narrow for all that stands in its cells shows the first line of each. */
+  function fitting(trace, width) {
+    const isNarrow = trace.texttemplate && width / trace.x.length < COLUMN_WITH_ROOM;
+    return isNarrow ? { ...trace, text: trace.text.map((row) => row.map((each) => each.split("<br>")[0])) } : trace;
   }
 
   /** What all charts share, under the layout of one. */
@@ -83,7 +90,7 @@
       const on = this.groups().map((group) => [...group.querySelectorAll("input")].map((box) => box.checked));
       return this.view.traces
         .filter((trace) => !trace.meta || trace.meta.every((option, group) => on[group]?.[option] ?? true))
-        .map((trace) => resolved(trace));
+        .map((trace) => fitting(resolved(trace), this.plot.clientWidth));
     }
 
     draw() {

@@ -15,8 +15,9 @@ from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import DASHES, Look, looks_of
 from bench.report.results import Results
 
-_APART = 1.012
-"""From one line to the next, so that equal values do not hide each other."""
+_APART, _SPREAD = 1.012, 1.12
+"""From one line to the next, so that equal values do not hide each other, and over all lines at most."""
+_REMEDIES_AT_FIRST = 3
 
 
 def accuracy(results: Results) -> Section:
@@ -49,6 +50,9 @@ def accuracy(results: Results) -> Section:
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """With the names of what is switched: remedy and its strength, and what else tells one setting from another."""
+    # A step size that each case chose for itself tells no setting from another.
+    given = frame["learning_rate_grid"].fillna("") == ""
+    frame = frame.assign(learning_rate=frame["learning_rate"].where(given))
     kinds = frame.groupby(["cell", "remedy", "remedy_strength"], dropna=False)
     varying = [name for name in TRAINED if any(varying_columns(of_kind, [name]) for _, of_kind in kinds)]
     strength = frame["remedy_strength"].map(lambda each: "" if pd.isna(each) else f" {each:g}")
@@ -65,12 +69,13 @@ def _view(frame: pd.DataFrame, task: str, group: str) -> View:
     looks = looks_of(cells, dashes=("solid",))
     dashes = dict(zip(remedies, cycle(DASHES), strict=False))
     lines = list(frame.groupby(["cell", "mended", "setting"], sort=True))
+    apart = min(_APART, _SPREAD ** (1 / len(lines)))
     traces, summaries = [], []
     for place, ((cell, remedy, setting), of_line) in enumerate(lines):
         # The most common setting has full marks, the others open ones.
         symbol = looks[cell].symbol + ("-open" if settings.index(setting) else "")
         name = ", ".join(part for part in (cell, remedy, setting) if part)
-        shift = _APART ** (place - (len(lines) - 1) / 2)
+        shift = apart ** (place - (len(lines) - 1) / 2)
         meta = [cells.index(cell), remedies.index(remedy), settings.index(setting)]
         trace, summary = _line(name, of_line, Look(looks[cell].colour, symbol, dashes[remedy]), shift, meta)
         traces.append(trace)
@@ -84,7 +89,7 @@ def _view(frame: pd.DataFrame, task: str, group: str) -> View:
     )
     switches = [
         Switches("Cells", [Option(cell, looks[cell]) for cell in cells]),
-        Switches("Remedies", [Option(each, Look(dash=dashes[each]), place < len(DASHES)) for place, each in enumerate(remedies)]),
+        Switches("Remedies", [Option(each, Look(dash=dashes[each]), place < _REMEDIES_AT_FIRST) for place, each in enumerate(remedies)]),
     ]  # fmt: skip
     if len(settings) > 1:
         switches.append(Switches("Settings", [Option(each) for each in settings]))

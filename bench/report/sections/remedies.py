@@ -30,7 +30,8 @@ def remedies(results: Results) -> Section:
         caption = (
             "Median accuracy over seeds, with the verdicts of the seeds: ✓ solved, ↑ better than the best constant guess, "
             "– no better than it, ✗ ended in NaN or infinity; such a seed counts as 0. Empty: not measured. Chosen by "
-            "length it shows cells beside each other, chosen by cell it shows lengths."
+            "length it shows cells beside each other, chosen by cell it shows lengths. Where columns are narrow, a touch tells "
+            "the verdicts."
         )
         parts = [Chart("remedies-chart", caption, views, "Show")]
     parts += [Table(f"Remedies: {folder.label}", table) for folder, table in results.with_table(TABLE)]
@@ -39,7 +40,7 @@ def remedies(results: Results) -> Section:
         "Remedies",
         "Which remedy mends which cell, and up to which length?",
         parts,
-        "rnn-bench run cpu --only kind=task_accuracy",
+        "rnn-bench run remedies",
     )
 
 
@@ -80,14 +81,16 @@ def _view(frame: pd.DataFrame, across: str, name: str, group: str) -> View:
     remedies = sorted(scores.index, key=lambda each: (each == "none", each), reverse=True)
     scores, counts = scores.reindex(remedies, columns=order), counts.reindex(remedies, columns=order)
     values = scores.to_numpy(float)
-    texts = [
-        [f"{value:.2f}<br>{label(count)}" if np.isfinite(value) else "" for value, count in zip(row, marks, strict=True)]
+    cells = [
+        [(f"{value:.2f}", label(count)) if np.isfinite(value) else () for value, count in zip(row, marks, strict=True)]
         for row, marks in zip(values, counts.to_numpy(), strict=True)
     ]  # fmt: skip
     trace = heat_map(
         order, remedies, values, colour_scale("YlGnBu", _LIGHT_ENOUGH), (0.0, 1.0), "median accuracy",
-        "%{y}<br>%{x}: accuracy %{z:.3f}", text=texts, texttemplate="%{text}", xgap=2, ygap=2,
-        textfont={"size": 12, "color": "#14171b"},
+        "%{y}<br>%{x}: accuracy %{customdata}",
+        text=[["<br>".join(cell) for cell in row] for row in cells], texttemplate="%{text}",
+        customdata=[[", ".join(cell) for cell in row] for row in cells],
+        xgap=2, ygap=2, textfont={"size": 12, "color": "#14171b"},
     )  # fmt: skip
     plain = {"showgrid": False, "zeroline": False}
     chart = layout(
