@@ -188,7 +188,7 @@ def test_folders_of_one_name_are_told_apart(row, folder_of):
     assert labels == [path.as_posix() for path in paths]
 
 
-def test_the_program_writes_the_file(rnn_bench, whole, page, complaint, tmp_path):
+def test_the_program_writes_the_file(rnn_bench, whole, page, tmp_path):
     done = rnn_bench("report", *whole, "--out", tmp_path / "mine.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "mine.html").read_text(encoding="utf-8") == page
