@@ -17,5 +17,5 @@ def targets(results: Results) -> Section:
             for name, title in TABLES.items()
             for folder, table in results.with_table(name)
         ],
-        "rnn-bench run gpu",
+        "rnn-bench run targets-cpu",
     )
