@@ -10,6 +10,7 @@ from bench.cli.list import list_
 from bench.cli.machine import machine
 from bench.cli.run import run
 from bench.cli.tables import tables
+from bench.cli.targets import targets
 from bench.cli.tune import tune
 from bench.errors import UsageError
 
@@ -26,6 +27,7 @@ app.command("list")(list_)
 app.command()(run)
 app.command()(tables)
 app.command()(compare)
+app.command()(targets)
 app.command()(machine)
 app.command()(tune)
 
