@@ -18,6 +18,7 @@ from bench.peer_table import peers
 from bench.predictions import theory_table
 from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
+from bench.target_table import has_targets, target_table
 
 _NET = [
     "cell",
@@ -49,6 +50,7 @@ TABLES = (
     "roofline",
     "precision_summary",
     "gpu_targets",
+    "targets",
     "claims",
 )
 LEAST_LENGTH, LEAST_SIZE = 10_000, 128
@@ -115,6 +117,10 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
             yield "factorizations", beside
     if is_asked(store):
         yield "gpu_targets", gpu_targets(store)
+    if has_targets(store):
+        table = target_table([store], only_run=True)
+        if len(table):
+            yield "targets", table
     yield "claims", claims(store)
 
 

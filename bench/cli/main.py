@@ -11,6 +11,7 @@ from bench.cli.machine import machine
 from bench.cli.report import report
 from bench.cli.run import run
 from bench.cli.tables import tables
+from bench.cli.targets import targets
 from bench.cli.tune import tune
 from bench.errors import UsageError
 
@@ -28,6 +29,7 @@ app.command()(run)
 app.command()(tables)
 app.command()(compare)
 app.command()(report)
+app.command()(targets)
 app.command()(machine)
 app.command()(tune)
 
