@@ -163,6 +163,15 @@ class Store:
         except (ValueError, TypeError) as error:
             raise UsageError(f"{path} cannot be read as schema version {SCHEMA_VERSION}: {error}") from error
 
+    def case_ids(self) -> set[str]:
+        """The cases of which the CSV files hold rows, whether or not their shards are there; no failed ones.
+
+        Raises:
+            UsageError: a file cannot be read.
+        """
+        finished = (kind for kind in self.kinds() if kind != FAILURES.kind)
+        return set(itertools.chain.from_iterable(self.read(kind)["case_id"] for kind in finished))
+
     def kinds(self) -> list[str]:
         """The kinds of result file that the folder holds."""
         return [kind for kind in RESULT_FILES if (self.folder / f"{kind}.csv").is_file()]

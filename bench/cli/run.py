@@ -1,6 +1,7 @@
 """`rnn-bench run`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,13 @@ def run(
         str | None,
         typer.Option(help="One of the suite's own scales, such as tiny: the same cases, smaller."),
     ] = None,
+    missing: Annotated[
+        bool,
+        typer.Option(
+            "--missing",
+            help="Only the cases of which the folder's CSV files hold no rows: goes on where results came without shards.",
+        ),
+    ] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of a case that fails.")] = False,
 ) -> None:
     """Measure a suite: writes CSV files, tables and pictures.
@@ -76,11 +84,19 @@ def run(
     store = Store(folder)
     store.refuse_other_suites(chosen.name)
     store.claim(facts)
+    asked = len(chosen.cases)
+    if missing:
+        there = store.case_ids()
+        kept = tuple(case for case in chosen.cases if case.case_id(environment) not in there)
+        chosen = replace(chosen, cases=kept)
+    in_files = asked - len(chosen.cases)
     known = chosen.cases == whole.cases and chosen.estimate_s
     estimate = f" (about {chosen.estimate_s} s on {chosen.estimate_on})" if known else ""
     say(
         f"suite {chosen.name}: {len(chosen.cases)} cases{estimate} on {environment.machine}, {dtype}, into {folder}"
     )
+    if in_files:
+        say(f"{in_files} of {asked} cases have rows in the CSV files and are not measured again")
     for package in sorted({str(case.needs) for case in left_out}):
         count = sum(case.needs == package for case in left_out)
         say(f"left out: {count} cases that need {package}, which is not installed")
@@ -119,5 +135,5 @@ def run(
             say(
                 f"none was expected to fit into --minutes {minutes:g}: the shortest takes about {shortest:.0f} s"
             )
-    if outcome.failed or not (outcome.measured or outcome.found_done or outcome.left):
+    if outcome.failed or not (outcome.measured or outcome.found_done or outcome.left or in_files):
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 import datetime
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -217,6 +218,24 @@ def test_running_a_part_of_the_suite_again_keeps_the_rest(measured, measured_aga
     assert done.returncode == 0, done.stderr
     assert "cases: 0 measured, 1 done before" in done.stdout
     assert csv_bytes(here / "out") == before
+
+
+def test_missing_measures_what_a_folder_without_shards_lacks_and_nothing_else(measured, rnn_bench):
+    here, _ = measured
+    shutil.copytree(here / "out", here / "clone", ignore=shutil.ignore_patterns("shards"))
+    path = here / "clone" / "exactness.csv"
+    whole = path.read_bytes()
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows[rows["cell"] != "gru"].to_csv(path, index=False, lineterminator="\n")
+    done = rnn_bench("run", "tiny.toml", "--out", "clone", "--missing", cwd=here)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{CASES - 1} of {CASES} cases have rows in the CSV files" in done.stdout
+    assert "cases: 1 measured" in done.stdout
+    assert path.read_bytes() == whole
+    assert csv_bytes(here / "clone") == csv_bytes(here / "out")
+    done = rnn_bench("run", "tiny.toml", "--out", "clone", "--missing", cwd=here)
+    assert done.returncode == 0, "nothing is missing, and that is well"
+    assert "cases: 0 measured" in done.stdout
 
 
 def test_tables_gives_the_same_bytes_again(measured, measured_again, rnn_bench):
