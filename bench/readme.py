@@ -1,6 +1,7 @@
 """Writes the parts of README.md and results/README.md that come from results and from the schema."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -34,12 +35,15 @@ def write(root: Path) -> list[Path]:
 def filled(text: str, root: Path) -> str:
     """A README's text with its marked parts made anew."""
 
+    @cache
+    def tables_of(folder: Path) -> dict[str, pd.DataFrame]:
+        return dict(comparison.tables(folder) if comparison.is_kept(folder) else tables(Store(folder)))
+
     def part(match: re.Match[str]) -> str:
         folder, name, columns = match["folder"], match["table"], match["columns"]
         if not (root / folder).is_dir():
             raise UsageError(f"README.md: there is no folder {folder}")
-        kept = comparison.is_kept(root / folder)
-        available = dict(comparison.tables(root / folder) if kept else tables(Store(root / folder)))
+        available = tables_of(root / folder)
         if name not in available:
             raise UsageError(f"README.md: {folder} has no table {name!r}; it has {', '.join(available)}")
         table = available[name]

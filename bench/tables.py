@@ -11,14 +11,22 @@ import pandas as pd
 from bench.ceilings import ceiling_table
 from bench.claims import claims
 from bench.device_table import device_scaling
+from bench.effective_length import effective_length
 from bench.errors import UsageError
+from bench.explosion_table import explosion_remedies
 from bench.factorization_table import factorizations
 from bench.gpu_targets import gpu_targets, is_asked
+from bench.grouping import grouped
 from bench.peer_table import peers
 from bench.predictions import theory_table
+from bench.reach_answer import reach_answers
+from bench.reach_question import reach_predicts
+from bench.remedy_grid import remedy_grid
 from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
 from bench.target_table import has_targets, target_table
+from bench.trained_runs import VERDICTS, each_run_once
+from bench.tuning_budget import tuning_budget
 
 _NET = [
     "cell",
@@ -39,6 +47,12 @@ _TASK = [
 TABLES = (
     "decay_summary",
     "accuracy_summary",
+    "effective_length",
+    "remedy_grid",
+    "tuning_budget",
+    "explosion_remedies",
+    "reach_predicts",
+    "reach_answers",
     "chain_cost",
     "chain_scaling",
     "exactness_summary",
@@ -55,7 +69,6 @@ TABLES = (
 )
 LEAST_LENGTH, LEAST_SIZE = 10_000, 128
 """Below them what a call costs, or what a product costs beside its arithmetic, hides the law."""
-VERDICTS = ("solved", "better_than_baseline", "at_baseline", "diverged")
 
 
 def derive(store: Store) -> None:
@@ -89,6 +102,8 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     makers: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
         "decay_summary": ("decay", decay_summary),
         "accuracy_summary": ("task_accuracy", accuracy_summary),
+        "effective_length": ("task_accuracy", effective_length),
+        "remedy_grid": ("task_accuracy", remedy_grid),
         "chain_cost": ("timings", chain_cost),
         "chain_scaling": ("timings", chain_scaling),
         "exactness_summary": ("exactness", exactness_summary),
@@ -102,19 +117,27 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
             table = make(store.read(kind))
             if len(table):
                 yield name, table
+    if "task_accuracy" in store.kinds():
+        predicts = reach_predicts(store.read("task_accuracy"))
+        if len(predicts):
+            yield "reach_predicts", predicts
+            yield "reach_answers", reach_answers(predicts)
     if "agreement" in store.kinds():
         yield (
             "peers",
             peers(store.read("agreement"), store.read("timings") if "timings" in store.kinds() else None),
         )
-    if {"ceilings", "timings"} <= set(store.kinds()):
-        shares = roofline(store.read("timings"), store.read("ceilings"))
-        if len(shares):
-            yield "roofline", shares
-    if {"lyapunov", "timings"} <= set(store.kinds()):
-        beside = factorizations(store.read("lyapunov"), store.read("timings"))
-        if len(beside):
-            yield "factorizations", beside
+    of_two: dict[str, tuple[str, str, Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]]] = {
+        "roofline": ("timings", "ceilings", roofline),
+        "factorizations": ("lyapunov", "timings", factorizations),
+        "tuning_budget": ("task_accuracy", "tuning", tuning_budget),
+        "explosion_remedies": ("task_accuracy", "explosions", explosion_remedies),
+    }
+    for name, (one, other, make_of_two) in of_two.items():
+        if {one, other} <= set(store.kinds()):
+            table = make_of_two(store.read(one), store.read(other))
+            if len(table):
+                yield name, table
     if is_asked(store):
         yield "gpu_targets", gpu_targets(store)
     if has_targets(store):
@@ -145,7 +168,7 @@ def decay_summary(decay: pd.DataFrame) -> pd.DataFrame:
             }
         )
 
-    return _grouped(initial, _NET, summary)
+    return grouped(initial, _NET, summary)
 
 
 def accuracy_summary(accuracy: pd.DataFrame) -> pd.DataFrame:
@@ -170,8 +193,7 @@ def accuracy_summary(accuracy: pd.DataFrame) -> pd.DataFrame:
             }
         )
 
-    # A seed that was run as one of several numbers of seeds counts once.
-    return _grouped(accuracy.drop_duplicates([*_TASK, "seed"]), _TASK, summary)
+    return grouped(each_run_once(accuracy), _TASK, summary)
 
 
 def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
@@ -208,7 +230,7 @@ def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
             }
         )
 
-    return _grouped(wide, keys, summary)
+    return grouped(wide, keys, summary)
 
 
 def chain_scaling(timings: pd.DataFrame) -> pd.DataFrame:
@@ -248,7 +270,7 @@ def exactness_summary(exactness: pd.DataFrame) -> pd.DataFrame:
             }
         )
 
-    return _grouped(exactness, keys, summary)
+    return grouped(exactness, keys, summary)
 
 
 def precision_summary(precision: pd.DataFrame) -> pd.DataFrame:
@@ -265,7 +287,7 @@ def precision_summary(precision: pd.DataFrame) -> pd.DataFrame:
             }
         )
 
-    return _grouped(precision, keys, summary)
+    return grouped(precision, keys, summary)
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -274,15 +296,6 @@ def markdown(table: pd.DataFrame) -> str:
     rule = "|" + "|".join("---" for _ in table.columns) + "|"
     rows = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in table.itertuples(index=False)]
     return "\n".join([header, rule, *rows]) + "\n"
-
-
-def _grouped(
-    frame: pd.DataFrame, keys: list[str], summary: Callable[[pd.DataFrame], pd.Series]
-) -> pd.DataFrame:
-    rows = []
-    for values, group in frame.groupby(keys, dropna=False, sort=True):
-        rows.append(pd.concat([pd.Series(dict(zip(keys, values, strict=True))), summary(group)]))
-    return pd.DataFrame(rows).infer_objects() if rows else pd.DataFrame(columns=keys)
 
 
 def _counted(texts: pd.Series) -> str:

@@ -27,6 +27,20 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
              "solved": "solved", "at_baseline": "at base", "diverged": "diverged", "accuracy": "accuracy",
              "first_nonfinite_step": "NaN at"},
         ),
+        "effective_length": (
+            "Longest length learnt by most seeds, and all shorter ones too",
+            {"task": "task", "cell": "cell", "remedy": "remedy", "majority": "most", "solved_length": "solved",
+             "better_length": "better", "lengths": "trained"},
+        ),
+        "explosion_remedies": (
+            "A net that explodes, with each remedy (a number a seed)",
+            {"cell": "cell", "gain": "gain", "task_length": "T", "remedy": "remedy", "saved": "saved",
+             "learnt": "learnt", "first_nonfinite_steps": "NaN at"},
+        ),
+        "reach_answers": (
+            "Does reach predict success?",
+            {"question": "question", "answer": "answer"},
+        ),
         "chain_cost": (
             "Cost of a chain beside the bare loop of matrix products",
             {"cell": "cell", "state_size": "n", "sequence_length": "T", "method": "method", "dtype": "dtype",

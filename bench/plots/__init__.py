@@ -10,6 +10,9 @@ from bench.plots.decay import decay, trained_decay
 from bench.plots.explosion import explosion
 from bench.plots.pairs import pairs
 from bench.plots.peers import peer_ratios
+from bench.plots.reach_in_training import reach_in_training
+from bench.plots.reach_question import reach_predicts
+from bench.plots.remedy_grid import remedy_grid
 from bench.plots.roofline import roofline
 from bench.plots.spectra import edge, gaussian_spectra, spectra
 from bench.plots.style import STYLE, save
@@ -30,6 +33,9 @@ _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "peers": peer_ratios,
     "explosion": explosion,
     "roofline": roofline,
+    "remedy_grid": remedy_grid,
+    "reach_predicts": reach_predicts,
+    "reach_in_training": reach_in_training,
 }
 PICTURES = tuple(_MAKERS)
 

@@ -12,7 +12,10 @@ from matplotlib.figure import Figure
 from bench.plots.labels import line_name, metric_label, setting_name, varying_columns, verdict_counts
 from bench.plots.style import COLOURS, LINES, MARKERS, columns_of, panels_of
 from bench.store import Store
+from bench.trained_runs import PLAIN, TASK
 
+_LINES_AT_MOST = 12
+"""In a panel."""
 TRAINED = [
     "gain",
     "initialization",
@@ -26,11 +29,20 @@ TRAINED = [
 
 
 def accuracy(store: Store) -> Figure | None:
-    """Accuracy against task length, a panel a task, a line a cell and remedy."""
+    """Accuracy against task length, a panel a task, a line a cell and remedy.
+
+    Where those are too many to tell apart, only training without a remedy: `remedy_grid` shows the others.
+    """
     if "task_accuracy" not in store.kinds():
         return None
     accuracy = store.read("task_accuracy")
     accuracy = accuracy[accuracy["optimizer"] != "sgd"]
+    # A step size that was chosen at each length anew makes no line of its own.
+    was_chosen = accuracy["learning_rate_grid"].fillna("") != ""
+    accuracy = accuracy.assign(learning_rate=accuracy["learning_rate"].mask(was_chosen))
+    lines = accuracy.drop_duplicates([*TASK, "cell", "remedy", "remedy_strength"]).groupby(TASK).size()
+    if (lines > _LINES_AT_MOST).any() and (accuracy["remedy"] == PLAIN).any():
+        accuracy = accuracy[accuracy["remedy"] == PLAIN]
     tasks = list(accuracy.groupby(["task", "variant"], sort=True))
     if not tasks:
         return None

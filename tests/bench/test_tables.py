@@ -8,6 +8,7 @@ import pytest
 from bench import tables, terminal
 from bench.errors import UsageError
 from bench.store import Store
+from bench.trained_runs import VERDICTS
 
 
 def only_row(table):
@@ -132,7 +133,7 @@ def test_accuracy_summary_counts_verdicts_and_takes_medians(accuracy):
         )
     )
     assert told["seeds"] == 5
-    assert [told[name] for name in tables.VERDICTS] == [2, 1, 1, 1]
+    assert [told[name] for name in VERDICTS] == [2, 1, 1, 1]
     assert told["accuracy"] == pytest.approx(0.7), "the median of those that have one"
     assert (told["accuracy_least"], told["accuracy_most"]) == (0.1, 1.0)
     assert told["steps_to_solve"] == 400

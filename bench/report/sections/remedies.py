@@ -11,7 +11,7 @@ from bench.report.content import Chart, Section, Table, View
 from bench.report.escaping import label
 from bench.report.looks import colour_scale
 from bench.report.results import Results
-from bench.tables import VERDICTS
+from bench.trained_runs import VERDICTS
 
 TABLE = "remedy_grid"
 _LIGHT_ENOUGH = 0.6

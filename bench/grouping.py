@@ -1,0 +1,25 @@
+"""One row a group of rows: how derived tables summarise runs and samples."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+
+def grouped(
+    frame: pd.DataFrame,
+    keys: Sequence[str],
+    summary: Callable[[pd.DataFrame], Mapping[str, Any] | pd.Series],
+) -> pd.DataFrame:
+    """The keys of each group, in ascending order, and beside them what `summary` says of its rows.
+
+    An empty key is a group of its own. Where there are no rows the table has the keys as its columns.
+    """
+    rows = [
+        dict(zip(keys, values, strict=True)) | dict(summary(group))
+        for values, group in frame.groupby(list(keys), dropna=False, sort=True)
+    ]
+    return pd.DataFrame(rows).infer_objects() if rows else pd.DataFrame(columns=list(keys))
