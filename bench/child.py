@@ -32,7 +32,8 @@ def main(backend: str, dtype: str, debug: bool) -> None:
 
 
 def _measured(task: dict[str, Any], say: Any, debug: bool) -> dict[str, Any]:
-    from bench.cases import KINDS
+    from bench.cases import measure
+    from bench.checkpoints import Checkpoints
     from bench.machine import Environment
     from bench.store import Store
     from bench.suite import Case
@@ -40,18 +41,23 @@ def _measured(task: dict[str, Any], say: Any, debug: bool) -> dict[str, Any]:
     case = Case(**task["case"] | {"seeds": tuple(task["case"]["seeds"])})
     environment = Environment(**task["environment"])
 
+    store, case_id = Store(Path(task["folder"])), case.case_id(environment)
+    checkpoints = Checkpoints(
+        store.checkpoints(case_id), task["checkpoint_every_s"], lambda line: say({"note": line})
+    )
+
     def report(what: str, fraction: float) -> None:
         say({"within": [what, fraction]})
 
     try:
-        rows = KINDS[case.kind].run(case, environment, task["suite"], report)
+        rows = measure(case, environment, task["suite"], report, checkpoints)
     except Exception as error:
         if debug:
             traceback.print_exc()
         status, line = failure_of(error)
         return {"status": status, "error": line}
     try:
-        Store(Path(task["folder"])).write(case.case_id(environment), rows)
+        store.write(case_id, rows)
     except Exception as error:  # the disk is full: that is the run's failure, not the case's
         return {"status": "unwritable", "error": str(error)}
     return {"status": "done"}

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from bench.checkpoints import EVERY_S
 from bench.errors import CaseError, UsageError, status_of
 from bench.machine import Environment
 from bench.store import Store
@@ -31,8 +32,26 @@ class Children:
     Use it as a context manager: no child outlives it.
     """
 
-    def __init__(self, store: Store, suite: str, *, debug: bool = False):
+    def __init__(
+        self,
+        store: Store,
+        suite: str,
+        *,
+        debug: bool = False,
+        note: Callable[[str], None] | None = None,
+        checkpoint_every_s: float = EVERY_S,
+    ):
+        """For the cases of one run.
+
+        Args:
+            store: where they are kept.
+            suite: whose they are.
+            debug: show what a child says on its standard error.
+            note: told what a case has to say once; nobody if None.
+            checkpoint_every_s: seconds between the checkpoints of a training.
+        """
         self._store, self._suite, self._debug = store, suite, debug
+        self._note, self._checkpoint_every_s = note, checkpoint_every_s
         self._child: _Child | None = None
 
     def __enter__(self) -> "Children":
@@ -70,9 +89,10 @@ class Children:
             "environment": asdict(environment),
             "suite": self._suite,
             "folder": str(self._store.folder.absolute()),
+            "checkpoint_every_s": self._checkpoint_every_s,
         }
         try:
-            answer = self._child.ask(task, report, limit_s)
+            answer = self._child.ask(task, report, self._note, limit_s)
         except CaseError:
             self._stop()
             raise
@@ -109,7 +129,11 @@ class _Child:
         threading.Thread(target=self._read, daemon=True).start()
 
     def ask(
-        self, task: dict[str, Any], report: Callable[[str, float], None], limit_s: float | None
+        self,
+        task: dict[str, Any],
+        report: Callable[[str, float], None],
+        note: Callable[[str], None] | None,
+        limit_s: float | None,
     ) -> dict[str, Any]:
         """Sends a task and waits for its end."""
         until = None if limit_s is None else perf_counter() + limit_s
@@ -120,17 +144,20 @@ class _Child:
         except OSError:
             raise self._death() from None
         while True:
+            if until is not None and perf_counter() > until:
+                raise CaseError("timeout", f"given up after {limit_s:.0f} s: the time was over")
             try:
                 line = self._lines.get(timeout=_POLL_S)
             except queue.Empty:
-                if until is not None and perf_counter() > until:
-                    raise CaseError("timeout", f"given up after {limit_s:.0f} s: the time was over") from None
                 continue
             if line is None:
                 raise self._death()
             message = json.loads(line)
             if "within" in message:
                 report(*message["within"])
+            elif "note" in message:
+                if note is not None:
+                    note(message["note"])
             else:
                 if self._debug:
                     sys.stderr.write(self._said())

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from bench import tables
 from bench.budget import Budget
-from bench.cases import KINDS
+from bench.cases import measure
 from bench.cases.cell import setting_columns
+from bench.checkpoints import EVERY_S, Checkpoints
 from bench.children import Children
 from bench.errors import UsageError, failure_of
 from bench.machine import Environment, finished
@@ -25,6 +26,7 @@ class Progress(Protocol):
     def start(self, cases: int, already_done: int) -> None: ...
     def case(self, number: int, label: str) -> None: ...
     def within(self, what: str, fraction: float) -> None: ...
+    def note(self, line: str) -> None: ...
     def done(self, seconds: float) -> None: ...
     def failed(self, label: str, error: str) -> None: ...
 
@@ -49,6 +51,7 @@ def run(
     also_kept: Collection[str] = (),
     debug: bool = False,
     budget: Budget | None = None,
+    checkpoint_every_s: float = EVERY_S,
 ) -> Outcome:
     """Measures every case of the suite that the folder does not hold yet.
 
@@ -64,6 +67,8 @@ def run(
         also_kept: ids of cases whose earlier results stay in the CSV files.
         debug: print the traceback of a case that fails.
         budget: the time it may take; a case that does not fit is not begun.
+        checkpoint_every_s: seconds between the checkpoints of a training, from which the same case goes on
+            after a kill.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was finished is collated before.
@@ -74,8 +79,13 @@ def run(
     found_done = len(suite.cases) - len(todo)
     progress.start(len(todo), found_done)
     failed, left = 0, 0
+    own_processes = nullcontext()
+    if suite.in_children:
+        own_processes = Children(
+            store, suite.name, debug=debug, note=progress.note, checkpoint_every_s=checkpoint_every_s
+        )
     try:
-        with Children(store, suite.name, debug=debug) if suite.in_children else nullcontext() as children:
+        with own_processes as children:
             for number, case in enumerate(todo, start=1):
                 if not budget.fits(case):
                     left += 1
@@ -83,7 +93,16 @@ def run(
                 progress.case(number, suite.label(case))
                 started = perf_counter()
                 error = _measure(
-                    case, environment, suite.name, store, progress, started, debug, children, budget
+                    case,
+                    environment,
+                    suite.name,
+                    store,
+                    progress,
+                    started,
+                    debug,
+                    children,
+                    budget,
+                    checkpoint_every_s,
                 )
                 budget.took(case, perf_counter() - started)
                 if error:
@@ -109,6 +128,7 @@ def _measure(
     debug: bool,
     children: Children | None,
     budget: Budget,
+    checkpoint_every_s: float,
 ) -> str:
     """Measures one case and writes its shard; returns the error in one line, or nothing."""
     own, case_id = case.own(environment), case.case_id(environment)
@@ -116,7 +136,8 @@ def _measure(
         if children is not None:
             children.measure(case, own, progress.within, budget.limit_s())
             return ""
-        rows = KINDS[case.kind].run(case, own, suite_name, progress.within)
+        checkpoints = Checkpoints(store.checkpoints(case_id), checkpoint_every_s, progress.note)
+        rows = measure(case, own, suite_name, progress.within, checkpoints)
     except UsageError:
         raise
     except Exception as error:

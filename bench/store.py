@@ -6,6 +6,7 @@
 import itertools
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Store:
 
     A case is written as a shard of its own: a temporary file, flushed to the disk, then renamed. So
     a kill loses the case in hand and no other, and several writers share a folder without a lock.
+    Of the case in hand it loses only what its kind keeps no checkpoint of.
     """
 
     folder: Path
@@ -36,6 +38,10 @@ class Store:
     def shards(self) -> Path:
         """Where the finished cases lie."""
         return self.folder / "shards"
+
+    def checkpoints(self, case_id: str) -> Path:
+        """The folder of what a case that was not finished goes on from."""
+        return self.shards / f"{case_id}.checkpoints"
 
     def is_done(self, case_id: str) -> bool:
         """True where the case has a shard that says it finished."""
@@ -47,9 +53,11 @@ class Store:
         return (self.shards / f"{case_id}.json").is_file()
 
     def write(self, case_id: str, tables: Mapping[str, Rows], *, status: str = "done") -> None:
-        """Keeps what a case gave: rows by kind of result file."""
+        """Keeps what a case gave: rows by kind of result file. One that is done needs its checkpoints no more."""
         content = {"schema_version": SCHEMA_VERSION, "case_id": case_id, "status": status, "tables": tables}
         write_text(self.shards / f"{case_id}.json", json.dumps(content))
+        if status == "done":
+            shutil.rmtree(self.checkpoints(case_id), ignore_errors=True)
 
     def claim(self, facts: Mapping[str, Any]) -> None:
         """Makes the folder this machine's, or refuses.

@@ -4,6 +4,7 @@ from rnn_jax import cells as cells
 from rnn_jax import remedies as remedies
 from rnn_jax import tasks as tasks
 from rnn_jax import theory as theory
+from rnn_jax.checkpoint import CheckpointError as CheckpointError
 from rnn_jax.explosion import Explosion as Explosion
 from rnn_jax.explosion import explosion as explosion
 from rnn_jax.gradients import LossGradients as LossGradients
@@ -25,8 +26,8 @@ from rnn_jax.jacobian import log_singular_values as log_singular_values
 from rnn_jax.jacobian import lyapunov_spectrum as lyapunov_spectrum
 from rnn_jax.jacobian import step_jacobians as step_jacobians
 from rnn_jax.jacobian import tune_blocks as tune_blocks
-from rnn_jax.training import TrainingResult as TrainingResult
 from rnn_jax.training import train as train
+from rnn_jax.training_result import TrainingResult as TrainingResult
 from rnn_jax.trajectory import trajectory as trajectory
 
 __version__ = "0.1.0"

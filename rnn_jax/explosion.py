@@ -11,7 +11,7 @@ from jaxtyping import Array
 from rnn_jax.jacobian.chain import JacobianChain, jacobian_chain
 from rnn_jax.model import Model
 from rnn_jax.tasks.task import Batch
-from rnn_jax.training import TrainingResult
+from rnn_jax.training_result import TrainingResult
 from rnn_jax.training_run import training_batch
 
 _CURVE_STEPS = 20

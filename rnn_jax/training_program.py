@@ -1,8 +1,6 @@
 """The program that advances every seed by a block of steps: compiled once a shape, shared by later calls."""
 
-from collections.abc import Callable
 from functools import lru_cache, partial
-from time import perf_counter
 from typing import Any
 
 import jax
@@ -17,7 +15,7 @@ from rnn_jax.training_run import Recipe, Run, evaluated, training_step
 _KEPT = 128
 
 
-def compiled(
+def lowered(
     task: Task,
     recipe: Recipe,
     batch_size: int,
@@ -25,22 +23,20 @@ def compiled(
     backpropagation: str,
     mesh: Mesh | None,
     runs: Run,
-) -> tuple[Callable[[Run], tuple[Run, Array]], float]:
-    """`runs -> (runs after evaluate_every steps and an evaluation, curves)`, and the seconds of compiling it.
+) -> jax.stages.Lowered:
+    """`runs -> (runs after evaluate_every steps and an evaluation, curves)`, still to be compiled.
 
     The step budget and each seed's strength and learning rate are data of the runs. So a call with the
     same task, remedy, optimiser and shapes finds the program of an earlier one, in no time; a remedy that
     only changes how cells begin shares that of no remedy. Curves are loss and gradient norm, shape
     (seeds, evaluate_every, 2).
     """
-    started = perf_counter()
     settings = (task, recipe.after_start, batch_size, evaluate_every, backpropagation, mesh)
     try:
         advance = _kept(*settings)
     except TypeError:  # a task or an optimiser that cannot be hashed is compiled anew
         advance = _made(*settings)
-    program = advance.lower(runs).compile()
-    return program, perf_counter() - started
+    return advance.lower(runs)
 
 
 def _made(

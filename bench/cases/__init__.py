@@ -2,8 +2,12 @@
 
 Each module has PARAMETERS (the keys a suite may set), VERSION (raised when the measured code changes
 meaning), `resolved(parameters)` (fills in what depends on other keys, or raises ValueError) and
-`run(case, environment, report)`, which returns rows by kind of result file.
+`run(case, environment, suite, report)`, which returns rows by kind of result file. Where it also has
+`GOES_ON = True`, its `run` takes `checkpoints` too, and goes on from them after a kill.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from bench.cases import (
     ceilings,
@@ -17,6 +21,9 @@ from bench.cases import (
     task_accuracy,
     timings,
 )
+from bench.cases.cell import Report
+from bench.checkpoints import Checkpoints
+from bench.machine import Environment
 
 KINDS = {
     "gradient_norms": gradient_norms,
@@ -30,3 +37,12 @@ KINDS = {
     "precision": precision,
     "ceilings": ceilings,
 }
+
+
+def measure(
+    case: Any, environment: Environment, suite: str, report: Report, checkpoints: Checkpoints
+) -> Mapping[str, list[dict[str, Any]]]:
+    """Has a case measured by its kind: rows by kind of result file."""
+    kind = KINDS[case.kind]
+    more = {"checkpoints": checkpoints} if getattr(kind, "GOES_ON", False) else {}
+    return kind.run(case, environment, suite, report, **more)

@@ -13,6 +13,7 @@ import rnn_jax as rj
 from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key, task_columns
 from bench.cases.probe import Reading, geometric_lags, probe
 from bench.cases.tuning import chosen_rate, grid_of
+from bench.checkpoints import Checkpoints, train_without
 from bench.machine import Environment
 from bench.parameter import Parameter
 from bench.schema import (
@@ -31,6 +32,7 @@ from rnn_jax.tasks import Batch, Task
 from rnn_jax.training_run import EVALUATION_EXAMPLES
 
 VERSION = 1
+GOES_ON = True
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
 _VARIANTS = tuple(variant for task in rj.tasks.TASKS.values() for variant in task.VARIANTS)
 _WORST_SEQUENCES = 4
@@ -112,7 +114,7 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run(
-    case: Any, environment: Environment, suite: str, report: Report
+    case: Any, environment: Environment, suite: str, report: Report, checkpoints: Checkpoints | None = None
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Trains every seed, at a step size chosen on others where there is a grid, and probes the nets.
 
@@ -120,9 +122,11 @@ def run(
     there is a target, evaluations.
     """
     task, remedy = _task(case.parameters), _remedy(case.parameters)
+    train = train_without if checkpoints is None else checkpoints.train
 
     def trained(seeds: Sequence[int], rates: Sequence[float], budget: int, what: str, **more: Any):
-        return rj.train(
+        return train(
+            what,
             task,
             lambda key: create_cell(case, task.input_size, key, environment),
             key=seed_key(0, 3),

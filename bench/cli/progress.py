@@ -36,6 +36,9 @@ class _Lines:
         if perf_counter() - self.last_line_at > 30:
             self._say(f"    {what} ({fraction:.0%})")
 
+    def note(self, line: str) -> None:
+        self._say(f"    {line}")
+
     def done(self, seconds: float) -> None:
         self._say(f"    {seconds:.1f} s")
 
@@ -82,6 +85,9 @@ class _Bar:
         self.progress.update(
             self.bar, completed=self.finished + fraction, description=f"{self.label}: {what}"
         )
+
+    def note(self, line: str) -> None:
+        self.progress.console.print(f"{self.label}: {line}", markup=False, highlight=False)
 
     def done(self, seconds: float) -> None:
         self._finish_case()

@@ -52,6 +52,10 @@ def run(
             help="Only the cases of which the folder's CSV files hold no rows: goes on where results came without shards.",
         ),
     ] = False,
+    checkpoint_every_s: Annotated[
+        float,
+        typer.Option(help="Seconds between a training's checkpoints, from which it goes on after a kill."),
+    ] = 60.0,
     debug: Annotated[bool, typer.Option(help="Show the traceback of a case that fails.")] = False,
 ) -> None:
     """Measure a suite: writes CSV files, tables and pictures.
@@ -66,6 +70,10 @@ def run(
 
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--minutes must be a positive number, got {minutes:g}")
+    if not 0 <= checkpoint_every_s < float("inf"):
+        raise UsageError(
+            f"--checkpoint-every-s must be a number of seconds from 0 on, got {checkpoint_every_s:g}"
+        )
     budget = Budget(minutes)
     chosen = whole = suites.load(suite, scale)
     dtype = whole.dtype if dtype is None else dtype
@@ -110,6 +118,7 @@ def run(
             also_kept=[case.case_id(environment) for case in whole.cases],
             debug=debug,
             budget=budget,
+            checkpoint_every_s=checkpoint_every_s,
         )
     except KeyboardInterrupt:
         say(f"interrupted; what was finished is in {folder}, and the same command goes on from there")

@@ -102,6 +102,12 @@ def test_debug_shows_the_traceback(store, capsys):
         ("", "time.sleep(100)", "timeout", "given up after 1 s"),
         (
             "",
+            "[print(json.dumps({'within': ['step', 0.5]}), flush=True) for _ in iter(lambda: time.sleep(0.1), 1)]",
+            "timeout",
+            "given up after 1 s",
+        ),
+        (
+            "",
             "print(json.dumps({{'status': 'out_of_memory', 'error': 'no room'}}), flush=True)".replace(
                 "{{", "{"
             ).replace("}}", "}"),
@@ -109,7 +115,7 @@ def test_debug_shows_the_traceback(store, capsys):
             "no room",
         ),
     ],
-    ids=["killed", "exit", "memory", "time", "told"],
+    ids=["killed", "exit", "memory", "time", "time though it tells", "told"],
 )
 def test_a_process_that_dies_loses_its_case_only(words, action, status, told, store, stub):
     stub(words, action)
@@ -141,6 +147,15 @@ def test_a_process_is_kept_for_the_next_case_unless_it_is_to_be_fresh(store, stu
     assert len({first, third, fourth, fifth}) == 4
 
 
+def test_what_a_case_notes_is_told_once_and_is_no_answer(store, stub):
+    note, answer = {"note": "training goes on from step 40"}, {"status": "done"}
+    stub("", f"print(json.dumps({note})); print(json.dumps({answer}), flush=True)")
+    notes = []
+    with Children(store, "tiny", note=notes.append) as own:
+        own.measure(Case("exactness", {}, (0,)), SINGLE, quiet)
+    assert notes == ["training goes on from step 40"]
+
+
 def test_no_process_outlives_its_parent():
     with subprocess.Popen(
         [sys.executable, "-m", "bench.child", "cpu", "float32"],
@@ -152,7 +167,7 @@ def test_no_process_outlives_its_parent():
         slow |= {"forget_bias": None, "hidden_size": 64}
         slow |= {"input_size": 1, "input_scale": 1.0, "sequence_length": 20_000, "sequences": 500, "lags": 40}
         task = {"case": {"kind": "gradient_norms", "parameters": slow, "seeds": [0]}, "suite": "tiny"}
-        task |= {"environment": vars(SINGLE), "folder": "nowhere"}
+        task |= {"environment": vars(SINGLE), "folder": "nowhere", "checkpoint_every_s": 60.0}
         child.stdin.write(json.dumps(task) + "\n")
         child.stdin.flush()
         assert "within" in child.stdout.readline(), "it is at work"

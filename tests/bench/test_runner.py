@@ -30,6 +30,9 @@ class Diary:
     def within(self, what, fraction):
         self.told.append(("within", what, fraction))
 
+    def note(self, line):
+        self.told.append(("note", line))
+
     def done(self, seconds):
         assert seconds >= 0
         self.told.append(("done",))

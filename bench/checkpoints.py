@@ -1,0 +1,60 @@
+"""Lets the trainings of a case go on after a kill, from files in a folder of the case's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rnn_jax as rj
+
+EVERY_S = 60.0
+"""Seconds between a training's checkpoints, unless a run says otherwise."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where a case keeps its checkpoints, until its results are stored.
+
+    Attributes:
+        folder: made when the first one is written.
+        every_s: seconds between those of one training.
+        note: told in a line when a training goes on, or cannot.
+    """
+
+    folder: Path
+    every_s: float
+    note: Callable[[str], None]
+
+    def train(self, name: str, *arguments: Any, **options: Any) -> rj.TrainingResult:
+        """`rnn_jax.train` with a checkpoint under this name, from which it goes on if it is there.
+
+        A file that cannot be gone on from, such as one that other code wrote, is noted and its training begun anew.
+        """
+        path = self.folder / f"{name}.npz"
+        try:
+            return self._gone_on(name, path, arguments, options)
+        except rj.CheckpointError as error:
+            self.note(f"{name} begins anew: {error}")
+            path.unlink()
+            return self._gone_on(name, path, arguments, options)
+
+    def _gone_on(
+        self, name: str, path: Path, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> rj.TrainingResult:
+        goes_on, tell = path.is_file(), options.get("on_progress")
+
+        def on_progress(steps: int, losses: Any) -> None:
+            nonlocal goes_on
+            if goes_on:
+                self.note(f"{name} goes on from step {steps}")
+                goes_on = False
+            if tell is not None:
+                tell(steps, losses)
+
+        own = {"checkpoint": path, "checkpoint_every_s": self.every_s, "on_progress": on_progress}
+        return rj.train(*arguments, **(options | own))
+
+
+def train_without(name: str, *arguments: Any, **options: Any) -> rj.TrainingResult:
+    """`rnn_jax.train` in the place of `Checkpoints.train`, for a case that is to keep none."""
+    return rj.train(*arguments, **options)

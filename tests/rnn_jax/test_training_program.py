@@ -1,0 +1,109 @@
+"""One compiled program serves every call that differs only in data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import rnn_jax as rj
+from rnn_jax import training
+from rnn_jax.remedies import clip_by_norm, forget_bias, orthogonal_initialization
+
+TASK = rj.tasks.Adding(13)  # no other test's, so that none compiled its program before
+
+
+def gru(key):
+    return rj.cells.create("gru", 2, 3, key=key, dtype=jnp.float32)
+
+
+def train(**options):
+    settings = {"key": jax.random.key(3), "seeds": 2, "batch_size": 4, "step_budget": 4, "evaluate_every": 2}
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        return rj.train(TASK, gru, **(settings | options))
+
+
+@pytest.fixture
+def compiled(compilations, monkeypatch):
+    """How many programs each call of `train` compiled to advance its seeds, one after the other."""
+    counts = []
+    lowered = training.lowered
+
+    @dataclass
+    class Counted:
+        program: Any
+
+        def compile(self):
+            with compilations() as programs:
+                advance = self.program.compile()
+            counts.append(len(programs))
+            return advance
+
+    monkeypatch.setattr(training, "lowered", lambda *arguments: Counted(lowered(*arguments)))
+    return counts
+
+
+def test_another_budget_rate_or_initialisation_compiles_nothing(compiled):
+    first = train(optimizer=optax.sgd, learning_rates=[1e-2, 1e-2])
+    assert compiled == [1]
+    longer = train(optimizer=optax.sgd, learning_rates=[1e-2, 1e-1], step_budget=7)
+    changed = train(optimizer=optax.sgd, learning_rates=[1e-2, 1e-2], remedy=forget_bias(3.0))
+    assert compiled == [1, 0, 0]
+    # And it is no stale program: the data act.
+    assert longer.loss.shape == (2, 7)
+    np.testing.assert_array_equal(longer.loss[0, :4], first.loss[0])
+    assert longer.loss[1, 1] != first.loss[1, 1]
+    assert changed.initial_model.cell.bias[0, 3] == 3.0
+    assert (changed.loss != first.loss).all()
+    train(optimizer=optax.sgd, learning_rates=[1e-2, 1e-2], remedy=clip_by_norm(1.0))
+    assert compiled == [1, 0, 0, 1], "what acts in a training step is another program"
+
+
+def test_calls_that_name_no_optimiser_share_a_program(compiled):
+    train()
+    train(remedy=orthogonal_initialization(1.0))
+    assert compiled == [1, 0]
+
+
+@dataclass
+class SteepestDescent:
+    """An optimiser that cannot be hashed, as its fields can change."""
+
+    rate: float
+    __hash__ = None
+
+    def init(self, parameters):
+        return ()
+
+    def update(self, gradient, state, parameters=None):
+        return jax.tree.map(lambda leaf: -self.rate * leaf, gradient), state
+
+
+def test_an_optimiser_that_cannot_be_hashed_is_compiled_at_every_call_and_never_stale(compiled):
+    optimizer = SteepestDescent(0.1)
+    with pytest.raises(TypeError):
+        hash(optimizer)
+    for rate in (0.1, 0.3):
+        optimizer.rate = rate
+        result, expected = train(optimizer=optimizer), train(optimizer=optax.sgd(rate))
+        np.testing.assert_allclose(result.loss, expected.loss, rtol=1e-6)
+    assert compiled == [1] * 4
+
+
+def test_a_snapshot_is_the_model_of_a_run_that_ends_there():
+    result = train(step_budget=9, snapshot_steps=[5, 2, 1, 9])
+    assert [steps for steps, _ in result.snapshots] == [2, 6, 9], "each at the evaluation from there on"
+    for steps, model in result.snapshots:
+        ended = train(step_budget=steps)
+        assert ended.steps_run.tolist() == [steps, steps]
+        for leaf, expected in zip(jax.tree.leaves(model), jax.tree.leaves(ended.model), strict=True):
+            np.testing.assert_array_equal(leaf, expected)
+
+
+def test_no_snapshot_is_taken_once_all_seeds_are_done():
+    result = train(optimizer=optax.sgd(1e30), step_budget=9, snapshot_steps=[1, 9])
+    assert result.verdict == ["diverged"] * 2
+    assert [steps for steps, _ in result.snapshots] == [2]
