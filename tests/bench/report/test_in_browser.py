@@ -16,6 +16,8 @@ OPTIONS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+PATIENCE_MS = 240_000
+"""A machine that measures beside its tests is slow; what never comes is told all the same."""
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DARK = DESKTOP | {"color_scheme": "dark"}
@@ -24,7 +26,7 @@ DARK = DESKTOP | {"color_scheme": "dark"}
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS, timeout=PATIENCE_MS)
         yield chromium
         chromium.close()
 
@@ -40,6 +42,7 @@ def opened(browser, page, tmp_path_factory):
         name = str(settings)
         if name not in windows:
             tab = browser.new_context(**settings).new_page()
+            tab.set_default_timeout(PATIENCE_MS)
             said = []
             tab.on("console", lambda message: said.append(message.text))
             tab.on("pageerror", lambda error: said.append(str(error)))
