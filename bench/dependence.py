@@ -8,6 +8,7 @@ does not see. One in a hundred is a few times what the loss of a thousand held-o
 inputs without any meaning come and go.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,8 @@ NEGLIGIBLE_GAIN = 0.01
 MOST_ROWS = 3_000
 LANDMARKS = 600
 ORDERED_CHARACTERS = 4
-_PENALTIES = tuple(10.0 ** np.arange(-12, 2))
+_PENALTIES_OF_NUMBERS = tuple(10.0 ** np.arange(-12, 2))
+_PENALTIES_OF_TEXT = tuple(10.0 ** np.arange(-6, 2))
 _VALIDATION_SHARE = 0.2
 
 
@@ -70,7 +72,12 @@ def contexts(length: int, count: int = 16) -> np.ndarray:
     return np.unique(np.geomspace(1, length, count).round().astype(int))
 
 
-def reference_losses(training: Questions, held_out: Questions, context_steps: np.ndarray) -> np.ndarray:
+def reference_losses(
+    training: Questions,
+    held_out: Questions,
+    context_steps: np.ndarray,
+    on_progress: Callable[[float], None] = lambda done: None,
+) -> np.ndarray:
     """Mean squared error of the reference on the held-out questions, by context length; the first is without context.
 
     The penalty is chosen on the last fifth of the training questions. Of each part at most MOST_ROWS questions count,
@@ -79,13 +86,15 @@ def reference_losses(training: Questions, held_out: Questions, context_steps: np
     Args:
         training, held_out: the two parts, each in an order in which neighbours belong together.
         context_steps: how many last steps the reference may see.
+        on_progress: called with the fraction that is done.
 
     Returns:
         shape (1 + contexts,).
     """
     training, held_out = training.some(MOST_ROWS), held_out.some(MOST_ROWS)
     losses = [np.mean(np.square(held_out.answers - training.answers.mean(axis=0)))]
-    for steps in context_steps:
+    for place, steps in enumerate(context_steps):
+        on_progress(place / len(context_steps))
         both = np.concatenate([training.histories, held_out.histories])[:, -steps:]
         count = len(training.answers)
         losses.append(_held_out_loss(*_features(both, count), training.answers, held_out.answers))
@@ -113,18 +122,18 @@ def is_censored(context_steps: np.ndarray, losses: np.ndarray) -> bool:
     return dependence_steps(context_steps, losses) == int(context_steps[-1])
 
 
-def _features(context: np.ndarray, training_questions: int) -> tuple[np.ndarray, np.ndarray]:
-    """What the reference sees of each context, and the matrix P of its penalty w'Pw.
+def _features(context: np.ndarray, training_questions: int) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
+    """What the reference sees of each context, the matrix P of its penalty w'Pw, and penalties to choose from.
 
     Of numbers the numbers, each weight penalised alike. Of text how alike it is to LANDMARKS training questions, evenly
     spaced, with the penalty of a kernel's ridge regression on them (the subset of regressors).
     """
     if np.issubdtype(context.dtype, np.floating):
-        return context.astype(np.float64), np.eye(context.shape[1])
+        return context.astype(np.float64), np.eye(context.shape[1]), _PENALTIES_OF_NUMBERS
     landmarks = np.unique(np.linspace(0, training_questions - 1, LANDMARKS).astype(int))
     alike = _likeness(context, landmarks)
     # Landmarks that are alike in this context make P singular.
-    return alike, alike[landmarks] + 1e-6 * np.eye(len(landmarks))
+    return alike, alike[landmarks] + 1e-3 * np.eye(len(landmarks)), _PENALTIES_OF_TEXT
 
 
 def _likeness(context: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -158,13 +167,17 @@ def _counts(context: np.ndarray) -> csr_array:
 
 
 def _held_out_loss(
-    features: np.ndarray, penalised: np.ndarray, answers: np.ndarray, asked_answers: np.ndarray
+    features: np.ndarray,
+    penalised: np.ndarray,
+    penalties: tuple[float, ...],
+    answers: np.ndarray,
+    asked_answers: np.ndarray,
 ) -> float:
     """The loss on what is asked, whose features follow those of the training questions."""
     count = len(answers)
     kept = int((1 - _VALIDATION_SHARE) * count)
-    validation = _ridge_losses(features[:count], penalised, answers[:kept], answers[kept:], _PENALTIES)
-    penalty = _PENALTIES[int(np.argmin(validation))]
+    validation = _ridge_losses(features[:count], penalised, answers[:kept], answers[kept:], penalties)
+    penalty = penalties[int(np.argmin(validation))]
     return _ridge_losses(features, penalised, answers, asked_answers, (penalty,))[0]
 
 

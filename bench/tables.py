@@ -16,6 +16,7 @@ from bench.factorization_table import factorizations
 from bench.gpu_targets import gpu_targets, is_asked
 from bench.peer_table import peers
 from bench.predictions import theory_table
+from bench.real_uses_table import forecast_horizons, real_uses
 from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
 
@@ -48,6 +49,8 @@ TABLES = (
     "ceilings",
     "roofline",
     "precision_summary",
+    "real_uses",
+    "forecast_horizons",
     "gpu_targets",
     "claims",
 )
@@ -94,6 +97,7 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "device_scaling": ("device_timings", device_scaling),
         "ceilings": ("ceilings", ceiling_table),
         "precision_summary": ("precision", precision_summary),
+        "forecast_horizons": ("held_out_scores", forecast_horizons),
     }
     for name, (kind, make) in makers.items():
         if kind in store.kinds():
@@ -113,6 +117,8 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         beside = factorizations(store.read("lyapunov"), store.read("timings"))
         if len(beside):
             yield "factorizations", beside
+    if {"task_accuracy", "held_out_scores"} <= set(store.kinds()):
+        yield "real_uses", real_uses(store)
     if is_asked(store):
         yield "gpu_targets", gpu_targets(store)
     yield "claims", claims(store)

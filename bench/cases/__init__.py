@@ -7,6 +7,7 @@ meaning), `resolved(parameters)` (fills in what depends on other keys, or raises
 
 from bench.cases import (
     ceilings,
+    dependence,
     devices,
     exactness,
     gradient_norms,
@@ -24,6 +25,7 @@ KINDS = {
     "exactness": exactness,
     "spectra": spectra,
     "task_accuracy": task_accuracy,
+    "dependence": dependence,
     "timings": timings,
     "peers": peers,
     "devices": devices,

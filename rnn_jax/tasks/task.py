@@ -65,7 +65,7 @@ class Task(Protocol):
 
 
 @runtime_checkable
-class RealTask(Protocol):
+class RealTask(Task, Protocol):
     """What tasks of real data have besides: plain predictors on the same examples, scored alike."""
 
     @property
