@@ -53,7 +53,7 @@ def questions(batch: Batch, classes: int) -> Questions:
         classes: how many there are; not used where the targets are numbers.
     """
     inputs, targets, mask = (np.asarray(each) for each in (batch.inputs, batch.targets, batch.mask))
-    examples, time, size = inputs.shape
+    time, size = inputs.shape[1:]
     read = inputs[..., 0] if size == 1 else np.where(inputs.any(axis=-1), inputs.argmax(axis=-1), -1)
     first = time - targets.shape[1]
     nothing = 0 if size == 1 else -1
@@ -122,7 +122,9 @@ def is_censored(context_steps: np.ndarray, losses: np.ndarray) -> bool:
     return dependence_steps(context_steps, losses) == int(context_steps[-1])
 
 
-def _features(context: np.ndarray, training_questions: int) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
+def _features(
+    context: np.ndarray, training_questions: int
+) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
     """What the reference sees of each context, the matrix P of its penalty w'Pw, and penalties to choose from.
 
     Of numbers the numbers, each weight penalised alike. Of text how alike it is to LANDMARKS training questions, evenly

@@ -111,9 +111,13 @@ def _scores(row: dict[str, object], group: pd.DataFrame, scores: pd.DataFrame | 
             "score_most": own.max(),
         }
     quantity, baseline = BASELINES[row["task"]]
-    of_task = scores[(scores["quantity"] == quantity) & (scores[_DATA] == [row[each] for each in _DATA]).all(axis=1)]
+    of_task = scores[
+        (scores["quantity"] == quantity) & (scores[_DATA] == [row[each] for each in _DATA]).all(axis=1)
+    ]
     own = of_task[of_task["case_id"].isin(group["case_id"]) & (of_task["predictor"] == "net")]
-    plain = of_task[of_task["predictor"] != "net"].drop_duplicates("predictor").set_index("predictor")["score"]
+    plain = (
+        of_task[of_task["predictor"] != "net"].drop_duplicates("predictor").set_index("predictor")["score"]
+    )
     told: dict[str, object] = {
         "quantity": quantity,
         "score": own["score"].median(),
@@ -121,7 +125,9 @@ def _scores(row: dict[str, object], group: pd.DataFrame, scores: pd.DataFrame | 
         "score_most": own["score"].max(),
     }
     if len(own):
-        told |= {name: own[name].iloc[0] for name in ("training_examples", "held_out_examples", "data_source")}
+        told |= {
+            name: own[name].iloc[0] for name in ("training_examples", "held_out_examples", "data_source")
+        }
     if len(plain):
         told |= {
             "baseline": baseline,

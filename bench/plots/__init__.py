@@ -10,6 +10,7 @@ from bench.plots.decay import decay, trained_decay
 from bench.plots.explosion import explosion
 from bench.plots.pairs import pairs
 from bench.plots.peers import peer_ratios
+from bench.plots.real_uses import real_uses
 from bench.plots.roofline import roofline
 from bench.plots.spectra import edge, gaussian_spectra, spectra
 from bench.plots.style import STYLE, save
@@ -30,6 +31,7 @@ _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "peers": peer_ratios,
     "explosion": explosion,
     "roofline": roofline,
+    "real_uses": real_uses,
 }
 PICTURES = tuple(_MAKERS)
 

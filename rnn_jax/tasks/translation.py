@@ -143,7 +143,7 @@ class Translation(Classification):
         training part at each step.
         """
         own = self._pairs
-        texts = [[*row[row != NOTHING], END] for row in own.sources]
+        texts = [[*row[row != NOTHING].tolist(), END] for row in own.sources]
         copies = left_aligned(texts, self.target_steps)
         training = pairs(self.length)["training"].targets
         frequent = [
