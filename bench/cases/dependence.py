@@ -57,11 +57,14 @@ def run(
         "sequence_length": task.sequence_length,
         "seed": case.seeds[0],
     }
-    parts = [
-        questions(each.examples(jnp.float32), task.output_size) for each in (task, evaluation_task(task))
-    ]
+    held_out: Any = evaluation_task(task)
+    training_questions, held_out_questions = (
+        questions(each.examples(jnp.float32), task.output_size) for each in (task, held_out)
+    )
     steps = contexts(task.sequence_length, case["contexts"])
-    losses = reference_losses(*parts, steps, lambda done: report("context", done))
+    losses = reference_losses(
+        training_questions, held_out_questions, steps, lambda done: report("contexts", done)
+    )
     return {
         DEPENDENCE.kind: [
             common | data_columns(task) | {"context_steps": int(context), "reference_loss": float(loss)}

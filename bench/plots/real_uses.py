@@ -89,7 +89,7 @@ def _reaches(axes: Axes, nets: pd.DataFrame, looks: dict[str, tuple]) -> None:
                 axes.plot(float(steps), row, marker=">", color="0.5", markersize=9, linestyle="none")
         for place, net in enumerate(of_task.itertuples()):
             colour, marker, _ = looks[net.cell]
-            full = net.reach_censored_seeds * 2 > net.seeds
+            full = 2 * int(net.reach_censored_seeds) > int(net.seeds)
             axes.plot(
                 net.reach_after_steps, row + 0.24 * (place - (len(of_task) - 1) / 2), marker=marker, color=colour,
                 linestyle="none", markersize=6, markerfacecolor="none" if full else colour,
