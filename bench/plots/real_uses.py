@@ -71,9 +71,9 @@ def _errors(axes: Axes, of_series: pd.DataFrame, looks: dict[str, tuple]) -> Non
         )  # fmt: skip
     horizons = sorted(of_series["horizon_steps"].unique())
     axes.set_xscale("log")
-    axes.set_xticks(horizons, [str(each) for each in horizons])
+    axes.set_xticks(horizons, [str(each) for each in horizons], fontsize=7)
     axes.minorticks_off()
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(of_series.loc[of_series["predictor"] != "last_value", "error"]))
     axes.set(xlabel="steps ahead", ylabel=f"RMSE ({of_series['unit'].iloc[0]})")
     axes.legend(fontsize=7)
 
@@ -100,6 +100,8 @@ def _reaches(axes: Axes, nets: pd.DataFrame, looks: dict[str, tuple]) -> None:
     names = [f"{task}\n{variant}" for (task, variant, _), _ in tasks]
     axes.set_yticks(range(len(tasks)), names, fontsize=7)
     axes.set_xscale("log")
+    axes.set_xlim(left=1)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("steps (hollow: all of T; arrow: all that is read)")
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
