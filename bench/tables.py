@@ -22,6 +22,7 @@ from bench.predictions import theory_table
 from bench.reach_answer import reach_answers
 from bench.reach_question import reach_predicts
 from bench.remedy_grid import remedy_grid
+from bench.real_uses_table import forecast_horizons, real_uses
 from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
 from bench.target_table import has_targets, target_table
@@ -63,6 +64,8 @@ TABLES = (
     "ceilings",
     "roofline",
     "precision_summary",
+    "real_uses",
+    "forecast_horizons",
     "gpu_targets",
     "targets",
     "claims",
@@ -111,6 +114,7 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "device_scaling": ("device_timings", device_scaling),
         "ceilings": ("ceilings", ceiling_table),
         "precision_summary": ("precision", precision_summary),
+        "forecast_horizons": ("held_out_scores", forecast_horizons),
     }
     for name, (kind, make) in makers.items():
         if kind in store.kinds():
@@ -138,6 +142,8 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
             table = make_of_two(store.read(one), store.read(other))
             if len(table):
                 yield name, table
+    if {"task_accuracy", "held_out_scores"} <= set(store.kinds()):
+        yield "real_uses", real_uses(store)
     if is_asked(store):
         yield "gpu_targets", gpu_targets(store)
     if has_targets(store):

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.cases import (
     ceilings,
+    dependence,
     devices,
     exactness,
     gradient_norms,
@@ -31,6 +32,7 @@ KINDS = {
     "exactness": exactness,
     "spectra": spectra,
     "task_accuracy": task_accuracy,
+    "dependence": dependence,
     "timings": timings,
     "peers": peers,
     "devices": devices,

@@ -11,6 +11,7 @@ import optax
 
 import rnn_jax as rj
 from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key, task_columns
+from bench.cases.held_out import net_rows
 from bench.cases.probe import Reading, geometric_lags, probe
 from bench.cases.tuning import chosen_rate, grid_of
 from bench.checkpoints import Checkpoints, train_without
@@ -21,6 +22,7 @@ from bench.schema import (
     EVALUATIONS,
     EXPLOSIONS,
     GRADIENT_NORMS,
+    HELD_OUT_SCORES,
     SNAPSHOTS,
     TASK_ACCURACY,
     TRAINING_CURVES,
@@ -118,8 +120,8 @@ def run(
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Trains every seed, at a step size chosen on others where there is a grid, and probes the nets.
 
-    Rows for task_accuracy, training_curves, gradient_norms, decay, explosions, tuning, snapshots and, where
-    there is a target, evaluations.
+    Rows for task_accuracy, training_curves, gradient_norms, decay, explosions, tuning, snapshots, where there is a
+    target evaluations, and of real data held_out_scores.
     """
     task, remedy = _task(case.parameters), _remedy(case.parameters)
     train = train_without if checkpoints is None else checkpoints.train
@@ -206,6 +208,9 @@ def run(
         for reading in (before, after):
             rows.setdefault(GRADIENT_NORMS.kind, []).extend(head | row for row in reading.norm_rows)
             rows.setdefault(DECAY.kind, []).append(head | reading.decay_row)
+        rows.setdefault(HELD_OUT_SCORES.kind, []).extend(
+            head | {"remedy": remedy.name} | row for row in net_rows(task, _model(result.model, place))
+        )
         if place == 0 and case["snapshots"]:
             between = [
                 (step, _probe(case, task, models, 0, environment, "snapshot"))

@@ -13,6 +13,7 @@ from bench.plots.peers import peer_ratios
 from bench.plots.reach_in_training import reach_in_training
 from bench.plots.reach_question import reach_predicts
 from bench.plots.remedy_grid import remedy_grid
+from bench.plots.real_uses import real_uses
 from bench.plots.roofline import roofline
 from bench.plots.spectra import edge, gaussian_spectra, spectra
 from bench.plots.style import STYLE, save
@@ -36,6 +37,7 @@ _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "remedy_grid": remedy_grid,
     "reach_predicts": reach_predicts,
     "reach_in_training": reach_in_training,
+    "real_uses": real_uses,
 }
 PICTURES = tuple(_MAKERS)
 

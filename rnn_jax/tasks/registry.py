@@ -8,7 +8,9 @@ from rnn_jax.tasks.adding import Adding
 from rnn_jax.tasks.associative_recall import AssociativeRecall
 from rnn_jax.tasks.copy import Copy
 from rnn_jax.tasks.delayed_copy import DelayedCopy
+from rnn_jax.tasks.forecasting import Forecasting
 from rnn_jax.tasks.induction_head import InductionHead
+from rnn_jax.tasks.language_identification import LanguageIdentification
 from rnn_jax.tasks.memorization import NoiselessMemorization
 from rnn_jax.tasks.modular_arithmetic import ModularArithmetic
 from rnn_jax.tasks.mqar import MQAR
@@ -19,6 +21,7 @@ from rnn_jax.tasks.selective_copy import SelectiveCopy
 from rnn_jax.tasks.sequential_images import SequentialDigits, SequentialMNIST
 from rnn_jax.tasks.temporal_order import TemporalOrder
 from rnn_jax.tasks.temporal_xor import TemporalXOR
+from rnn_jax.tasks.translation import Translation
 from rnn_jax.tasks.variable_copy import VariableCopy
 
 TASKS: Mapping[str, Any] = MappingProxyType(
@@ -42,6 +45,9 @@ TASKS: Mapping[str, Any] = MappingProxyType(
             InductionHead,
             SequentialMNIST,
             SequentialDigits,
+            Forecasting,
+            LanguageIdentification,
+            Translation,
         )
     }
 )

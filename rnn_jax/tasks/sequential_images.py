@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
 from rnn_jax.keys import checked_key
-from rnn_jax.tasks.packaged_images import DIGITS, MNIST_5000, load, shuffled
+from rnn_jax.tasks.fixed_examples import checked_part, drawn
+from rnn_jax.tasks.packaged_files import shuffled
+from rnn_jax.tasks.packaged_images import DIGITS, MNIST_5000, load
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 PERMUTATION_SEED = 1
@@ -44,8 +45,7 @@ class SequentialImages(Classification):
         checked_variant(self, self.VARIANTS, shortest=1)
         if self.file.pixels % self.length:
             raise ValueError(f"length of {self.name} must divide {self.file.pixels}, got {self.length}")
-        if self.part not in ("training", "test"):
-            raise ValueError(f"part of {self.name} must be 'training' or 'test', got {self.part!r}")
+        checked_part(self)
 
     @property
     def sequence_length(self) -> int:
@@ -70,7 +70,7 @@ class SequentialImages(Classification):
         checked_key(key)
         dtype = float_dtype(dtype)
         images = load(self.file, self.part)
-        chosen = self._chosen(key, batch_size, len(images.classes))
+        chosen = drawn(key, batch_size, len(images.classes), self.part)
         pixels = images.pixels
         if self.variant == "permuted":
             pixels = pixels[:, shuffled(self.file.pixels, PERMUTATION_SEED)]
@@ -80,13 +80,6 @@ class SequentialImages(Classification):
             targets=jnp.asarray(images.classes)[chosen][:, None],
             mask=jnp.ones((batch_size, 1), bool),
         )
-
-    def _chosen(self, key: Array, batch_size: int, images: int) -> Int[Array, " batch"]:
-        if self.part == "training":
-            return jax.random.randint(key, (batch_size,), 0, images, jnp.int32)
-        rounds = -(-batch_size // images)
-        each = jax.random.permutation(key, jnp.arange(images, dtype=jnp.int32))
-        return jnp.tile(each, rounds)[:batch_size]
 
 
 @dataclass(frozen=True)

