@@ -21,8 +21,8 @@ from bench.peer_table import peers
 from bench.predictions import theory_table
 from bench.reach_answer import reach_answers
 from bench.reach_question import reach_predicts
-from bench.remedy_grid import remedy_grid
 from bench.real_uses_table import forecast_horizons, real_uses
+from bench.remedy_grid import remedy_grid
 from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
 from bench.target_table import has_targets, target_table

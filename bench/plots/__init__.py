@@ -12,8 +12,8 @@ from bench.plots.pairs import pairs
 from bench.plots.peers import peer_ratios
 from bench.plots.reach_in_training import reach_in_training
 from bench.plots.reach_question import reach_predicts
-from bench.plots.remedy_grid import remedy_grid
 from bench.plots.real_uses import real_uses
+from bench.plots.remedy_grid import remedy_grid
 from bench.plots.roofline import roofline
 from bench.plots.spectra import edge, gaussian_spectra, spectra
 from bench.plots.style import STYLE, save
