@@ -11,7 +11,7 @@ import pytest
 import rnn_jax as rj
 from bench.cases import dependence
 from bench.cases.held_out import net_rows, plain_rows
-from bench.dependence import dependence_steps
+from bench.dependence import dependence_steps, questions, reference_losses
 from bench.schema import DEPENDENCE, HELD_OUT_SCORES
 from bench.suite import Case
 from rnn_jax.model import Model
@@ -62,3 +62,18 @@ def test_a_case_says_how_far_back_sunspots_depend_and_how_plain_forecasts_fare(e
 def test_a_wrong_variant_is_refused_before_anything_runs():
     with pytest.raises(ValueError, match="variant of forecasting must be one of"):
         dependence.resolved(SUNSPOTS | {"variant": "seven"})
+
+
+@pytest.mark.parametrize(
+    ("variant", "context"), [("sunspots", 11), ("co2", 104), ("taylor", 144), ("taylor_weekly", 384)]
+)
+def test_a_forecast_counts_as_solved_a_little_under_what_ridge_regression_gets(variant, context):
+    task = Forecasting(context, variant)
+    if find_spec(task.forecast.series.package) is None:
+        pytest.skip("the package that ships the series is not installed")
+    training, held_out = (
+        questions(each.examples(jnp.float32), task.output_size) for each in (task, task.evaluation_task())
+    )
+    loss = reference_losses(training, held_out, np.array([context]))[1]
+    skill = 1 - loss / np.mean(np.square(held_out.answers))
+    assert task.forecast.solved_from < skill < task.forecast.solved_from + 0.04
