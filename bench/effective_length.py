@@ -10,12 +10,12 @@ import pandas as pd
 from bench.grouping import grouped
 from bench.trained_runs import NET, REMEDY, TASK, in_remedy_order, listed, task_runs
 
-LEAST_LENGTHS = 3
+LEAST_LENGTHS = 2
 _LINE = [*TASK, *NET, *REMEDY, "optimizer", "batch_size", "dtype"]
 
 
 def effective_length(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """A row for each task, cell and remedy that was trained at three lengths or more.
+    """A row for each task, cell and remedy that was trained at two lengths or more.
 
     A length is learnt where a majority of its seeds is: at least n // 2 + 1 of n. The effective length is the longest
     one up to which *every* trained length is learnt: a success beyond a failure is luck or a matter of tuning, so it

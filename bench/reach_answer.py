@@ -1,7 +1,7 @@
 """The answer to whether reach predicts success, in words, with the figures that it rests on."""
 
 # pandas types most results as a union of all that they might be.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false, reportIndexIssue=false, reportOptionalSubscript=false
 
 import pandas as pd
 

@@ -1,7 +1,7 @@
 """Picture of the remedy grid: what training removed of the baseline's loss, for every remedy, cell and length."""
 
 # pandas types most results as a union of all that they might be.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false, reportOperatorIssue=false
 
 import matplotlib as mpl
 import pandas as pd

@@ -65,7 +65,7 @@ def test_reach_that_tells_success_apart_has_area_one(frame):
 def test_reach_that_only_tells_cells_apart_is_found_out(frame):
     # GRUs reach further and learn more often; among nets of one cell reach is drawn from the same few values.
     cases = [
-        case(50.0 * (cell == "gru") + 5 * (n % 2), n % 6 < (5 if cell == "gru" else 1), cell)
+        case(50.0 * (cell == "gru") + 5 * (n // 6 % 2), n % 6 < (5 if cell == "gru" else 1), cell)
         for cell in ("gru", "lstm")
         for n in range(30)
     ]
