@@ -58,12 +58,14 @@ AS_USERS_COMPILE = {
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_compilation(request):
-    """Compiling is most of what tests take, so all but those do it without optimising."""
+    """Compiling is most of what tests take, so all but those do it without optimising; no module keeps its programs."""
     wanted = request.path.name not in AS_USERS_COMPILE
     before = jax.config.values["jax_disable_most_optimizations"]
     jax.config.update("jax_disable_most_optimizations", wanted)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+    # Every compiled program holds memory maps, and Linux allows a process 65,530: past that XLA's compiler crashes.
+    jax.clear_caches()
 
 
 @pytest.fixture
