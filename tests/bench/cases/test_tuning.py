@@ -73,7 +73,7 @@ def test_tuning_without_a_grid_is_told():
 
 def test_a_case_trains_with_what_it_chose_and_its_tuning_changes_nothing_else(jax_promotes):
     rows = task_accuracy.run(
-        case((0, 1), learning_rate_grid="1e-3 1e-2", tuning_steps=4, snapshots=2, target="a-paper"),
+        case((0, 1), learning_rate_grid="1e-3 1e-2", tuning_steps=4, snapshots=2, target="urnn-adding-100-elman"),
         DOUBLE, "tiny", lambda what, fraction: None,
     )  # fmt: skip
     (rate,) = {row["learning_rate"] for row in rows["tuning"] if row["chosen"]}
@@ -81,7 +81,7 @@ def test_a_case_trains_with_what_it_chose_and_its_tuning_changes_nothing_else(ja
     for tuned_row, given_row in zip(rows["task_accuracy"], given["task_accuracy"], strict=True):
         assert (tuned_row["learning_rate"], tuned_row["loss"]) == (rate, given_row["loss"])
         assert (tuned_row["learning_rate_grid"], tuned_row["tuning_steps"]) == ("1e-3 1e-2", 4)
-        assert (tuned_row["target_id"], given_row["target_id"]) == ("a-paper", None)
+        assert (tuned_row["target_id"], given_row["target_id"]) == ("urnn-adding-100-elman", None)
     assert not {row["seed"] for row in rows["tuning"]} & {row["seed"] for row in rows["task_accuracy"]}
 
     # Snapshots go from the initial to the last net, and agree with the case's own columns there.
@@ -102,8 +102,9 @@ def test_exponents_of_a_rotation_are_the_log_of_its_gain(jax_promotes):
     )  # fmt: skip
     (row,) = rows["task_accuracy"]
     for which in ("largest", "second"):
-        assert row[f"{which}_exponent_before_nats_per_step"] == pytest.approx(np.log(0.8), abs=1e-12)
-    assert row["largest_exponent_after_nats_per_step"] != pytest.approx(np.log(0.8), abs=1e-6)
+        # The matrix is drawn in float32, and as orthogonal as that allows.
+        assert row[f"{which}_exponent_before_nats_per_step"] == pytest.approx(np.log(0.8), abs=1e-6)
+    assert row["largest_exponent_after_nats_per_step"] != pytest.approx(np.log(0.8), abs=1e-4)
 
 
 def test_a_case_can_name_several_remedies():
