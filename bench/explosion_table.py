@@ -66,7 +66,7 @@ def _summary(runs: pd.DataFrame) -> dict[str, Any]:
         "nonfinite": int(runs["nonfinite"].sum()),
         "first_nonfinite_steps": _each(runs["first_nonfinite_step"], "{:g}"),
         "first_nonfinite_quantities": _each(runs["first_nonfinite_quantity"].where(runs["nonfinite"]), "{}"),
-        "log10_largest_chain_norms": _each(runs["chain_norm"], "{:.1f}"),
+        "log10_largest_chain_norms": _each(runs["chain_norm"].round(1) + 0.0, "{:.1f}"),  # no -0.0
         "loss_over_baseline": 1 - median_with_diverged(runs["removed_share"]),
     }
 

@@ -70,7 +70,9 @@ def _draw_runs(axes: Axes, runs: pd.DataFrame, cells: list[str], when: str) -> N
         xlim=(-0.03, 1.04),
         ylim=(_FLOOR - 0.03, 1.04),
     )
-    axes.set_yticks([_FLOOR, 0, 0.25, 0.5, 0.75, 1], ["diverged\nor worse", "0", "0.25", "0.5", "0.75", "1"])
+    axes.set_yticks(
+        [_FLOOR, 0, 0.25, 0.5, 0.75, 1], [f"under −{-_FLOOR:g}\nor diverged", "0", "0.25", "0.5", "0.75", "1"]
+    )
 
 
 def _draw_areas(axes: Axes, table: pd.DataFrame, cells: list[str], when: str) -> None:

@@ -78,10 +78,10 @@ def test_the_identity_at_lag_0_is_no_chain(table, row, folder_of):
     norms = [
         row("explosions", case_id="none", lag=lag, log10_spectral_norm=norm)
         for lag, norm in ((0, 0.0), (1, -math.inf))
-    ]
+    ] + [row("explosions", case_id="leaky", lag=1, log10_spectral_norm=-0.04)]
     store = folder_of("saturated", task_accuracy=runs, explosions=norms)
     told = explosion_remedies(store.read("task_accuracy"), store.read("explosions"))
-    assert told["log10_largest_chain_norms"].tolist() == ["-inf", "-", "-"]
+    assert told["log10_largest_chain_norms"].tolist() == ["-inf", "0.0", "-"]
 
 
 @pytest.mark.parametrize(
