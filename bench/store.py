@@ -118,9 +118,10 @@ class Store:
             tables.append(shard["tables"])
             if shard["status"] == "done":
                 without_shard.discard(case_id)
-        collected = {kind: [self._rows_of(kind, without_shard)] for kind in RESULT_FILES}
+        collected = {kind: self._rows_of(kind, without_shard) for kind in RESULT_FILES}
         for kind, rows in itertools.chain.from_iterable(table.items() for table in tables):
-            collected[kind].append(_typed(RESULT_FILES[kind], rows))
+            if rows:
+                collected[kind].append(_typed(RESULT_FILES[kind], rows))
         frames = {}
         for kind, parts in collected.items():
             path = self.folder / f"{kind}.csv"
@@ -132,11 +133,11 @@ class Store:
                 path.unlink()
         return frames
 
-    def _rows_of(self, kind: str, case_ids: set[str]) -> pd.DataFrame:
+    def _rows_of(self, kind: str, case_ids: set[str]) -> list[pd.DataFrame]:
         if kind == FAILURES.kind or not case_ids or kind not in self.kinds():
-            return _typed(RESULT_FILES[kind], [])
+            return []
         frame = self.read(kind)
-        return frame[frame["case_id"].isin(case_ids)]
+        return [frame[frame["case_id"].isin(case_ids)]]
 
     def read(self, kind: str) -> pd.DataFrame:
         """One result file as a DataFrame with the right dtypes.
