@@ -25,7 +25,7 @@ test: $(VENV)/.installed-test
 	$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.installed-test
-	$(PYTEST)
+	$(PYTEST) --every-case
 
 lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff check .

@@ -38,12 +38,28 @@ def pytest_addoption(parser):
     parser.addoption(
         "--one-of-each", action="store_true", help="of each test the first of its parameters only"
     )
+    parser.addoption(
+        "--every-case", action="store_true", help="of tests marked costly too every one of their parameters"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--one-of-each"):
-        first = {item.nodeid.split("[")[0]: item for item in reversed(items)}
-        items[:] = [item for item in items if first[item.nodeid.split("[")[0]] is item]
+    """Leaves out what was not asked for: of a costly test all parameters but the first and the last."""
+    cases = {}
+    for item in items:
+        cases.setdefault(item.nodeid.split("[")[0], []).append(item)
+    kept = set()
+    for alike in cases.values():
+        if config.getoption("--one-of-each"):
+            kept.add(alike[0])
+        elif alike[0].get_closest_marker("costly") and not config.getoption("--every-case"):
+            kept.update((alike[0], alike[-1]))
+        else:
+            kept.update(alike)
+    left_out = [item for item in items if item not in kept]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item in kept]
 
 
 # Whose numbers at the ends of a dtype's range depend on what the compiler makes of them.
