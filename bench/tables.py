@@ -12,7 +12,6 @@ from bench.ceilings import ceiling_table
 from bench.claims import claims
 from bench.device_table import device_scaling
 from bench.effective_length import effective_length
-from bench.errors import UsageError
 from bench.explosion_table import explosion_remedies
 from bench.factorization_table import factorizations
 from bench.gpu_targets import gpu_targets, is_asked
@@ -82,10 +81,7 @@ def derive(store: Store) -> None:
     """
     from bench import plots
 
-    if not store.folder.is_dir():
-        raise UsageError(f"{store.folder} is not a folder; name one that `rnn-bench run` wrote")
-    if not store.kinds():
-        raise UsageError(f"{store.folder} holds no result file; name a folder that `rnn-bench run` wrote")
+    store.refuse_without_results()
     folder = store.folder / "tables"
     written = plots.draw(store)
     for name, table in tables(store):
