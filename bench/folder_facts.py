@@ -91,12 +91,12 @@ def took(folder: Path) -> dict[str, Took]:
     Files from before case_times.csv still say of a training how long it and its compilation took.
     """
     found = {}
-    for row in _rows(folder / f"{TASK_ACCURACY.kind}.csv"):
-        parts = [_number(row.get("train_s")), _number(row.get("compile_s"))]
+    for row in _rows(folder / f"{TASK_ACCURACY.kind}.csv", "train_s", "compile_s"):
+        parts = [_number(row["train_s"]), _number(row["compile_s"])]
         if parts[0] is not None:
             found[row["case_id"]] = Took(parts[0] + (parts[1] or 0.0), row["match_id"], training_alone=True)
-    for row in _rows(folder / f"{CASE_TIMES.kind}.csv"):
-        seconds = _number(row.get("elapsed_s"))
+    for row in _rows(folder / f"{CASE_TIMES.kind}.csv", "elapsed_s"):
+        seconds = _number(row["elapsed_s"])
         if seconds is not None:
             found[row["case_id"]] = Took(seconds, row["match_id"])
     return found
@@ -106,9 +106,9 @@ def failures(folder: Path, failed: dict[str, Shard]) -> list[Failure]:
     """The cases that did not finish, the last one last: of shards, then of failures.csv where there is none."""
     told = {
         row["case_id"]: Failure(
-            row["case_id"], row["kind"], row["status"], row["error"], _number(row.get("elapsed_s")), None
+            row["case_id"], row["kind"], row["status"], row["error"], _number(row["elapsed_s"]), None
         )
-        for row in _rows(folder / f"{FAILURES.kind}.csv")
+        for row in _rows(folder / f"{FAILURES.kind}.csv", "kind", "status", "error", "elapsed_s")
     }
     for case_id, shard in failed.items():
         row = _failure_row(shard.path)
@@ -149,11 +149,13 @@ def _lines(path: Path) -> Iterator[str]:
         return
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
+def _rows(path: Path, *needed: str) -> Iterator[dict[str, str]]:
+    """The rows of one of this project's CSV files that has the columns that are needed; none of any other file."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             rows = csv.DictReader(file, restval="")
-            if ",".join(rows.fieldnames or ()).startswith(_BEGINS):
+            names = rows.fieldnames or ()
+            if ",".join(names).startswith(_BEGINS) and set(needed) <= set(names):
                 yield from rows
     except (OSError, csv.Error):
         return

@@ -1,5 +1,8 @@
 """Suites that include others, and grids over every parameter."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bench import suite
@@ -180,3 +183,17 @@ def test_a_list_of_values_is_a_grid_at_every_parameter(kind, parameter, loaded, 
     lines = [f"{name} = {value!r}".replace("'", '"') for name, value in table.items()]
     swept = loaded("\n".join([f"[[{kind}]]", *lines]))
     assert [case[parameter.name] for case in swept.cases] == values
+
+
+def test_the_readmes_example_is_a_suite(loaded):
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    mine = loaded(example)
+    assert (
+        len(mine.cases)
+        == len(suite.load("quick").cases)
+        + 4
+        + len(suite.load("cpu").only("cell=lstm,gain<=1").cases)
+        + len(suite.load("gpu", "tiny").cases)
+        + 2 * 3 * 2
+    )
