@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 FOLDER = Path("shards") / "running"
 _AT_MOST_EVERY_S = 5.0
 _NEW = ".new"
-_NOTHING_IN_HAND: Mapping[str, Any] = {"label": "", "case_id": "", "case_began": None, "within": ""}
+
+
+@dataclass(frozen=True)
+class InHand:
+    """A case that is being measured; `began` in seconds since 1970, `fraction` of what of it is done."""
+
+    label: str
+    case_id: str
+    began: float
+    within: str = ""
+    fraction: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -35,8 +45,7 @@ class Sign:
         told: when this was written last.
         cases: how many it set out to measure.
         done, failed: how many of them it has ended.
-        label, case_id, case_began: the case in hand; empty between two.
-        within, fraction: what of that case, and how much of it is done.
+        in_hand: those that it measures now: none between two, several where a run measures on other machines.
     """
 
     pid: int
@@ -48,11 +57,7 @@ class Sign:
     cases: int = 0
     done: int = 0
     failed: int = 0
-    label: str = ""
-    case_id: str = ""
-    case_began: float | None = None
-    within: str = ""
-    fraction: float = 0.0
+    in_hand: tuple[InHand, ...] = ()
 
     def alive(self) -> bool | None:
         """Whether its process is still there; None where it runs on another machine, so that nobody here knows."""
@@ -77,6 +82,8 @@ class Signs:
             case_ids: of the cases, by the label that `progress` is told.
         """
         self._case_ids = case_ids
+        self._in_hand: dict[str, InHand] = {}
+        self._label = ""
         self._folder, self._progress = folder / FOLDER, progress
         now, pid = time.time(), os.getpid()
         self._sign = Sign(pid, _process_began(pid), _place(), suite, now, now)
@@ -97,28 +104,36 @@ class Signs:
         self._progress.start(cases, already_done)
 
     def case(self, number: int, label: str) -> None:
-        case_id = self._case_ids.get(label, "")
-        self._write(label=label, case_id=case_id, case_began=time.time(), within="", fraction=0.0)
+        self._label = label
+        if label not in self._in_hand:  # else it is only named again
+            self._in_hand[label] = InHand(label, self._case_ids.get(label, ""), time.time())
+            self._write()
         self._progress.case(number, label)
 
     def within(self, what: str, fraction: float) -> None:
+        if self._label in self._in_hand:
+            known = self._in_hand[self._label]
+            self._in_hand[self._label] = replace(known, within=what, fraction=fraction)
         if time.time() - self._sign.told > _AT_MOST_EVERY_S:
-            self._write(within=what, fraction=fraction)
+            self._write()
         self._progress.within(what, fraction)
 
     def note(self, line: str) -> None:
         self._progress.note(line)
 
     def done(self, seconds: float) -> None:
-        self._write(done=self._sign.done + 1, **_NOTHING_IN_HAND)
+        self._in_hand.pop(self._label, None)
+        self._write(done=self._sign.done + 1)
         self._progress.done(seconds)
 
     def failed(self, label: str, error: str) -> None:
-        self._write(failed=self._sign.failed + 1, **_NOTHING_IN_HAND)
+        self._in_hand.pop(label, None)
+        self._write(failed=self._sign.failed + 1)
         self._progress.failed(label, error)
 
     def _write(self, **changed: Any) -> None:
-        self._sign = replace(self._sign, told=time.time(), **changed)
+        in_hand = tuple(self._in_hand.values())
+        self._sign = replace(self._sign, told=time.time(), in_hand=in_hand, **changed)
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             new = self._path.with_suffix(_NEW)
@@ -130,14 +145,18 @@ def signs(folder: Path) -> list[tuple[Path, Sign]]:
     """The signs in a result folder, of runs that go on and of such that were killed, the oldest first."""
     found = []
     for path in folder.glob(f"{FOLDER.as_posix()}/*.json"):
-        with suppress(OSError, ValueError, TypeError):  # just removed, or not one of ours
+        with suppress(
+            OSError, ValueError, TypeError, KeyError, AttributeError
+        ):  # just removed, or not one of ours
             found.append((path, _checked(json.loads(path.read_text(encoding="utf-8")))))
     return sorted(found, key=lambda each: each[1].began)
 
 
 def _checked(content: dict[str, Any]) -> Sign:
-    sign = Sign(**content)
-    for value in (sign.pid, sign.began, sign.told, sign.done, sign.failed, sign.cases, sign.fraction):
+    in_hand = tuple(InHand(**each) for each in content.pop("in_hand"))
+    sign = Sign(**content, in_hand=in_hand)
+    numbers = [sign.pid, sign.began, sign.told, sign.cases, sign.done, sign.failed]
+    for value in [*numbers, *(number for each in in_hand for number in (each.began, each.fraction))]:
         if not isinstance(value, int | float):
             raise TypeError("not a sign of this program")
     return sign

@@ -215,8 +215,8 @@ def _beside(folder: Path) -> list[Path]:
 def _time_left(seconds: float, left: dict[str, Expected], runs: Sequence[Sign], now: float) -> float:
     """Less what the cases in hand have had already, shared by the runs that go on."""
     alive = [sign for sign in runs if sign.alive() is not False]
-    for sign in alive:
-        expected = left.get(sign.case_id)
-        if expected is not None and expected.seconds is not None and sign.case_began is not None:
-            seconds -= min(expected.seconds, max(0.0, now - sign.case_began))
+    for case in (case for sign in alive for case in sign.in_hand):
+        expected = left.get(case.case_id)
+        if expected is not None and expected.seconds is not None:
+            seconds -= min(expected.seconds, max(0.0, now - case.began))
     return seconds / max(1, len(alive))

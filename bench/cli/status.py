@@ -83,14 +83,14 @@ def _remarks(each: "Status", now: float) -> Iterator[str]:
 def _told(sign: "Sign", now: float) -> str:
     alive = sign.alive()
     if alive is False:
-        hand = f" while it measured {sign.label}" if sign.label else ""
+        hand = f" while it measured {sign.in_hand[0].label}" if sign.in_hand else ""
         return f"a run was killed{hand}; the same command goes on from there"
     which = f"process {sign.pid}" if alive else "a run elsewhere (another machine or container)"
     ended = f"{sign.done} of {sign.cases} done" + (f", {sign.failed} failed" if sign.failed else "")
     told = f"{which} measures for {duration(now - sign.began)}, {ended}"
-    if sign.label and sign.case_began is not None:
-        within = f" ({sign.within}, {sign.fraction:.0%})" if sign.within else ""
-        told += f"; in hand for {duration(now - sign.case_began)}: {sign.label}{within}"
+    for case in sign.in_hand:
+        within = f" ({case.within}, {case.fraction:.0%})" if case.within else ""
+        told += f"; in hand for {duration(now - case.began)}: {case.label}{within}"
     return told if alive else f"{told}; last heard of {duration(now - sign.told)} ago"
 
 
@@ -122,16 +122,17 @@ def _document(each: "Status", now: float) -> dict[str, Any]:
 
 def _run_document(sign: "Sign", now: float) -> dict[str, Any]:
     state = {True: "measuring", False: "killed", None: "unknown"}[sign.alive()]
-    in_hand = None
-    if sign.label and sign.case_began is not None:
-        in_hand = {
-            "case_id": sign.case_id,
-            "label": sign.label,
-            "since_utc": _utc(sign.case_began),
-            "elapsed_s": now - sign.case_began,
-            "within": sign.within,
-            "fraction": sign.fraction,
+    in_hand = [
+        {
+            "case_id": case.case_id,
+            "label": case.label,
+            "since_utc": _utc(case.began),
+            "elapsed_s": now - case.began,
+            "within": case.within,
+            "fraction": case.fraction,
         }
+        for case in sign.in_hand
+    ]
     return {
         "state": state,
         "pid": sign.pid,

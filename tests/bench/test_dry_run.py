@@ -100,7 +100,7 @@ def test_states_order_and_times(half_done, here, asked):
     assert dry_run.counts(cases) == {"done": 1, "to do": 3, "again": 1, "failed before": 1}
 
 
-def test_it_foresees_what_the_run_does(half_done, here, asked, monkeypatch, environment):
+def test_it_foresees_what_the_run_does(half_done, here, asked, monkeypatch):
     """The same cases in the same order as `runner.run`, with the same budget."""
     measured = []
     monkeypatch.setattr(runner, "measure", lambda case, *_: measured.append(case) or {})

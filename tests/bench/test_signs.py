@@ -39,21 +39,18 @@ def rewritten(folder, **changed):
 def test_a_run_leaves_a_sign_while_it_goes_on_and_none_after(made, tmp_path):
     with made as progress:
         progress.start(3, 1)
-        assert (only(tmp_path).cases, only(tmp_path).label) == (3, "")
+        assert (only(tmp_path).cases, only(tmp_path).in_hand) == (3, ())
         progress.case(1, "exactness lstm")
         sign = only(tmp_path)
-        assert (sign.label, sign.case_id, sign.suite, sign.pid) == (
-            "exactness lstm",
-            "c1",
-            "tiny",
-            os.getpid(),
-        )
-        assert sign.began <= sign.case_began <= sign.told
+        assert (sign.suite, sign.pid) == ("tiny", os.getpid())
+        (case,) = sign.in_hand
+        assert (case.label, case.case_id) == ("exactness lstm", "c1")
+        assert sign.began <= case.began <= sign.told
         assert sign.alive() is True
         progress.done(0.5)
         progress.case(2, "another")
         progress.failed("another", "it broke")
-        assert (only(tmp_path).done, only(tmp_path).failed, only(tmp_path).label) == (1, 1, "")
+        assert (only(tmp_path).done, only(tmp_path).failed, only(tmp_path).in_hand) == (1, 1, ())
     assert not (tmp_path / FOLDER).exists()
     assert [each[0] for each in made._progress.told] == ["start", "case", "done", "case", "failed"]
 
@@ -64,18 +61,36 @@ def test_what_goes_on_within_a_case_is_written_only_now_and_then(made, tmp_path,
     with made as progress:
         progress.case(1, "exactness lstm")
         progress.within("seed 0", 0.1)
-        assert only(tmp_path).within == ""
+        assert only(tmp_path).in_hand[0].within == ""
         now[0] += 6.0
         progress.within("seed 1", 0.5)
-        assert (only(tmp_path).within, only(tmp_path).fraction, only(tmp_path).told) == (
+        (case,) = only(tmp_path).in_hand
+        assert (case.within, case.fraction, case.began, only(tmp_path).told) == (
             "seed 1",
             0.5,
+            1000.0,
             1006.0,
         )
     assert [each for each in made._progress.told if each[0] == "within"] == [
         ("within", "seed 0", 0.1),
         ("within", "seed 1", 0.5),
     ]
+
+
+def test_several_cases_in_hand_are_told_apart(made, tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("bench.signs.time.time", lambda: now[0])
+    with made as progress:
+        for number, label in enumerate(["one", "two", "three", "one"]):  # the first one is named again
+            now[0] += 10.0
+            progress.case(number, label)
+        progress.done(30.0)
+        assert [(case.label, case.began) for case in only(tmp_path).in_hand] == [
+            ("two", 1020.0),
+            ("three", 1030.0),
+        ]
+        progress.failed("three", "it broke")
+        assert [case.label for case in only(tmp_path).in_hand] == ["two"]
 
 
 def test_an_interruption_takes_the_sign_away(made, tmp_path):

@@ -51,7 +51,7 @@ def test_a_case_in_hand_has_had_part_of_its_time(tiny_folder, monkeypatch):
     with Signs(tiny_folder, "tiny", Silent(), {"some label": "c3"}) as first:
         first.case(1, "some label")
         found = status_of(tiny_folder, now=5030.0)
-        assert [sign.case_id for sign in found.runs] == ["c3"]
+        assert [case.case_id for sign in found.runs for case in sign.in_hand] == ["c3"]
         assert found.left_s == 70.0
         assert status_of(tiny_folder, now=5500.0).left_s == 0.0
         monkeypatch.setattr("bench.signs.os.getpid", os.getppid)
@@ -154,8 +154,9 @@ def test_the_document(tiny_folder, verb):
     )
     (run,) = folder["runs"]
     assert (run["state"], run["pid"], run["cases"], run["done"]) == ("measuring", os.getpid(), 2, 0)
-    assert run["in_hand"]["label"] == "some label"
-    assert abs((datetime.now(UTC) - datetime.fromisoformat(run["in_hand"]["since_utc"])).total_seconds()) < 60
+    (case,) = run["in_hand"]
+    assert case["label"] == "some label"
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(case["since_utc"])).total_seconds()) < 60
     assert folder["failures"][0]["case_id"] == "c2"
 
 
