@@ -39,4 +39,4 @@ for name, function in VERBS.items():
 
 def main() -> None:
     """The script `rnn-bench`. Exits 0 all well, 1 a case failed or nothing was measured, 2 usage, 130 Ctrl-C."""
-    app()
+    app(prog_name="rnn-bench")

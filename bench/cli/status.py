@@ -21,7 +21,7 @@ def status(
     named: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FOLDER|SUITE]...",
+            metavar="FOLDER|SUITE",
             help="Result folders, or suites by name or file. Default: all below results/. "
             "Folders and one suite: how much of the suite they hold.",
         ),

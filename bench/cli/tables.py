@@ -1,7 +1,7 @@
 """`rnn-bench tables`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,32 +32,23 @@ def tables(
     comparisons = [folder for folder in chosen if comparison.is_kept(folder)]
     done = []
     for folder in (each for each in chosen if each not in comparisons):
-        derived.derive(Store(folder))
+        done.append({"folder": folder, "tables": derived.derive(Store(folder))})
         made = plan_to_keep(folder)
         if made is not None:
             write_text(folder / plan.FILE, plan.text_of(made))
-        done.append(folder)
         if not as_json:
             say(f"derived {folder / 'tables'} and {folder / 'figures'}")
     for folder in comparisons if folders else comparison.kept(RESULTS):
         comparison.derive(folder)
-        done.append(folder)
-        if not as_json:
+        if as_json:
+            done.append({"folder": folder, "tables": dict(comparison.tables(folder))})
+        else:
             say(f"derived {folder}")
     pages = [] if folders else readme.write(Path())
     if as_json:
-        content = [{"folder": folder, "tables": _tables(folder)} for folder in done]
-        print_document("tables", {"folders": content, "pages": pages})
+        print_document("tables", {"folders": done, "pages": pages})
         return
     for folder in (each for each in folders or [] if each not in comparisons):
         show_tables(folder)
     for path in pages:
         say(f"wrote {path}")
-
-
-def _tables(folder: Path) -> dict[str, Any]:
-    from bench import comparison
-    from bench import tables as derived
-    from bench.store import Store
-
-    return dict(comparison.tables(folder) if comparison.is_kept(folder) else derived.tables(Store(folder)))

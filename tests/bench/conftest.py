@@ -1,6 +1,7 @@
 """Synthetic result rows and folders, and the environment they claim to come from."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -169,19 +170,27 @@ def terminal(monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture
-def tiny_folder(tmp_path, row, facts, monkeypatch):
-    """`results/slow-chip-2-cores/tiny`: of its four cases two are done, one failed and one is left."""
-    monkeypatch.chdir(tmp_path)
-    store = Store(tmp_path / "results" / "slow-chip-2-cores" / "tiny")
-    store.write_machine(facts)
+@pytest.fixture(scope="session")
+def made_tiny_folder(tmp_path_factory, row):
+    """Of its four cases two are done, one failed and one is left."""
+    store = Store(tmp_path_factory.mktemp("made") / "tiny")
+    store.write_machine(FACTS)
     planned = [plan.Planned(f"c{n}", f"m{n}", "exactness", f"exactness cell_{n}", 100.0) for n in range(4)]
     write_text(store.folder / plan.FILE, plan.text_of(plan.Plan("tiny", tuple(planned), 400.0, "two cores")))
     for name in ("c0", "c1"):
         kinds = ("gradient_norms", "decay", "task_accuracy", "timings")
         rows = {kind: [row(kind, case_id=name)] for kind in kinds}
-        store.write(name, rows | {"case_times": [row("case_times", case_id=name, elapsed_s=4.0)]})
+        store.write(name, {"case_times": [row("case_times", case_id=name, elapsed_s=4.0)], **rows})
     failure = row("failures", case_id="c2", status="timeout", error="ValueError: " + "what went wrong " * 9)
     store.write("c2", {"failures": [failure]}, status="failed")
     store.collate()
-    return Path("results") / "slow-chip-2-cores" / "tiny"
+    return store.folder
+
+
+@pytest.fixture
+def tiny_folder(made_tiny_folder, tmp_path, monkeypatch):
+    """`made_tiny_folder` as `results/slow-chip-2-cores/tiny`, from a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results") / "slow-chip-2-cores" / "tiny"
+    shutil.copytree(made_tiny_folder, folder)
+    return folder

@@ -76,7 +76,6 @@ def test_help_fits_and_offers_debug(name, verb, terminal):
         (("plot",), {"figures"}),
         (("machine", "--dtype", "float64"), {"identity", "volatile"}),
         (("targets", "FOLDER"), {"targets", "verdicts"}),
-        (("tables", "FOLDER"), {"folders", "pages"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -86,7 +85,7 @@ def test_json_is_one_document_and_nothing_else(arguments, keys, verb, tiny_folde
     document = json.loads(done.stdout)
     assert set(document) == {"verb", *keys}
     assert document["verb"] == arguments[0]
-    assert document[next(iter(keys))]
+    assert any(document[key] for key in keys)
 
 
 def test_the_documents_hold_what_there_is(verb, tiny_folder, without_pictures):
@@ -95,7 +94,10 @@ def test_the_documents_hold_what_there_is(verb, tiny_folder, without_pictures):
     told = json.loads(verb("list", "--json").stdout)["suites"]
     assert [each["suite"] for each in told] == suite.names()
     assert {each["suite"]: each["cases"] for each in told}["smoke"] == len(suite.load("smoke").cases)
-    (folder,) = json.loads(verb("tables", tiny_folder, "--json").stdout)["folders"]
+    document = json.loads(verb("tables", tiny_folder, "--json").stdout)
+    assert (document["verb"], document["pages"]) == ("tables", [])
+    (folder,) = document["folders"]
+    assert folder["folder"] == tiny_folder.as_posix()
     (decay,) = folder["tables"]["decay_summary"]
     assert (decay["cell"], decay["rate_nats_per_step"]) == ("elman_tanh", 0.125)
 
