@@ -78,8 +78,8 @@ def read(folder: Path) -> Plan | None:
 
 
 def _planned(case: Mapping[str, Any]) -> Planned:
-    texts = [str(case[name]) for name in ("case_id", "match_id", "kind", "label")]
-    return Planned(*texts, _seconds(case["estimate_s"]))
+    texts = {name: str(case[name]) for name in ("case_id", "match_id", "kind", "label")}
+    return Planned(**texts, estimate_s=_seconds(case["estimate_s"]))
 
 
 def _seconds(value: Any) -> float | None:

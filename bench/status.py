@@ -99,7 +99,7 @@ def status_of(folder: Path, own: "Suite | None" = None, now: float | None = None
     )
 
 
-def folders_of(named: Sequence[str]) -> list[tuple[Path, "Suite | None"]]:
+def folders_of(named: Sequence[str]) -> Sequence[tuple[Path, "Suite | None"]]:
     """The folders that are meant, each with the suite that it is to be held against, if one was named.
 
     Args:

@@ -4,7 +4,6 @@ It is an object whose `verb` says which it is of. Names carry their units as in 
 or not a number is null, an infinite one the text "inf" or "-inf", which JSON has no number for.
 """
 
-import dataclasses
 import json
 import sys
 from collections.abc import Mapping
@@ -24,8 +23,6 @@ def print_document(verb: str, content: Mapping[str, Any]) -> None:
 
 def plain(value: Any) -> Any:
     """A value in what JSON has: tables are lists of objects, a row each."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         value = value.to_dict("records")
     if isinstance(value, Mapping):
