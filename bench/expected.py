@@ -15,6 +15,7 @@ SOURCES = {
     "suite": "what the suite's file says of the case",
     "alike": "the median of the measured cases of its kind",
     "share": "an even share of what the suite's file says of all",
+    "others": "the median of all measured cases, as they took more than the suite's file says",
     "unknown": "nothing is known",
 }
 """Where an expectation can come from, best first, and what that means."""
@@ -66,7 +67,8 @@ def expectations(plan: Plan, earlier: Earlier) -> dict[str, Expected]:
     """What each case of a plan is expected to take, by case_id.
 
     A case of which nothing else is known takes as long as the median of its kind, or, where none of its kind is
-    known, an even share of what the suite's own estimate leaves after the others.
+    known, an even share of what the suite's own estimate leaves after the others; where that is nothing, as long as
+    the median of all that were measured.
     """
     found: dict[str, Expected] = {}
     by_kind: dict[str, list[float]] = {}
@@ -83,7 +85,12 @@ def expectations(plan: Plan, earlier: Earlier) -> dict[str, Expected]:
             found[case.case_id] = Expected(median(by_kind[case.kind]), "alike")
     rest = [case.case_id for case in plan.cases if case.case_id not in found]
     left_s = (plan.estimate_s or 0.0) - sum(each.seconds or 0.0 for each in found.values())
-    share = Expected(left_s / len(rest), "share") if rest and left_s > 0 else Expected(None, "unknown")
+    measured = [seconds for of_kind in by_kind.values() for seconds in of_kind]
+    share = Expected(None, "unknown")
+    if rest and left_s > 0:
+        share = Expected(left_s / len(rest), "share")
+    elif measured and plan.estimate_s is not None:
+        share = Expected(median(measured), "others")
     return found | dict.fromkeys(rest, share)
 
 

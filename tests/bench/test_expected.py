@@ -51,6 +51,12 @@ def test_what_the_suite_says_of_all_is_shared_by_the_rest():
     assert total(found.values()) == (50.0, 0)
 
 
+def test_a_machine_that_is_slower_than_the_suite_says_goes_by_what_it_took():
+    plan = Plan("tiny", (planned("a"), planned("b"), planned("c", "spectra")), 50.0)
+    found = expectations(plan, Earlier({"c-a": Took(40.0, ""), "c-b": Took(20.0, "")}, {}))
+    assert found["c-c"] == Expected(30.0, "others")
+
+
 @pytest.mark.parametrize("estimate_s", [None, 5.0])
 def test_where_nothing_is_left_to_share_nothing_is_known(estimate_s):
     plan = Plan("tiny", (planned("a", estimate_s=10.0), planned("b", "spectra")), estimate_s)
