@@ -84,6 +84,8 @@ def test_several_cases_in_hand_are_told_apart(made, tmp_path, monkeypatch):
         for number, label in enumerate(["one", "two", "three", "one"]):  # the first one is named again
             now[0] += 10.0
             progress.case(number, label)
+        first = only(tmp_path).in_hand[0]
+        assert (first.label, first.began) == ("one", 1010.0)
         progress.done(30.0)
         assert [(case.label, case.began) for case in only(tmp_path).in_hand] == [
             ("two", 1020.0),
