@@ -16,8 +16,20 @@ class Budget:
     much longer than estimated the cases before took.
     """
 
-    def __init__(self, minutes: float | None, clock: Callable[[], float] = perf_counter):
-        self._clock = clock
+    def __init__(
+        self,
+        minutes: float | None,
+        clock: Callable[[], float] = perf_counter,
+        known: Callable[[Case], float | None] | None = None,
+    ):
+        """For one run.
+
+        Args:
+            minutes: that it may take; without end if None.
+            clock: tells seconds.
+            known: what a case took in an earlier run on this machine, in seconds, or None.
+        """
+        self._clock, self._known = clock, known
         self._end = None if minutes is None else clock() + 60.0 * minutes
         self._longest: dict[str, float] = {}
         self._estimated_s, self._taken_s = 0.0, 0.0
@@ -28,6 +40,9 @@ class Budget:
 
     def expected_s(self, case: Case) -> float:
         """Seconds that the case is expected to take; 0 where nothing is known."""
+        earlier = None if self._known is None else self._known(case)
+        if earlier is not None:
+            return earlier
         if case.estimate_s is None:
             return self._longest.get(case.kind, 0.0)
         slower = self._taken_s / self._estimated_s if self._estimated_s else 1.0

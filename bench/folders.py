@@ -7,7 +7,6 @@ from typing import Any
 from bench import machine
 from bench.errors import UsageError
 from bench.machine import Environment
-from bench.store import read_machine
 
 RESULTS = Path("results")
 
@@ -21,6 +20,8 @@ def default_folder(
     same kind of machine never write into each other's results.
     """
     name = suite if environment.dtype == own_dtype else f"{suite}-{environment.dtype}"
+    from bench.store import read_machine
+
     plain = RESULTS / environment.machine / name
     if not (plain / "machine.json").is_file():
         return plain

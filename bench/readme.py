@@ -74,8 +74,9 @@ def data_dictionary() -> str:
     lines = [
         "# Results",
         "",
-        "One folder a machine and suite, written by `rnn-bench run`. `machine.json` says what it ran on; `tables/` and",
-        "`figures/` are derived from the CSV files and made again by `rnn-bench tables`.",
+        "One folder a machine and suite, written by `rnn-bench run`. `machine.json` says what it ran on, `suite.json` which",
+        "cases it is meant to hold; `tables/` and `figures/` are derived from the CSV files and made again by",
+        "`rnn-bench tables`.",
         "",
         "CSV: one observation a row, UTF-8, LF, nine significant digits, an empty cell where there is no value. Two runs",
         "of the same command with the same versions on the same CPU give the same bytes, except in the columns marked",

@@ -74,8 +74,7 @@ def run(
         KeyboardInterrupt: Ctrl-C; what was finished is collated before.
     """
     budget = Budget(None) if budget is None else budget
-    todo = [case for case in suite.cases if not store.is_done(case.case_id(environment))]
-    todo.sort(key=lambda case: store.has_shard(case.case_id(environment)))  # what failed before, last
+    todo = in_order(suite, environment, store)
     found_done = len(suite.cases) - len(todo)
     progress.start(len(todo), found_done)
     failed, left = 0, 0
@@ -116,6 +115,12 @@ def run(
     if store.kinds():
         tables.derive(store)
     return Outcome(len(todo) - failed - left, found_done, failed, left)
+
+
+def in_order(suite: Suite, environment: Environment, store: Store) -> list[Case]:
+    """The cases that a run has to measure, in its order: what failed before comes last."""
+    todo = [case for case in suite.cases if not store.is_done(case.case_id(environment))]
+    return sorted(todo, key=lambda case: store.has_shard(case.case_id(environment)))
 
 
 def _measure(

@@ -11,7 +11,14 @@ Caps = Mapping[str, float]
 """The largest value that each of some parameters may have."""
 
 
-def caps_of(where: str, scales: Any, name: str | None, known: Mapping[str, Sequence[Parameter]]) -> Caps:
+def caps_of(
+    where: str,
+    scales: Any,
+    name: str | None,
+    known: Mapping[str, Sequence[Parameter]],
+    above: Caps | None = None,
+    only_includes: bool = False,
+) -> Caps | None:
     """The caps of one scale of a suite, all of whose scales are checked; none where no scale is asked for.
 
     Args:
@@ -19,6 +26,11 @@ def caps_of(where: str, scales: Any, name: str | None, known: Mapping[str, Seque
         scales: the table `scale` of the suite file: caps by parameter, by name of the scale.
         name: of the scale that is asked for, or None.
         known: the parameters that a cap may be for, each as every kind that has it says.
+        above: the caps of that scale in the file that includes this one: they hold where this one has none.
+        only_includes: the file has no cases of its own, so that it may leave the scale to those that it includes.
+
+    Returns:
+        the caps; None where the file leaves the scale to those that it includes.
 
     Raises:
         UsageError: the suite has no such scale, or a cap is no number, is for no parameter, or is
@@ -34,6 +46,8 @@ def caps_of(where: str, scales: Any, name: str | None, known: Mapping[str, Seque
     if name is None:
         return {}
     if name not in scales:
+        if above is not None or only_includes:
+            return above
         has = f"it has {', '.join(scales)}" if scales else "it has none; add a table [scale.tiny]"
         raise UsageError(f"{where}: no scale {name!r}; {has}")
     return scales[name]

@@ -17,7 +17,7 @@ import pandas as pd
 
 from bench.errors import UsageError
 from bench.machine import differences
-from bench.schema import FAILURES, RESULT_FILES, SCHEMA_VERSION, ResultFile
+from bench.schema import CASE_TIMES, FAILURES, RESULT_FILES, SCHEMA_VERSION, ResultFile
 
 Rows = Sequence[Mapping[str, Any]]
 _DTYPES = {"text": "string", "integer": "Int64", "number": "float64", "truth": "boolean"}
@@ -60,10 +60,15 @@ class Store:
             shutil.rmtree(self.checkpoints(case_id), ignore_errors=True)
 
     def claim(self, facts: Mapping[str, Any]) -> None:
-        """Makes the folder this machine's, or refuses.
+        """Makes the folder this machine's, or refuses as `refuse_other_machines` does."""
+        self.refuse_other_machines(facts)
+        self.write_machine(facts)
+
+    def refuse_other_machines(self, facts: Mapping[str, Any]) -> None:
+        """Keeps results of two machines apart.
 
         Raises:
-            UsageError: it holds results of another machine, package version or dtype.
+            UsageError: the folder holds results of another machine, package version or dtype.
         """
         path = self.folder / "machine.json"
         if path.is_file():
@@ -74,7 +79,17 @@ class Store:
                     f"{self.folder} holds results of another machine or installation; choose another --out. "
                     f"There and here: {'; '.join(unlike)}"
                 )
-        self.write_machine(facts)
+
+    def refuse_without_results(self) -> None:
+        """Tells an empty or wrong folder from one of results.
+
+        Raises:
+            UsageError: there is no such folder, or it holds no result file.
+        """
+        if not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is not a folder; name one that `rnn-bench run` wrote")
+        if not self.kinds():
+            raise UsageError(f"{self.folder} holds no result file; name a folder that `rnn-bench run` wrote")
 
     def refuse_other_suites(self, suite: str) -> None:
         """Keeps one suite's results from taking the place of another's.
@@ -178,7 +193,7 @@ class Store:
         Raises:
             UsageError: a file cannot be read.
         """
-        finished = (kind for kind in self.kinds() if kind != FAILURES.kind)
+        finished = (kind for kind in self.kinds() if kind not in (FAILURES.kind, CASE_TIMES.kind))
         return set(itertools.chain.from_iterable(self.read(kind)["case_id"] for kind in finished))
 
     def kinds(self) -> list[str]:

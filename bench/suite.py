@@ -1,84 +1,27 @@
 """Reads a suite file, checks every key and value, and lists its cases."""
 
-import hashlib
 import itertools
-import json
-import operator
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from bench.case import Case as Case
 from bench.cases import KINDS
+from bench.conditions import condition
 from bench.errors import UsageError
-from bench.machine import DTYPES, Environment
-from bench.parameter import Parameter
-from bench.scale import Caps, capped, caps_of
+from bench.include import Included, entries
+from bench.machine import DTYPES
+from bench.nearest import nearest
+from bench.scale import Caps, caps_of
+from bench.suite_tables import cases_of, estimate_of, known_parameters
 
 SUITES = Path(__file__).parent / "suites"
-PROCESSES = ("shared", "fresh")
-_TOP_LEVEL = ("description", "estimate_s", "estimate_on", "dtype", "scale")
-_OF_ANY_CASE = ("seeds", "dtype", "process", "estimate_s", "needs")
+_TOP_LEVEL = ("description", "estimate_s", "estimate_on", "dtype", "scale", "include")
 _FOLLOWS_FROM_CELL = ("initialization", "forget_bias")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One measurement: a kind and a value for each of its parameters.
-
-    Attributes:
-        kind: "gradient_norms", "task_accuracy", ...
-        parameters: every parameter of the kind, defaults filled in.
-        seeds: the seeds it is measured for.
-        dtype: what it is measured in, whatever the rest of the run is; None: as the run.
-        process: "shared": with others, one after the other; "fresh": in a process of its own, so that
-            the most memory that the process took is the case's.
-        estimate_s: seconds it is expected to take, or None.
-        needs: a package without which it is left out of a run, or None.
-    """
-
-    kind: str
-    parameters: Mapping[str, Any]
-    seeds: tuple[int, ...]
-    dtype: str | None = None
-    process: str = "shared"
-    estimate_s: float | None = None
-    needs: str | None = None
-
-    def __getitem__(self, name: str) -> Any:
-        return self.parameters[name]
-
-    def own(self, environment: Environment) -> Environment:
-        """The environment of a run with the case's own dtype."""
-        return environment if self.dtype is None else replace(environment, dtype=self.dtype)
-
-    def case_id(self, environment: Environment) -> str:
-        """Hash of the configuration, the seeds, the code's version, and what it runs on."""
-        fresh = {} if self.process == "shared" else {"process": self.process}
-        return _hash(self._configuration() | self.own(environment).configuration() | fresh)
-
-    def match_id(self) -> str:
-        """The same without what it runs on: what `compare` joins on."""
-        return _hash(
-            {k: v for k, v in self._configuration().items() if k not in ("method", "implementation")}
-        )
-
-    def difference(self) -> str:
-        """What is equal only for a case that is named twice."""
-        return _hash(self._configuration() | {"dtype": self.dtype, "process": self.process})
-
-    def _configuration(self) -> dict[str, Any]:
-        kind = KINDS[self.kind]
-        silent = {each.name: each.default for each in kind.PARAMETERS if each.later}
-        told = {
-            name: value
-            for name, value in self.parameters.items()
-            if name not in silent or value != silent[name]
-        }
-        return told | {"kind": self.kind, "seeds": list(self.seeds), "version": kind.VERSION}
 
 
 @dataclass(frozen=True)
@@ -108,29 +51,46 @@ class Suite:
 
     def label(self, case: Case) -> str:
         """What a person calls a case: its kind, and what tells it from the others of that kind."""
-        alike = [each for each in self.cases if each.kind == case.kind]
-        of_cell = [each for each in alike if each.parameters.get("cell") == case.parameters.get("cell")]
         told = []
         plain = {each.name: each.default for each in KINDS[case.kind].PARAMETERS if each.later}
         for name, value in case.parameters.items():
             if name in plain and value == plain[name]:
                 continue
-            others = of_cell if name in _FOLLOWS_FROM_CELL else alike
-            varies = len({each[name] for each in others}) > 1
-            if value is None or not (varies or name in ("cell", "task")):
+            alike = (case.kind, case.parameters.get("cell") if name in _FOLLOWS_FROM_CELL else None)
+            if value is None or not (name in self._varying[alike] or name in ("cell", "task")):
                 continue
             told.append(value if isinstance(value, str) else f"{name}={value:g}")
-        if len({each.dtype for each in alike}) > 1:
+        if "dtype" in self._varying[case.kind, None]:
             told.append(case.dtype or self.dtype)
         if case.process == "fresh":
             told.append("in a fresh process")
         return " ".join([case.kind, *told])
+
+    @cached_property
+    def _varying(self) -> dict[tuple[str, Any], set[str]]:
+        """Which parameters differ among the cases of a kind, and among those of a kind and a cell."""
+        first: dict[tuple[str, Any], dict[str, Any]] = {}
+        varying: dict[tuple[str, Any], set[str]] = {}
+        for case in self.cases:
+            values = {**case.parameters, "dtype": case.dtype}
+            for alike in {(case.kind, None), (case.kind, case.parameters.get("cell"))}:
+                there = first.setdefault(alike, values)
+                unlike = {name for name, value in values.items() if value != there[name]}
+                varying.setdefault(alike, set()).update(unlike)
+        return varying
 
     def installed(self) -> tuple["Suite", tuple[Case, ...]]:
         """The suite of those cases whose packages are there, and the others."""
         there = {each.needs: each.needs is None or find_spec(each.needs) is not None for each in self.cases}
         kept = tuple(case for case in self.cases if there[case.needs])
         return replace(self, cases=kept), tuple(case for case in self.cases if not there[case.needs])
+
+    def in_dtype(self, dtype: str) -> "Suite":
+        """The same cases as a part of a suite of another dtype: each is still measured in this one's."""
+        if dtype == self.dtype:
+            return self
+        told = tuple(replace(case, dtype=case.dtype or self.dtype) for case in self.cases)
+        return replace(self, cases=told, dtype=dtype)
 
     def with_seeds(self, count: int) -> "Suite":
         """The same cases, each for seeds 0..count-1.
@@ -142,16 +102,20 @@ class Suite:
             raise UsageError(f"--seeds must be at least 1, got {count}")
         return replace(self, cases=tuple(replace(case, seeds=tuple(range(count))) for case in self.cases))
 
-    def only(self, conditions: str) -> "Suite":
+    def only(self, conditions: str, where: str = "--only") -> "Suite":
         """The cases that meet all of the comma-separated conditions, such as `cell=lstm,gain<=1`.
+
+        Args:
+            conditions: as written.
+            where: what they were written in, for messages.
 
         Raises:
             UsageError: a condition cannot be read, names no parameter of the suite, or nothing is left.
         """
-        meets = [_condition(text.strip(), self.cases) for text in conditions.split(",")]
+        meets = [condition(text.strip(), self.cases, where) for text in conditions.split(",")]
         kept = tuple(case for case in self.cases if all(met(case) for met in meets))
         if not kept:
-            raise UsageError(f"--only {conditions} leaves no case of suite {self.name}")
+            raise UsageError(f"{where} {conditions} leaves no case of suite {self.name}")
         return replace(self, cases=kept)
 
 
@@ -168,158 +132,110 @@ def load(name_or_file: str, scale: str | None = None) -> Suite:
         scale: one of the suite's own scales, such as "tiny": no number is then larger than its cap there.
 
     Raises:
-        UsageError: there is no such suite, the file is no TOML, or a key or value is not allowed;
-            the message names the file, the key, what is allowed and the nearest match.
+        UsageError: there is no such suite, the file is no TOML, or a key or value is not allowed, in it or in
+            a suite that it includes; the message names the file, the key, what is allowed and the nearest match.
     """
-    path = Path(name_or_file) if name_or_file.endswith(".toml") else SUITES / f"{name_or_file}.toml"
+    path = _path(name_or_file, Path())
+    if path is None:
+        raise UsageError(_no_suite(name_or_file))
+    return _read(path, scale, None, ())
+
+
+def _path(name_or_file: str, folder: Path) -> Path | None:
+    """Where a suite's file is, itself named relative to `folder`; None if it is not there."""
+    own = name_or_file.endswith(".toml")
+    path = folder / name_or_file if own else SUITES / f"{name_or_file}.toml"
     try:
-        found = path.is_file()
-    except OSError:  # a name too long to be a file's
-        found = False
-    if not found:
-        raise UsageError(
-            f"no suite {name_or_file!r}{_nearest(name_or_file, names())}; a file must end in .toml"
-        )
+        return path if path.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+
+
+def _no_suite(name: str) -> str:
+    return f"no suite {name!r}{nearest(name, names())}; a file must end in .toml"
+
+
+def _read(path: Path, scale: str | None, above: Caps | None, chain: tuple[Path, ...]) -> Suite:
+    """Reads one file, and those that it includes.
+
+    Args:
+        path: the file.
+        scale: the scale that is asked for.
+        above: the caps of that scale in the file that includes this one, if it has it.
+        chain: the files that include this one, outermost first.
+    """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # also an encoding that is not UTF-8, a number too long to read
         raise UsageError(f"{path}: not a TOML file: {error}") from error
     for key in content:
         if key not in _TOP_LEVEL and key not in KINDS:
-            raise UsageError(f"{path}: unknown key {key!r}{_nearest(key, [*_TOP_LEVEL, *KINDS])}")
-    caps = caps_of(str(path), content.get("scale", {}), scale, _known_parameters())
-    cases = tuple(
-        itertools.chain.from_iterable(
-            _cases(path, kind, content[kind], caps) for kind in content if kind in KINDS
-        )
-    )
-    if not cases:
-        raise UsageError(f"{path}: no cases; add a table such as [[gradient_norms]]")
-    estimate = _estimate(f"{path}", content)
-    dtype = content.get("dtype", "float32")
-    if dtype not in DTYPES:
+            raise UsageError(f"{path}: unknown key {key!r}{nearest(key, [*_TOP_LEVEL, *KINDS])}")
+    dtype = content.get("dtype")
+    if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"{path}: dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    estimate = estimate_of(f"{path}", content)
+    includes = entries(f"{path}", content.get("include", []))
+    tables = [kind for kind in content if kind in KINDS]
+    caps = caps_of(
+        str(path), content.get("scale", {}), scale, known_parameters(), above, bool(includes) and not tables
+    )
+    parts = [_included(path, entry, scale, caps, chain) for entry in includes]
+    if dtype is None:
+        shared = {part.dtype for part in parts} if not tables else set()
+        dtype = shared.pop() if len(shared) == 1 else "float32"
+    own = itertools.chain.from_iterable(cases_of(path, kind, content[kind], caps or {}) for kind in tables)
+    of_parts = (case for part in parts for case in part.in_dtype(dtype).cases)
+    cases = (*of_parts, *own)
+    if not cases:
+        raise UsageError(f"{path}: no cases; add a table such as [[gradient_norms]], or include a suite")
     unique = tuple({case.difference(): case for case in cases}.values())
     name = path.stem if scale is None else f"{path.stem}-{scale}"
+    estimate_on = content.get("estimate_on")
+    if estimate is None and not tables and len({part.estimate_on for part in parts}) == 1:
+        estimate, estimate_on = _sum(parts), parts[0].estimate_on
     return Suite(
         name,
         str(content.get("description", "")),
         estimate if scale is None else None,
         unique,
         dtype,
-        str(content.get("estimate_on", "two cores")),
+        str("two cores" if estimate_on is None else estimate_on),
     )
 
 
-def _estimate(where: str, table: Mapping[str, Any]) -> int | None:
-    estimate = table.get("estimate_s")
-    if estimate is not None and (isinstance(estimate, bool) or not isinstance(estimate, int) or estimate < 1):
-        raise UsageError(f"{where}: estimate_s must be a positive number of seconds, got {estimate!r}")
-    return estimate
-
-
-def _known_parameters() -> dict[str, list[Parameter]]:
-    """Every parameter that a scale may cap, by name, with what each kind says of it."""
-    known: dict[str, list[Parameter]] = {"seeds": []}
-    for kind in KINDS.values():
-        for each in kind.PARAMETERS:
-            if each.type is not str:
-                known.setdefault(each.name, []).append(each)
-    return known
-
-
-def _cases(path: Path, kind: str, tables: Any, caps: Caps) -> Iterator[Case]:
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise UsageError(f"{path}: {kind} must be a list of tables, each written [[{kind}]]")
-    module = KINDS[kind]
-    parameters = {each.name: each for each in module.PARAMETERS}
-    for number, table in enumerate(tables, start=1):
-        where = f"{path}: [[{kind}]] number {number}"
-        for key in table:
-            if key not in parameters and key not in _OF_ANY_CASE:
-                raise UsageError(f"{where}: unknown key {key!r}{_nearest(key, [*parameters, *_OF_ANY_CASE])}")
-        seeds = table.get("seeds", 3)
-        if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= 10_000:
-            raise UsageError(f"{where}: seeds must be a number from 1 to 10000, got {seeds!r}")
-        estimate = None if caps else _estimate(where, table)
-        needs = table.get("needs")
-        if needs is not None and not (isinstance(needs, str) and needs.isidentifier()):
-            raise UsageError(f'{where}: needs must name one package, such as "torch", got {needs!r}')
-        # All of one dtype together: it takes seconds to start a process of another.
-        swept = [_values(where, each, table) for each in (_DTYPE, _PROCESS, *module.PARAMETERS)]
-        for dtype, process, *values in itertools.product(*swept):
-            chosen = capped(dict(zip(parameters, values, strict=True)), caps)
-            try:
-                resolved = module.resolved(chosen)
-            except ValueError as error:
-                raise UsageError(f"{where}: {error}") from error
-            measured = tuple(range(min(seeds, int(caps.get("seeds", seeds)))))
-            yield Case(kind, resolved, measured, dtype, process, estimate, needs)
-
-
-_DTYPE = Parameter("dtype", str, "what the case is measured in; as the run if left out", choices=DTYPES)
-_PROCESS = Parameter("process", str, "whether the case has a process of its own", "shared", choices=PROCESSES)
-
-
-def _values(where: str, parameter: Parameter, table: Mapping[str, Any]) -> Sequence[Any]:
-    if parameter.name not in table:
-        if parameter.required:
-            raise UsageError(f"{where}: {parameter.name} is missing; it {parameter.allowed()}")
-        return [parameter.default]
-    value = table[parameter.name]
-    values = value if isinstance(value, list) else [value]
-    if not values:
-        raise UsageError(f"{where}: {parameter.name} is an empty list")
-    for each in values:
-        problem = parameter.problem(each)
-        if problem:
-            nearest = _nearest(each, parameter.choices) if isinstance(each, str) else ""
-            raise UsageError(f"{where}: {parameter.name} {problem}{nearest}")
-    return [parameter.cast(each) for each in values]
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
-    listing = f" (one of {', '.join(known)})" if known else ""
-    return f"; did you mean {close[0]!r}?{listing}" if close else listing
-
-
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "!=": operator.ne,
-    "=": operator.eq,
-    "<": operator.lt,
-    ">": operator.gt,
-}
-
-
-def _condition(text: str, cases: Sequence[Case]) -> Callable[[Case], bool]:
-    """Reads one condition of `--only`."""
-    symbol = next((symbol for symbol in _COMPARISONS if symbol in text), None)
-    if symbol is None:
-        raise UsageError(f"--only: cannot read {text!r}; write for example cell=lstm or gain<=1.5")
-    name, wanted = (part.strip() for part in text.split(symbol, 1))
-    own = ("kind", "dtype", "process")
-    known = sorted({*own, *itertools.chain.from_iterable(case.parameters for case in cases)})
-    if name not in known:
-        raise UsageError(f"--only: unknown parameter {name!r}{_nearest(name, known)}")
-    types = {each.type for case in cases for each in KINDS[case.kind].PARAMETERS if each.name == name}
-    is_text = name in own or str in types
-    if is_text and symbol not in ("=", "!="):
-        raise UsageError(f"--only: {name} is text, so {symbol} does not apply to it")
+def _included(
+    path: Path, entry: Included, scale: str | None, caps: Caps | None, chain: tuple[Path, ...]
+) -> Suite:
+    """The cases of one entry of `include`."""
+    where = f"{path}: include {entry.suite!r}"
+    found = _path(entry.suite, path.parent)
+    if found is None:
+        raise UsageError(f"{where}: {_no_suite(entry.suite)}")
+    files = (*chain, path)
+    if found.resolve() in {file.resolve() for file in files}:
+        circle = " -> ".join(file.name for file in (*files, found))
+        raise UsageError(f"{where} goes round in a circle: {circle}")
     try:
-        threshold = wanted if is_text else float(wanted)
-    except ValueError:
-        raise UsageError(f"--only: {name} is a number, got {wanted!r}") from None
+        if entry.scale is not None:
+            part = _read(found, entry.scale, None, files)
+        else:
+            part = _read(found, scale, caps, files)
+    except UsageError as error:
+        told = str(error)
+        raise UsageError(
+            told if "included by" in told or where in told else f"{told} (included by {path})"
+        ) from error
+    whole = part.cases
+    if entry.seeds is not None:
+        part = part.with_seeds(entry.seeds)
+    if entry.only is not None:
+        part = part.only(entry.only, f"{where}: only")
+    return part if part.cases == whole else replace(part, estimate_s=None)
 
-    def met(case: Case) -> bool:
-        value = getattr(case, name) if name in own else case.parameters.get(name)
-        return value is not None and _COMPARISONS[symbol](value, threshold)
 
-    return met
-
-
-def _hash(configuration: Mapping[str, Any]) -> str:
-    text = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _sum(parts: Sequence[Suite]) -> int | None:
+    known = [part.estimate_s for part in parts if part.estimate_s is not None]
+    return sum(known) if len(known) == len(parts) else None

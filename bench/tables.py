@@ -12,7 +12,6 @@ from bench.ceilings import ceiling_table
 from bench.claims import claims
 from bench.device_table import device_scaling
 from bench.effective_length import effective_length
-from bench.errors import UsageError
 from bench.explosion_table import explosion_remedies
 from bench.factorization_table import factorizations
 from bench.gpu_targets import gpu_targets, is_asked
@@ -74,21 +73,19 @@ LEAST_LENGTH, LEAST_SIZE = 10_000, 128
 """Below them what a call costs, or what a product costs beside its arithmetic, hides the law."""
 
 
-def derive(store: Store) -> None:
-    """Writes every derived table, as CSV and Markdown, and every picture of a result folder.
+def derive(store: Store) -> dict[str, pd.DataFrame]:
+    """Writes every derived table, as CSV and Markdown, and every picture of a result folder; returns the tables.
 
     Raises:
         UsageError: there is no such folder, or one of its CSV files cannot be read.
     """
     from bench import plots
 
-    if not store.folder.is_dir():
-        raise UsageError(f"{store.folder} is not a folder; name one that `rnn-bench run` wrote")
-    if not store.kinds():
-        raise UsageError(f"{store.folder} holds no result file; name a folder that `rnn-bench run` wrote")
+    store.refuse_without_results()
     folder = store.folder / "tables"
     written = plots.draw(store)
-    for name, table in tables(store):
+    made = dict(tables(store))
+    for name, table in made.items():
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
         write_csv(folder / f"{name}.csv", table)
         write_text(folder / f"{name}.md", markdown(table))
@@ -98,6 +95,7 @@ def derive(store: Store) -> None:
     ]
     for path in set(known) - set(written):
         path.unlink(missing_ok=True)  # made from a CSV file that is there no more
+    return made
 
 
 def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:

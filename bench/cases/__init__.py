@@ -7,6 +7,7 @@ meaning), `resolved(parameters)` (fills in what depends on other keys, or raises
 """
 
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 
 from bench.cases import (
@@ -22,9 +23,10 @@ from bench.cases import (
     task_accuracy,
     timings,
 )
-from bench.cases.cell import Report
+from bench.cases.cell import Report, setting_columns
 from bench.checkpoints import Checkpoints
 from bench.machine import Environment
+from bench.schema import CASE_TIMES
 
 KINDS = {
     "gradient_norms": gradient_norms,
@@ -44,7 +46,12 @@ KINDS = {
 def measure(
     case: Any, environment: Environment, suite: str, report: Report, checkpoints: Checkpoints
 ) -> Mapping[str, list[dict[str, Any]]]:
-    """Has a case measured by its kind: rows by kind of result file."""
+    """Has a case measured by its kind: rows by kind of result file, and what it took."""
     kind = KINDS[case.kind]
     more = {"checkpoints": checkpoints} if getattr(kind, "GOES_ON", False) else {}
-    return kind.run(case, environment, suite, report, **more)
+    goes_on = checkpoints.folder.exists()  # then its first part was measured in another process
+    started = perf_counter()
+    rows = kind.run(case, environment, suite, report, **more)
+    elapsed_s = None if goes_on else perf_counter() - started
+    took = setting_columns(case, environment, suite) | {"kind": case.kind, "elapsed_s": elapsed_s}
+    return {CASE_TIMES.kind: [took], **rows}

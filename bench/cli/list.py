@@ -1,10 +1,12 @@
 """`rnn-bench list`."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from bench.cli.show import print_rows
+from bench.cli.document import AsJson, print_document
+from bench.cli.show import duration, print_rows
 from bench.errors import UsageError
 
 _WHAT = ("suites", "cells", "tasks", "remedies")
@@ -12,30 +14,35 @@ _WHAT = ("suites", "cells", "tasks", "remedies")
 
 def list_(
     what: Annotated[str, typer.Argument(help=f"One of: {', '.join(_WHAT)}.")] = "suites",
+    as_json: AsJson = False,
 ) -> None:
     """List the suites, or the cells, tasks and remedies that they can name."""
     if what not in _WHAT:
         raise UsageError(f"list: {what!r} is not one of {', '.join(_WHAT)}")
-    {"suites": _suites, "cells": _cells, "tasks": _tasks, "remedies": _remedies}[what]()
+    rows = {"suites": _suites, "cells": _cells, "tasks": _tasks, "remedies": _remedies}[what]()
+    if as_json:
+        print_document("list", {what: rows})
+    else:
+        print_rows([_HEADINGS[what](row) for row in rows])
 
 
-def _suites() -> None:
+def _suites() -> list[dict[str, Any]]:
     from bench import suite
 
-    loaded = [suite.load(name) for name in suite.names()]
-    rows = [
+    return [
         {
             "suite": each.name,
             "cases": len(each.cases),
-            "estimate": "" if each.estimate_s is None else _duration(each.estimate_s),
-            "what it measures": each.description,
+            "estimate_s": each.estimate_s,
+            "estimate_on": each.estimate_on,
+            "dtype": each.dtype,
+            "measures": each.description,
         }
-        for each in loaded
+        for each in map(suite.load, suite.names())
     ]
-    print_rows(rows)
 
 
-def _cells() -> None:
+def _cells() -> list[dict[str, Any]]:
     import jax
 
     import rnn_jax as rj
@@ -46,35 +53,56 @@ def _cells() -> None:
         state = jax.eval_shape(
             lambda name=name: rj.cells.create(name, 1, 64, key=jax.random.key(0)).initial_state()
         )
-        rows.append({"cell": name, "state size at 64 units": real_size(state), "reference": family.reference})
-    print_rows(rows)
+        rows.append({"cell": name, "state_size_at_64_units": real_size(state), "reference": family.reference})
+    return rows
 
 
-def _tasks() -> None:
+def _tasks() -> list[dict[str, Any]]:
     import rnn_jax as rj
 
-    rows = []
-    for name, task in rj.tasks.TASKS.items():
-        summary = (task.__doc__ or "").splitlines()[0]
-        rows.append({"task": name, "variants": ", ".join(task.VARIANTS), "what it asks": summary})
-    print_rows(rows)
+    return [
+        {"task": name, "variants": list(task.VARIANTS), "asks": (task.__doc__ or "").splitlines()[0]}
+        for name, task in rj.tasks.TASKS.items()
+    ]
 
 
-def _remedies() -> None:
+def _remedies() -> list[dict[str, Any]]:
     import rnn_jax as rj
 
-    print_rows(
-        [
-            {
-                "remedy": name,
-                "what it does": (family.create.__doc__ or "").splitlines()[0],
-                "strength": "" if family.strength is None else f"{family.meaning}, {family.strength:g}",
-                "reference": family.reference,
-            }
-            for name, family in rj.remedies.REMEDIES.items()
-        ]
-    )
+    return [
+        {
+            "remedy": name,
+            "does": (family.create.__doc__ or "").splitlines()[0],
+            "strength": family.strength,
+            "strength_means": family.meaning,
+            "reference": family.reference,
+        }
+        for name, family in rj.remedies.REMEDIES.items()
+    ]
 
 
-def _duration(seconds: int) -> str:
-    return f"{seconds} s" if seconds < 120 else f"{round(seconds / 60)} min"
+_HEADINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "suites": lambda row: {
+        "suite": row["suite"],
+        "cases": row["cases"],
+        "estimate": duration(row["estimate_s"]),
+        "what it measures": row["measures"],
+    },
+    "cells": lambda row: {
+        "cell": row["cell"],
+        "state size at 64 units": row["state_size_at_64_units"],
+        "reference": row["reference"],
+    },
+    "tasks": lambda row: {
+        "task": row["task"],
+        "variants": ", ".join(row["variants"]),
+        "what it asks": row["asks"],
+    },
+    "remedies": lambda row: {
+        "remedy": row["remedy"],
+        "what it does": row["does"],
+        "strength": "" if row["strength"] is None else f"{row['strength_means']}, {row['strength']:g}",
+        "reference": row["reference"],
+    },
+}
+"""What people read of a row."""

@@ -1,21 +1,18 @@
 """`rnn-bench`: the verbs, and how errors are shown."""
 
-import sys
-
 import typer
-from rich.console import Console
 
 from bench.cli.compare import compare
 from bench.cli.list import list_
 from bench.cli.machine import machine
+from bench.cli.plot import plot
 from bench.cli.report import report
 from bench.cli.run import run
+from bench.cli.status import status
 from bench.cli.tables import tables
 from bench.cli.targets import targets
 from bench.cli.tune import tune
-from bench.errors import UsageError
-
-USAGE = 2
+from bench.cli.verb import verb
 
 app = typer.Typer(
     help="Measures how far the gradient of a recurrent net reaches, and what that means for learning.",
@@ -24,24 +21,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("list")(list_)
-app.command()(run)
-app.command()(tables)
-app.command()(compare)
-app.command()(report)
-app.command()(targets)
-app.command()(machine)
-app.command()(tune)
+VERBS = {
+    "list": list_,
+    "run": run,
+    "status": status,
+    "tables": tables,
+    "plot": plot,
+    "report": report,
+    "compare": compare,
+    "targets": targets,
+    "machine": machine,
+    "tune": tune,
+}
+for name, function in VERBS.items():
+    app.command(name)(verb(function))
 
 
 def main() -> None:
     """The script `rnn-bench`. Exits 0 all well, 1 a case failed or nothing was measured, 2 usage, 130 Ctrl-C."""
-    try:
-        app()
-    except UsageError as error:
-        _complain(str(error))
-        sys.exit(USAGE)
-
-
-def _complain(message: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"rnn-bench: {message}", markup=False)
+    app(prog_name="rnn-bench")

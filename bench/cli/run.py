@@ -1,17 +1,21 @@
 """`rnn-bench run`."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.document import AsJson, print_document
+from bench.cli.dry_run import dry_run
 from bench.cli.progress import progress_for
-from bench.cli.show import say, show_tables
+from bench.cli.show import say
+from bench.cli.summary import say_summary, summary
+from bench.cli.verb import FAILED, INTERRUPTED
 from bench.errors import UsageError
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from bench.job import Job
 
 
 def run(
@@ -56,17 +60,24 @@ def run(
         float,
         typer.Option(help="Seconds between a training's checkpoints, from which it goes on after a kill."),
     ] = 60.0,
-    debug: Annotated[bool, typer.Option(help="Show the traceback of a case that fails.")] = False,
+    dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the cases and how long they take; measure and write nothing."),
+    ] = False,
+    as_json: AsJson = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, and of a case that fails.")
+    ] = False,
 ) -> None:
     """Measure a suite: writes CSV files, tables and pictures.
 
     A run can be stopped at any time; the same command goes on from there.
     """
-    from bench import machine, runner
-    from bench import suite as suites
+    from bench import plan, runner
     from bench.budget import Budget
-    from bench.folders import default_folder
-    from bench.store import Store
+    from bench.job import job
+    from bench.signs import Signs
+    from bench.store import write_text
 
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--minutes must be a positive number, got {minutes:g}")
@@ -74,75 +85,68 @@ def run(
         raise UsageError(
             f"--checkpoint-every-s must be a number of seconds from 0 on, got {checkpoint_every_s:g}"
         )
-    budget = Budget(minutes)
-    chosen = whole = suites.load(suite, scale)
-    dtype = whole.dtype if dtype is None else dtype
-    # JAX reads its settings when it is first used: imports do not, and this is the first use.
-    machine.configure(backend, dtype, simulated_devices, shares_device=whole.in_children)
-    if seeds is not None:
-        chosen = chosen.with_seeds(seeds)
-    if only is not None:
-        chosen = chosen.only(only)
-    chosen, left_out = chosen.installed()
-    environment = machine.environment(dtype)
-    facts = machine.describe(environment, sys.argv[1:])
-    folder = out if out is not None else default_folder(chosen.name, environment, facts, chosen.dtype)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out {folder} is a file; choose a folder")
-    store = Store(folder)
-    store.refuse_other_suites(chosen.name)
-    store.claim(facts)
-    asked = len(chosen.cases)
-    if missing:
-        there = store.case_ids()
-        kept = tuple(case for case in chosen.cases if case.case_id(environment) not in there)
-        chosen = replace(chosen, cases=kept)
-    in_files = asked - len(chosen.cases)
-    known = chosen.cases == whole.cases and chosen.estimate_s
-    estimate = f" (about {chosen.estimate_s} s on {chosen.estimate_on})" if known else ""
-    say(
-        f"suite {chosen.name}: {len(chosen.cases)} cases{estimate} on {environment.machine}, {dtype}, into {folder}"
+    asked = job(
+        suite,
+        command=sys.argv[1:],
+        out=out,
+        backend=backend,
+        dtype=dtype,
+        only=only,
+        seeds=seeds,
+        simulated_devices=simulated_devices,
+        scale=scale,
+        missing=missing,
     )
-    if in_files:
-        say(f"{in_files} of {asked} cases have rows in the CSV files and are not measured again")
-    for package in sorted({str(case.needs) for case in left_out}):
-        count = sum(case.needs == package for case in left_out)
-        say(f"left out: {count} cases that need {package}, which is not installed")
+    if dry:
+        dry_run(asked, minutes, as_json=as_json)
+        return
+    budget = Budget(minutes, known=None if minutes is None else asked.known(asked.earlier()))
+    chosen, environment, store = asked.suite, asked.environment, asked.store
+    store.claim(asked.facts)
+    write_text(store.folder / plan.FILE, plan.text_of(asked.plan()))
+    _say_what_is_to_come(asked, as_json)
     try:
-        outcome = runner.run(
-            chosen,
-            environment,
-            store,
-            facts,
-            progress_for(sys.stderr),
-            also_kept=[case.case_id(environment) for case in whole.cases],
-            debug=debug,
-            budget=budget,
-            checkpoint_every_s=checkpoint_every_s,
-        )
-    except KeyboardInterrupt:
-        say(f"interrupted; what was finished is in {folder}, and the same command goes on from there")
-        raise typer.Exit(INTERRUPTED) from None
-    if store.kinds():
-        show_tables(folder)
-    told = [f"{outcome.measured} measured"]
-    if outcome.found_done:
-        told.append(f"{outcome.found_done} done before")
-    if outcome.failed:
-        told.append(f"{outcome.failed} failed, see {folder / 'failures.csv'}")
-    if outcome.left:
-        told.append(f"{outcome.left} left")
-    say(f"cases: {', '.join(told)}")
-    say(f"CSV files: {folder}")
-    say(f"tables:    {folder / 'tables'}")
-    say(f"pictures:  {folder / 'figures'}")
-    if outcome.left:
-        say(f"{outcome.left} cases are left: the same command goes on from there")
-        if not (outcome.measured or outcome.failed):
-            todo = [case for case in chosen.cases if not store.is_done(case.case_id(environment))]
-            shortest = min(budget.expected_s(case) for case in todo)
-            say(
-                f"none was expected to fit into --minutes {minutes:g}: the shortest takes about {shortest:.0f} s"
+        with Signs(store.folder, chosen.name, progress_for(sys.stderr), asked.case_ids()) as progress:
+            outcome = runner.run(
+                chosen,
+                environment,
+                store,
+                asked.facts,
+                progress,
+                also_kept=[case.case_id(environment) for case in asked.whole.cases],
+                debug=debug,
+                budget=budget,
+                checkpoint_every_s=checkpoint_every_s,
             )
-    if outcome.failed or not (outcome.measured or outcome.found_done or outcome.left or in_files):
-        raise typer.Exit(1)
+    except KeyboardInterrupt:
+        say(
+            f"interrupted; what was finished is in {store.folder}, and the same command goes on from there",
+            error=as_json,
+        )
+        if as_json:
+            print_document("run", summary(asked, None))
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print_document("run", summary(asked, outcome))
+    else:
+        say_summary(asked, outcome, budget, minutes)
+    nothing = not (outcome.measured or outcome.found_done or outcome.left or asked.in_files)
+    if outcome.failed or nothing:
+        raise typer.Exit(FAILED)
+
+
+def _say_what_is_to_come(asked: "Job", as_json: bool) -> None:
+    chosen = asked.suite
+    known = chosen.cases == asked.whole.cases and chosen.estimate_s
+    estimate = f" (about {chosen.estimate_s} s on {chosen.estimate_on})" if known else ""
+    where = f"on {asked.environment.machine}, {asked.environment.dtype}, into {asked.store.folder}"
+    say(f"suite {chosen.name}: {len(chosen.cases)} cases{estimate} {where}", error=as_json)
+    if asked.in_files:
+        of = len(chosen.cases) + asked.in_files
+        say(
+            f"{asked.in_files} of {of} cases have rows in the CSV files and are not measured again",
+            error=as_json,
+        )
+    for package in sorted({str(case.needs) for case in asked.left_out}):
+        count = sum(case.needs == package for case in asked.left_out)
+        say(f"left out: {count} cases that need {package}, which is not installed", error=as_json)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.document import AsJson, print_document
 from bench.cli.show import say, show_tables
 from bench.errors import UsageError
 
@@ -16,27 +17,38 @@ def tables(
             help="Result folders. Default: every one below results/, and the tables in README.md."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Derive tables and pictures again from the CSV files; the same CSV gives the same bytes."""
-    from bench import comparison, readme
+    from bench import comparison, plan, readme
     from bench import tables as derived
     from bench.folders import RESULTS, result_folders
-    from bench.store import Store
+    from bench.status import plan_to_keep
+    from bench.store import Store, write_text
 
     chosen = folders or result_folders()
     if not chosen:
         raise UsageError(f"no result folder below {RESULTS}; measure something first: rnn-bench run quick")
     comparisons = [folder for folder in chosen if comparison.is_kept(folder)]
-    for folder in chosen:
-        if folder not in comparisons:
-            derived.derive(Store(folder))
+    done = []
+    for folder in (each for each in chosen if each not in comparisons):
+        done.append({"folder": folder, "tables": derived.derive(Store(folder))})
+        made = plan_to_keep(folder)
+        if made is not None:
+            write_text(folder / plan.FILE, plan.text_of(made))
+        if not as_json:
             say(f"derived {folder / 'tables'} and {folder / 'figures'}")
     for folder in comparisons if folders else comparison.kept(RESULTS):
         comparison.derive(folder)
-        say(f"derived {folder}")
-    if folders:
-        for folder in (each for each in folders if each not in comparisons):
-            show_tables(folder)
-    else:
-        for path in readme.write(Path()):
-            say(f"wrote {path}")
+        if as_json:
+            done.append({"folder": folder, "tables": dict(comparison.tables(folder))})
+        else:
+            say(f"derived {folder}")
+    pages = [] if folders else readme.write(Path())
+    if as_json:
+        print_document("tables", {"folders": done, "pages": pages})
+        return
+    for folder in (each for each in folders or [] if each not in comparisons):
+        show_tables(folder)
+    for path in pages:
+        say(f"wrote {path}")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli.document import AsJson, print_document
 from bench.cli.show import print_rows, say
 
 _TIERS = {
@@ -20,7 +21,7 @@ def targets(
     folders: Annotated[
         list[Path] | None, typer.Argument(help="Result folders. Default: every one below results/.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything that is known, as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Published results beside ours: do they agree, and if not, what differs?
 
@@ -32,7 +33,7 @@ def targets(
 
     table = target_table([Store(folder) for folder in folders or result_folders()])
     if as_json:
-        typer.echo(table.to_json(orient="records", indent=2, double_precision=10))
+        print_document("targets", {"targets": table, "verdicts": counts(table)})
         return
     for tier, title in _TIERS.items():
         of_tier = table[table["tier"] == tier]

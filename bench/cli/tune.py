@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.document import AsJson, print_document
 from bench.cli.show import print_rows, say
 from bench.errors import UsageError
 
@@ -20,6 +21,7 @@ def tune(
     rounds: Annotated[int, typer.Option(help="Timed calls of each count of blocks, in turn.")] = 5,
     backend: Annotated[str | None, typer.Option(help="cpu or gpu. Default: what JAX finds.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    as_json: AsJson = False,
 ) -> None:
     """Measure into how many blocks a chain's time is best cut on this device, and keep it for later chains.
 
@@ -39,25 +41,32 @@ def tune(
 
     rows = []
     for size, length in cases:
-        say(f"{size} units, {length} steps")
+        say(f"{size} units, {length} steps", error=as_json)
         made = rj.tune_blocks(size, length, dtype=dtype, rounds=rounds)
         best_s = min(made.blocked_s)
         rows.append(
             {
-                "state size": size,
+                "state_size": size,
                 "length": length,
-                "best blocks": made.block_count,
-                "blocked s": best_s,
-                "sequential s": made.sequential_s,
+                "best_blocks": made.block_count,
+                "blocked_s": best_s,
+                "sequential_s": made.sequential_s,
                 "ratio": made.sequential_s / best_s if made.sequential_s else float("nan"),
-                "all tried (blocks: s)": ", ".join(
-                    f"{count}: {seconds:.3g}"
+                "tried": {
+                    str(count): seconds
                     for count, seconds in zip(made.block_counts, made.blocked_s, strict=True)
-                ),
-                "longest compile s": made.compile_s,
+                },
+                "longest_compile_s": made.compile_s,
             }
         )
-    print_rows(rows, f"Blocks on {block_table.device_kind()}, {dtype}")
+    if as_json:
+        device = {"device_kind": block_table.device_kind(), "dtype": dtype}
+        print_document("tune", device | {"chains": rows, "kept_in": block_table.path()})
+        return
+    shown = [{name.replace("_", " "): value for name, value in row.items()} for row in rows]
+    for row in shown:
+        row["tried"] = ", ".join(f"{count}: {seconds:.3g}" for count, seconds in row["tried"].items())
+    print_rows(shown, f"Blocks on {block_table.device_kind()}, {dtype} (tried is blocks: seconds)")
     say(f"kept in {block_table.path()}")
 
 

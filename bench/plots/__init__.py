@@ -1,6 +1,6 @@
 """Pictures of a result folder, as SVG and PNG: legible in print, told apart without colour."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import matplotlib as mpl
@@ -42,12 +42,23 @@ _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
 PICTURES = tuple(_MAKERS)
 
 
-def draw(store: Store) -> list[Path]:
-    """Draws every picture that the folder's CSV files allow, and returns the files written."""
+def draw(store: Store, names: Collection[str] = PICTURES, folder: Path | None = None) -> list[Path]:
+    """Draws the pictures that the folder's CSV files allow, and returns the files written.
+
+    Args:
+        store: the result folder.
+        names: which of PICTURES; all by default.
+        folder: where they go; the result folder's own `figures` if None.
+    """
     written = []
     with mpl.rc_context(STYLE):
-        for name, make in _MAKERS.items():
-            figure = make(store)
+        for name in (each for each in PICTURES if each in names):
+            figure = _MAKERS[name](store)
             if figure is not None:
-                written += save(figure, store.folder / "figures" / name)
+                written += save(figure, (folder or store.folder / "figures") / name)
     return written
+
+
+def meaning(name: str) -> str:
+    """What a picture shows, in a line."""
+    return (_MAKERS[name].__doc__ or "").splitlines()[0]

@@ -13,7 +13,7 @@ from bench.schema.gradients import (
     PRECISION,
     SINGULAR_VALUES,
 )
-from bench.schema.times import AGREEMENT, CEILINGS, DEVICE_TIMINGS, TIMINGS
+from bench.schema.times import AGREEMENT, CASE_TIMES, CEILINGS, DEVICE_TIMINGS, TIMINGS
 from bench.schema.training import EVALUATIONS, EXPLOSIONS, SNAPSHOTS, TASK_ACCURACY, TRAINING_CURVES, TUNING
 
 FAILURES = ResultFile(
@@ -49,6 +49,7 @@ RESULT_FILES = {
         CEILINGS,
         PRECISION,
         AGREEMENT,
+        CASE_TIMES,
         FAILURES,
     )
 }

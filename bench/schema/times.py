@@ -41,6 +41,20 @@ TIMINGS = ResultFile(
     order=("operation", "implementation", "round"),
 )
 
+CASE_TIMES = ResultFile(
+    "case_times",
+    "case: what it took, from which later runs are estimated",
+    (
+        Column("kind", "text", "the kind of case"),
+        Column(
+            "elapsed_s",
+            "number",
+            "seconds that the case took, compiling included; empty where it went on from a checkpoint",
+            is_time=True,
+        ),
+    ),
+)
+
 DEVICE_TIMINGS = ResultFile(
     "device_timings",
     "case x number of devices x repetition",

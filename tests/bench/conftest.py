@@ -1,15 +1,18 @@
 """Synthetic result rows and folders, and the environment they claim to come from."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bench import suite
+from bench import plan, suite
 from bench.machine import Environment
 from bench.schema import RESULT_FILES, SCHEMA_VERSION
-from bench.store import Store
+from bench.store import Store, write_text
 
 FACTS = {
     "identity": {"machine": "slow-chip-2-cores", "dtype": "float32", "packages": {"jax": "0.10.1"}},
@@ -144,3 +147,50 @@ def complaint():
         return lines[0]
 
     return only_line
+
+
+@pytest.fixture
+def verb(capsys):
+    """`verb(*arguments)` runs the program in this process: its exit code, standard output and standard error."""
+    from bench.cli.main import app
+
+    def call(*arguments):
+        capsys.readouterr()
+        code = app([str(each) for each in arguments], standalone_mode=False)
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=code or 0, stdout=said.out, stderr=said.err)
+
+    return call
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Both outputs are taken for terminals of 80 columns."""
+    for name, value in {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "COLUMNS": "80", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def made_tiny_folder(tmp_path_factory, row):
+    """Of its four cases two are done, one failed and one is left."""
+    store = Store(tmp_path_factory.mktemp("made") / "tiny")
+    store.write_machine(FACTS)
+    planned = [plan.Planned(f"c{n}", f"m{n}", "exactness", f"exactness cell_{n}", 100.0) for n in range(4)]
+    write_text(store.folder / plan.FILE, plan.text_of(plan.Plan("tiny", tuple(planned), 400.0, "two cores")))
+    for name in ("c0", "c1"):
+        kinds = ("gradient_norms", "decay", "task_accuracy", "timings")
+        rows = {kind: [row(kind, case_id=name)] for kind in kinds}
+        store.write(name, {"case_times": [row("case_times", case_id=name, elapsed_s=4.0)], **rows})
+    failure = row("failures", case_id="c2", status="timeout", error="ValueError: " + "what went wrong " * 9)
+    store.write("c2", {"failures": [failure]}, status="failed")
+    store.collate()
+    return store.folder
+
+
+@pytest.fixture
+def tiny_folder(made_tiny_folder, tmp_path, monkeypatch):
+    """`made_tiny_folder` as `results/slow-chip-2-cores/tiny`, from a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results") / "slow-chip-2-cores" / "tiny"
+    shutil.copytree(made_tiny_folder, folder)
+    return folder

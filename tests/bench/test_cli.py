@@ -8,7 +8,9 @@ import shutil
 import pandas as pd
 import pytest
 
+from bench import plan
 from bench.schema import RESULT_FILES
+from bench.status import status_of
 from bench.store import Store
 
 CELLS = {"elman_tanh", "lstm", "gru"}
@@ -116,6 +118,7 @@ def test_a_run_writes_every_kind_of_row_for_every_cell(measured):
         "task_accuracy": 3 * 2,
         "training_curves": 3 * 2 * 20,
         "timings": 3 * (3 * 2 + 1),  # rounds; an LSTM is timed beside its own products too
+        "case_times": CASES,
     }
     assert store.kinds() == [kind for kind in RESULT_FILES if kind in counts]
     for kind, count in counts.items():
@@ -183,7 +186,7 @@ def test_a_run_leaves_tables_pictures_and_no_temporary_files(measured):
         assert (out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         assert b"<svg" in (out / "figures" / f"{name}.svg").read_bytes()
     assert not [path for path in out.rglob("*") if path.name.startswith(".")]
-    assert len(list((out / "shards").iterdir())) == CASES
+    assert len(list((out / "shards").iterdir())) == CASES, "no sign of life is left of a run that ended"
 
 
 def test_a_run_prints_its_tables_and_where_things_are(measured):
@@ -192,6 +195,16 @@ def test_a_run_prints_its_tables_and_where_things_are(measured):
         assert words in done.stdout
     assert re.search(r"\[1/15\] exactness", done.stderr), "progress goes to stderr"
     assert "[1/12]" not in done.stdout
+
+
+def test_what_cases_took_and_what_is_left_is_known(measured):
+    here, _ = measured
+    store = Store(here / "out")
+    took = store.read("case_times")
+    assert took["elapsed_s"].min() > 0
+    assert set(took["case_id"]) == store.case_ids()
+    found = status_of(store.folder)
+    assert (found.suite, found.cases, found.done, found.left, found.runs) == ("tiny", CASES, CASES, 0, [])
 
 
 def test_machine_json_is_dated_at_the_end_of_the_run(measured):
@@ -214,10 +227,17 @@ def test_running_again_measures_nothing_and_leaves_the_same_bytes(measured, meas
 def test_running_a_part_of_the_suite_again_keeps_the_rest(measured, measured_again, rnn_bench):
     here, _ = measured
     before, _ = measured_again
-    done = rnn_bench("run", "tiny.toml", "--out", "out", "--only", "cell=gru,kind=exactness", cwd=here)
+    done = rnn_bench(
+        "run", "tiny.toml", "--out", "out", "--only", "cell=gru,kind=exactness", "--json", cwd=here
+    )
     assert done.returncode == 0, done.stderr
-    assert "cases: 0 measured, 1 done before" in done.stdout
+    document = json.loads(done.stdout)
+    assert (document["verb"], document["suite"], document["folder"]) == ("run", "tiny", "out")
+    assert (document["cases"], document["measured"], document["done_before"]) == (1, 0, 1)
+    assert (document["failed"], document["left"], document["interrupted"]) == (0, 0, False)
+    assert "1 cases were done before" in done.stderr, "progress goes to standard error"
     assert csv_bytes(here / "out") == before
+    assert len(plan.read(here / "out").cases) == CASES, "the folder is still meant to hold all"
 
 
 def test_missing_measures_what_a_folder_without_shards_lacks_and_nothing_else(measured, rnn_bench):
@@ -232,7 +252,7 @@ def test_missing_measures_what_a_folder_without_shards_lacks_and_nothing_else(me
     assert f"{CASES - 1} of {CASES} cases have rows in the CSV files" in done.stdout
     assert "cases: 1 measured" in done.stdout
     assert path.read_bytes() == whole
-    assert csv_bytes(here / "clone") == csv_bytes(here / "out")
+    assert untimed(here / "clone") == untimed(here / "out")
     done = rnn_bench("run", "tiny.toml", "--out", "clone", "--missing", cwd=here)
     assert done.returncode == 0, "nothing is missing, and that is well"
     assert "cases: 0 measured" in done.stdout

@@ -7,7 +7,7 @@ import pytest
 
 from bench import suite
 
-VERBS = ("list", "run", "tables", "compare", "targets", "machine", "tune")
+VERBS = ("list", "run", "status", "tables", "plot", "compare", "targets", "machine", "tune")
 
 
 # --- what it says of itself
@@ -21,7 +21,7 @@ def test_help_names_what_there_is(verb, rnn_bench, tmp_path):
     for word in expected:
         assert word in done.stdout
     if verb == "run":
-        for option in ("--out", "--backend", "--dtype", "--only", "--seeds"):
+        for option in ("--out", "--backend", "--dtype", "--only", "--seeds", "--dry-run"):
             assert option in done.stdout
 
 
@@ -42,7 +42,7 @@ def test_list(what, words, rnn_bench, tmp_path):
 
 
 def test_machine_prints_json_without_names_of_people_or_places(rnn_bench, tmp_path):
-    done = rnn_bench("machine", "--dtype", "float64", cwd=tmp_path)
+    done = rnn_bench("machine", "--dtype", "float64", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert facts["identity"]["dtype"] == "float64"

@@ -103,7 +103,7 @@ def test_everything_is_measured_once(go, kind, facts):
     assert told[0] == ("start", 3, 0)
     assert told[1:4] == [("case", 1, "elman_tanh"), ("within", "half", 0.5), ("done",)]
     assert len(told) == 1 + 3 * 3
-    assert go.store.kinds() == ["exactness"]
+    assert go.store.kinds() == ["exactness", "case_times"]
     assert len(go.store.read("exactness")) == 6
     assert go.derived == [go.store]
     machine = read_machine(go.store.folder)
@@ -174,7 +174,7 @@ def test_the_next_run_retries_only_what_failed(go, kind):
     outcome, _ = go()
     assert kind.measured == ["lstm"]
     assert outcome == runner.Outcome(measured=1, found_done=2, failed=0)
-    assert go.store.kinds() == ["exactness"], "a mended case is no failure any more"
+    assert go.store.kinds() == ["exactness", "case_times"], "a mended case is no failure any more"
 
 
 def test_a_cell_that_cannot_be_made_still_leaves_a_row(go, kind, monkeypatch):
@@ -196,7 +196,7 @@ def test_an_interruption_keeps_what_is_finished(go, kind):
     with pytest.raises(KeyboardInterrupt):
         go()
     assert set(go.store.read("exactness")["cell"]) == {"elman_tanh", "lstm"}
-    assert go.store.kinds() == ["exactness"], "an interrupted case did not fail"
+    assert go.store.kinds() == ["exactness", "case_times"], "an interrupted case did not fail"
     kind.raises = {}
     kind.measured.clear()
     outcome, _ = go()

@@ -238,7 +238,10 @@ _TABLES = st.dictionaries(
 )
 _COMPLETE = _TABLES.map(lambda table: {"cell": "lstm", "task": "adding", "task_length": 20} | table)
 _FILES = st.dictionaries(
-    st.one_of(st.sampled_from([*KINDS, "description", "estimate_s"]), st.text(max_size=5)),
+    st.one_of(
+        st.sampled_from([*KINDS, "description", "estimate_s", "include", "scale", "dtype"]),
+        st.text(max_size=5),
+    ),
     st.one_of(_SCALARS, st.lists(st.one_of(_TABLES, _COMPLETE), max_size=2), _TABLES),
     max_size=3,
 )

@@ -338,10 +338,11 @@ def test_the_verb_fits_eighty_columns_and_counts(folder_of, run_of, capsys):
     assert lines[-1] == "agrees 0, differs 1, not run 45, reference 20"
     print_targets([folder], as_json=True)
     as_json = json.loads(capsys.readouterr().out)
-    (ours,) = [each for each in as_json if each["target_id"] == "indrnn-adding-100-elman_tanh"]
+    assert as_json["verdicts"] == {"agrees": 0, "differs": 1, "not run": 45, "reference": 20}
+    (ours,) = [each for each in as_json["targets"] if each["target_id"] == "indrnn-adding-100-elman_tanh"]
     assert ours["ours_most"] == pytest.approx(9.876e-4)
     assert ours["step_budget"] == 20000
-    assert len(as_json) == 66
+    assert len(as_json["targets"]) == 66
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):

@@ -1,0 +1,71 @@
+"""A case: one measurement of a suite, and the hashes that say which cases are the same."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.cases import KINDS
+from bench.machine import Environment
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement: a kind and a value for each of its parameters.
+
+    Attributes:
+        kind: "gradient_norms", "task_accuracy", ...
+        parameters: every parameter of the kind, defaults filled in.
+        seeds: the seeds it is measured for.
+        dtype: what it is measured in, whatever the rest of the run is; None: as the run.
+        process: "shared": with others, one after the other; "fresh": in a process of its own, so that
+            the most memory that the process took is the case's.
+        estimate_s: seconds it is expected to take, or None.
+        needs: a package without which it is left out of a run, or None.
+    """
+
+    kind: str
+    parameters: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    dtype: str | None = None
+    process: str = "shared"
+    estimate_s: float | None = None
+    needs: str | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return self.parameters[name]
+
+    def own(self, environment: Environment) -> Environment:
+        """The environment of a run with the case's own dtype."""
+        return environment if self.dtype is None else replace(environment, dtype=self.dtype)
+
+    def case_id(self, environment: Environment) -> str:
+        """Hash of the configuration, the seeds, the code's version, and what it runs on."""
+        fresh = {} if self.process == "shared" else {"process": self.process}
+        return _hash(self._configuration() | self.own(environment).configuration() | fresh)
+
+    def match_id(self) -> str:
+        """The same without what it runs on: what `compare` joins on."""
+        return _hash(
+            {k: v for k, v in self._configuration().items() if k not in ("method", "implementation")}
+        )
+
+    def difference(self) -> str:
+        """What is equal only for a case that is named twice."""
+        return _hash(self._configuration() | {"dtype": self.dtype, "process": self.process})
+
+    def _configuration(self) -> dict[str, Any]:
+        kind = KINDS[self.kind]
+        silent = {each.name: each.default for each in kind.PARAMETERS if each.later}
+        told = {
+            name: value
+            for name, value in self.parameters.items()
+            if name not in silent or value != silent[name]
+        }
+        return told | {"kind": self.kind, "seeds": list(self.seeds), "version": kind.VERSION}
+
+
+def _hash(configuration: Mapping[str, Any]) -> str:
+    text = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
