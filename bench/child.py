@@ -32,6 +32,7 @@ def main(backend: str, dtype: str, debug: bool) -> None:
 
 
 def _measured(task: dict[str, Any], say: Any, debug: bool) -> dict[str, Any]:
+    from bench import parts
     from bench.cases import measure
     from bench.checkpoints import Checkpoints
     from bench.machine import Environment
@@ -57,7 +58,10 @@ def _measured(task: dict[str, Any], say: Any, debug: bool) -> dict[str, Any]:
         status, line = failure_of(error)
         return {"status": status, "error": line}
     try:
-        store.write(case_id, rows)
+        if task.get("process") is None:
+            store.write(case_id, rows)
+        else:
+            parts.keep(store, case, case_id, task["process"], rows)
     except Exception as error:  # the disk is full: that is the run's failure, not the case's
         return {"status": "unwritable", "error": str(error)}
     return {"status": "done"}

@@ -51,6 +51,11 @@ class Case:
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
 
+    @property
+    def processes(self) -> int:
+        """In how many fresh processes, one after the other, it is measured; a case of one may share it with others."""
+        return int(self.parameters.get("processes", 1))
+
     def own(self, environment: Environment) -> Environment:
         """The environment of a run with the case's own dtype."""
         return environment if self.dtype is None else replace(environment, dtype=self.dtype)
@@ -61,10 +66,9 @@ class Case:
         return _hash(self._configuration() | self.own(environment).configuration() | fresh)
 
     def match_id(self) -> str:
-        """The same without what it runs on: what `compare` joins on."""
-        return _hash(
-            {k: v for k, v in self._configuration().items() if k not in ("method", "implementation")}
-        )
+        """The same without what it runs on and how often: what `compare` joins on."""
+        left_out = ("method", "implementation", "processes")
+        return _hash({k: v for k, v in self._configuration().items() if k not in left_out})
 
     def difference(self) -> str:
         """What is equal only for a case that is named twice."""
@@ -104,7 +108,9 @@ class Suite:
     @property
     def in_children(self) -> bool:
         """True where a case has a dtype or a process of its own: then no case is measured in the run's process."""
-        return any(case.dtype is not None or case.process == "fresh" for case in self.cases)
+        return any(
+            case.dtype is not None or case.process == "fresh" or case.processes > 1 for case in self.cases
+        )
 
     def label(self, case: Case) -> str:
         """What a person calls a case: its kind, and what tells it from the others of that kind."""
