@@ -27,6 +27,7 @@ from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
 from bench.target_table import has_targets, target_table
 from bench.trained_runs import VERDICTS, each_run_once
+from bench.timing_table import timing_summary
 from bench.tuning_budget import tuning_budget
 
 _NET = [
@@ -54,6 +55,7 @@ TABLES = (
     "explosion_remedies",
     "reach_predicts",
     "reach_answers",
+    "timing_summary",
     "chain_cost",
     "chain_scaling",
     "exactness_summary",
@@ -107,6 +109,7 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "accuracy_summary": ("task_accuracy", accuracy_summary),
         "effective_length": ("task_accuracy", effective_length),
         "remedy_grid": ("task_accuracy", remedy_grid),
+        "timing_summary": ("timings", timing_summary),
         "chain_cost": ("timings", chain_cost),
         "chain_scaling": ("timings", chain_scaling),
         "exactness_summary": ("exactness", exactness_summary),
@@ -215,8 +218,8 @@ def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
     wide = of["rnn_jax"]
     none = of["bare_products"].iloc[:0]
     for name, suffix in (("bare_products", "_bare"), ("own_products", "_own")):
-        times = of.get(name, none)[["case_id", "round", "run_s"]]
-        wide = wide.merge(times, on=["case_id", "round"], how="left", suffixes=("", suffix))
+        times = of.get(name, none)[["case_id", "process", "round", "run_s"]]
+        wide = wide.merge(times, on=["case_id", "process", "round"], how="left", suffixes=("", suffix))
     # A Jacobian that is dense throughout has no product of its own but the bare one.
     wide["run_s_own"] = wide["run_s_own"].fillna(wide["run_s_bare"])
     wide["ratio"] = wide["run_s"] / wide["run_s_bare"]
@@ -226,6 +229,7 @@ def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
         return pd.Series(
             {
                 "rounds": len(group),
+                "processes": group["process"].nunique(),
                 "chain_s": group["run_s"].median(),
                 "bare_products_s": group["run_s_bare"].median(),
                 "ratio": group["ratio"].median(),
