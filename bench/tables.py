@@ -26,8 +26,8 @@ from bench.remedy_grid import remedy_grid
 from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
 from bench.target_table import has_targets, target_table
-from bench.trained_runs import VERDICTS, each_run_once
 from bench.timing_table import timing_summary
+from bench.trained_runs import VERDICTS, each_run_once
 from bench.tuning_budget import tuning_budget
 
 _NET = [

@@ -75,11 +75,10 @@ def spread_of(processes: Sequence[np.ndarray]) -> Spread:
         processes: of each process the samples of its rounds, all positive; at least one.
     """
     logs = [np.log(np.asarray(each, float)) for each in processes]
-    median = float(np.median(np.concatenate(logs)))
     stderr = max(float(np.std(nested_medians(logs))), _LEAST_STDERR)
     rounds = min(len(each) for each in logs)
     degrees = len(logs) - 1 if len(logs) > 1 else rounds - 1
-    return Spread(math.exp(median), stderr, float(degrees), len(logs), rounds)
+    return Spread(float(np.median(np.concatenate(processes))), stderr, float(degrees), len(logs), rounds)
 
 
 def moderated(spreads: Sequence[Spread]) -> list[Spread]:
