@@ -65,10 +65,15 @@ class Case:
         fresh = {} if self.process == "shared" else {"process": self.process}
         return _hash(self._configuration() | self.own(environment).configuration() | fresh)
 
-    def match_id(self) -> str:
-        """The same without what it runs on and how often: what `compare` joins on."""
+    def match_id(self, version: int | None = None) -> str:
+        """The same without what it runs on and how often: what `compare` joins on.
+
+        Args:
+            version: of the measuring code; as it is now if None.
+        """
         left_out = ("method", "implementation", "processes")
-        return _hash({k: v for k, v in self._configuration().items() if k not in left_out})
+        told = self._configuration() | ({} if version is None else {"version": version})
+        return _hash({k: v for k, v in told.items() if k not in left_out})
 
     def difference(self) -> str:
         """What is equal only for a case that is named twice."""

@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from bench.cli.check import check
 from bench.cli.compare import compare
 from bench.cli.list import list_
 from bench.cli.machine import machine
@@ -28,6 +29,7 @@ app.command("list")(list_)
 app.command()(run)
 app.command()(tables)
 app.command()(compare)
+app.command()(check)
 app.command()(report)
 app.command()(targets)
 app.command()(machine)
@@ -35,7 +37,9 @@ app.command()(tune)
 
 
 def main() -> None:
-    """The script `rnn-bench`. Exits 0 all well, 1 a case failed or nothing was measured, 2 usage, 130 Ctrl-C."""
+    """The script `rnn-bench`. Exits 0 all well, 1 a case failed, nothing was measured or a check found something,
+    2 usage, 3 a regression, 130 Ctrl-C.
+    """
     try:
         app()
     except UsageError as error:
