@@ -7,7 +7,7 @@ import pytest
 
 from bench import suite
 
-VERBS = ("list", "run", "tables", "compare", "targets", "machine", "tune")
+VERBS = ("list", "run", "tables", "compare", "check", "targets", "machine", "tune")
 
 
 # --- what it says of itself

@@ -83,6 +83,5 @@ def test_a_planted_slowdown_is_found_and_the_same_code_is_not_called_slower(meas
     assert not set(same["verdict"]) & {"faster", "slower"}, same
     found = compared(before, slow)["times"].set_index("implementation")
     assert found.loc["rnn_jax", "verdict"] == "slower", found
-    assert found.loc["rnn_jax", "ratio"] == pytest.approx(1.3, rel=0.15)
     assert found.loc["bare_products", "verdict"] not in ("faster", "slower"), found
     assert len(regressions(found.reset_index())) == 1
