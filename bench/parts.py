@@ -53,9 +53,9 @@ def _missing(case: Case, store: Store, environment: Environment) -> list[int | N
     if case.processes == 1:
         return [None]
     there = _there(store, case.case_id(environment), case)
-    missing = [process for process in range(case.processes) if process not in there]
+    missing: list[int | None] = [process for process in range(case.processes) if process not in there]
     # A kill came after the last one and before they were put together, which whoever comes last does.
-    return [*missing] or [case.processes - 1]
+    return missing or [case.processes - 1]
 
 
 def keep(store: Store, case: Case, case_id: str, process: int, tables: Mapping[str, Rows]) -> None:

@@ -1,6 +1,6 @@
 """Whether derived tables are what the CSV files give."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +22,9 @@ def of_comparison(folder: Path) -> list[Finding]:
     return list(_held(folder, lambda: comparison.tables(folder), (), f"rnn-bench tables {folder}"))
 
 
-def _held(folder: Path, derive, known: Iterable[str], command: str) -> Iterator[Finding]:
+def _held(
+    folder: Path, derive: Callable[[], Iterable[tuple[str, pd.DataFrame]]], known: Iterable[str], command: str
+) -> Iterator[Finding]:
     try:
         expected = dict(derive())
     except Exception as error:  # rows that were tampered with can break any table

@@ -74,7 +74,7 @@ def _rates(rates: pd.DataFrame) -> list[dict[Any, Any]]:
     return [
         dict(zip(("cell", "gain", "input", "weights"), setting, strict=True))
         | {
-            "by at most": f"{_largest(group['difference']):.1e}",
+            "by at most": f"{_largest(group['difference']):.1e}".replace("nan", ""),
             "stderr": _largest(group["difference_in_stderr"]),
             "regimes": f"{int(group['same_regime'].sum())}/{len(group)}",
         }
