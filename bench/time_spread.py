@@ -16,6 +16,7 @@ References:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -120,4 +121,5 @@ def moderated(spreads: Sequence[Spread]) -> list[Spread]:
 
 def _inverse_trigamma(value: float) -> float:
     """The x > 0 at which the trigamma function has this value."""
-    return float(brentq(lambda x: float(polygamma(1, x)) - value, 1e-8, 1e8 / max(value, 1e-7)))
+    root: Any = brentq(lambda x: float(polygamma(1, x)) - value, 1e-8, 1e8 / max(value, 1e-7))
+    return float(root)
