@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from time import perf_counter
 
-from bench.suite import Case
+from bench.case import Case
 
 GRACE_S = 45.0
 """A case that was begun in time and is not done so long after the end is given up."""

@@ -36,6 +36,11 @@ class Case:
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
 
+    @property
+    def processes(self) -> int:
+        """In how many fresh processes, one after the other, it is measured; a case of one may share it with others."""
+        return int(self.parameters.get("processes", 1))
+
     def own(self, environment: Environment) -> Environment:
         """The environment of a run with the case's own dtype."""
         return environment if self.dtype is None else replace(environment, dtype=self.dtype)
@@ -45,11 +50,15 @@ class Case:
         fresh = {} if self.process == "shared" else {"process": self.process}
         return _hash(self._configuration() | self.own(environment).configuration() | fresh)
 
-    def match_id(self) -> str:
-        """The same without what it runs on: what `compare` joins on."""
-        return _hash(
-            {k: v for k, v in self._configuration().items() if k not in ("method", "implementation")}
-        )
+    def match_id(self, version: int | None = None) -> str:
+        """The same without what it runs on and how often: what `compare` joins on.
+
+        Args:
+            version: of the measuring code; as it is now if None.
+        """
+        left_out = ("method", "implementation", "processes")
+        told = self._configuration() | ({} if version is None else {"version": version})
+        return _hash({k: v for k, v in told.items() if k not in left_out})
 
     def difference(self) -> str:
         """What is equal only for a case that is named twice."""

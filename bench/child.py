@@ -32,11 +32,12 @@ def main(backend: str, dtype: str, debug: bool) -> None:
 
 
 def _measured(task: dict[str, Any], say: Any, debug: bool) -> dict[str, Any]:
+    from bench import parts
+    from bench.case import Case
     from bench.cases import measure
     from bench.checkpoints import Checkpoints
     from bench.machine import Environment
     from bench.store import Store
-    from bench.suite import Case
 
     case = Case(**task["case"] | {"seeds": tuple(task["case"]["seeds"])})
     environment = Environment(**task["environment"])
@@ -57,7 +58,10 @@ def _measured(task: dict[str, Any], say: Any, debug: bool) -> dict[str, Any]:
         status, line = failure_of(error)
         return {"status": status, "error": line}
     try:
-        store.write(case_id, rows)
+        if task.get("process") is None:
+            store.write(case_id, rows)
+        else:
+            parts.keep(store, case, case_id, task["process"], rows)
     except Exception as error:  # the disk is full: that is the run's failure, not the case's
         return {"status": "unwritable", "error": str(error)}
     return {"status": "done"}

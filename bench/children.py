@@ -15,11 +15,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from bench.case import Case
 from bench.checkpoints import EVERY_S
 from bench.errors import CaseError, UsageError, status_of
 from bench.machine import Environment
 from bench.store import Store
-from bench.suite import Case
 
 COMMAND = ("-m", "bench.child")
 _ROOT = Path(__file__).parent.parent
@@ -66,6 +66,7 @@ class Children:
         environment: Environment,
         report: Callable[[str, float], None],
         limit_s: float | None = None,
+        process: int | None = None,
     ) -> None:
         """Has a case measured and its shard stored.
 
@@ -74,13 +75,15 @@ class Children:
             environment: with the case's own dtype.
             report: told how the case goes on.
             limit_s: seconds after which it is given up; never if None.
+            process: which of the case's fresh processes this is, where it has several; the last one stores the shard.
 
         Raises:
             CaseError: it failed, took too long, or its process died.
             UsageError: its shard could not be written.
         """
         kind = (environment.backend, environment.dtype)
-        if self._child is not None and (case.process == "fresh" or self._child.kind != kind):
+        is_fresh = case.process == "fresh" or process is not None
+        if self._child is not None and (is_fresh or self._child.kind != kind):
             self._stop()
         if self._child is None:
             self._child = _Child(kind, self._debug)
@@ -90,13 +93,14 @@ class Children:
             "suite": self._suite,
             "folder": str(self._store.folder.absolute()),
             "checkpoint_every_s": self._checkpoint_every_s,
+            "process": process,
         }
         try:
             answer = self._child.ask(task, report, self._note, limit_s)
         except CaseError:
             self._stop()
             raise
-        if answer["status"] != "done" or case.process == "fresh":
+        if answer["status"] != "done" or is_fresh:
             self._stop()  # after an error a device can be unusable; a fresh process is for one case only
         if answer["status"] == "unwritable":
             raise UsageError(answer["error"])

@@ -1,42 +1,53 @@
-"""Two result folders side by side: ratios of times, differences of rates and exponents, verdicts that differ."""
+"""A result folder beside a reference: ratios of times, differences of rates and exponents, verdicts that differ."""
 
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
+import math
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bench import machine
+from bench.compared_times import compared_times, means
 from bench.crossover import crossovers
 from bench.errors import UsageError
 from bench.store import Store, read_machine
+from bench.time_ratio import FACTOR
 
 _KEYS = ["match_id", "seed"]
+_OF_THE_CODE = ("commit", "uncommitted_changes", "driver", "kernel")
 
 
-def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
+def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.DataFrame]:
     """What both folders hold, joined on `match_id`.
 
     Args:
-        left, right: result folders. They may be of different machines, backends, dtypes or versions.
+        left, right: result folders, the reference first. They may be of different machines, backends, dtypes or
+            versions.
+        factor: up to which times count as the same.
 
     Returns:
         by name, those that both allow of "times" (ratio of median run times, right over left, each
-        by its fastest method), "crossovers" (from which size on which is faster), "rates" and
+        by its fastest method, with its interval and verdict), "means" (geometric ones of these ratios),
+        "crossovers" (from which size on which is faster), "rates" and
         "exponents" (difference in nats a step and in units of its standard error) and "verdicts"
         (seeds whose verdict differs).
 
     Raises:
-        UsageError: a folder holds no results, or the two have no case in common.
+        UsageError: a folder holds no results, the two have no case in common, or the factor is not over 1.
     """
+    if not 1 < factor < math.inf:
+        raise UsageError(f"--factor must be a number over 1, got {factor:g}")
     stores = [Store(left), Store(right)]
     for store in stores:
         read_machine(store.folder)
     shared = [kind for kind in stores[0].kinds() if kind in stores[1].kinds()]
     makers = {
-        "timings": ("times", _times),
+        "timings": ("times", partial(compared_times, factor=factor)),
         "decay": ("rates", _rates),
         "lyapunov": ("exponents", _exponents),
         "task_accuracy": ("verdicts", _verdicts),
@@ -48,6 +59,7 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
             if len(table):
                 joined[name] = table
     if "times" in joined:
+        joined["means"] = means(joined["times"])
         table = crossovers(joined["times"])
         if len(table):
             joined["crossovers"] = table
@@ -57,8 +69,38 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
 
 
 def unlike(left: Path, right: Path) -> list[str]:
-    """Where the machines, installations or dtypes of two result folders differ."""
-    return machine.differences(read_machine(left), read_machine(right))
+    """Where the machines, installations or dtypes of two result folders differ, and the code that was measured."""
+    return [*machine.differences(*_told(left, right, "identity")), *machine.differences(*_told(left, right))]
+
+
+def require_same_identity(left: Path, right: Path) -> None:
+    """Lets pass what may be called a change of the code's speed.
+
+    Raises:
+        UsageError: the two are of different machines, installations or dtypes.
+    """
+    differing = machine.differences(*_told(left, right, "identity"))
+    if differing:
+        raise UsageError(
+            f"--fail-on regression compares one machine and installation before and after, but {left} and {right} "
+            f"differ in {'; '.join(differing)}; leave --fail-on out to compare them all the same"
+        )
+
+
+def _told(left: Path, right: Path, part: str = "volatile") -> tuple[dict[str, Any], dict[str, Any]]:
+    """One part of what is known of both, what nests in it beside it, so that only what differs is told."""
+    return _flat(read_machine(left), part), _flat(read_machine(right), part)
+
+
+def _flat(facts: dict[str, Any], part: str) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, value in facts.get(part, {}).items():
+        if part == "identity" or name in _OF_THE_CODE:
+            nested = (
+                {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else None
+            )
+            told |= {name: value} if nested is None else nested
+    return {"identity": told}
 
 
 def _by_dtype(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -66,34 +108,6 @@ def _by_dtype(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd
     if max(left["dtype"].nunique(), right["dtype"].nunique()) < 2:
         return left, right
     return tuple(frame.assign(match_id=frame["match_id"] + " " + frame["dtype"]) for frame in (left, right))
-
-
-def _times(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    keys = ["match_id", "operation", "implementation"]
-    told = ["cell", "state_size", "sequence_length", "batch_size", "seed_count", "every_lag"]
-    both = _fastest(left, [*keys, *told]).merge(
-        _fastest(right, [*keys, *told])[[*keys, "method", "run_s"]], on=keys, suffixes=("_left", "_right")
-    )
-    both["ratio"] = both["run_s_right"] / both["run_s_left"]
-    ordered = [
-        "operation",
-        "cell",
-        "state_size",
-        "sequence_length",
-        "batch_size",
-        "seed_count",
-        "implementation",
-    ]
-    return both.drop(columns="match_id").sort_values(ordered, kind="stable").reset_index(drop=True)
-
-
-def _fastest(timings: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """The median over rounds of the method that is fastest on this machine."""
-    timings = timings.assign(every_lag=timings["lag_count"] == timings["sequence_length"] + 1)
-    medians = timings.groupby([*keys, "method"], as_index=False, dropna=False)["run_s"].median()
-    return (
-        medians.sort_values("run_s", kind="stable").drop_duplicates(keys[:3]).sort_values(keys, kind="stable")
-    )
 
 
 def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:

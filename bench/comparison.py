@@ -1,8 +1,8 @@
-"""A comparison of two result folders, kept as a folder of tables and a picture."""
+"""A comparison of result folders with a reference, kept as a folder of tables and pictures."""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,53 +14,72 @@ from bench.plots import comparison as picture
 from bench.plots.style import STYLE, save
 from bench.store import read_machine, write_csv, write_text
 from bench.tables import markdown
+from bench.time_ratio import FACTOR
 
 FILE = "comparison.json"
 
 
-def keep(left: Path, right: Path, folder: Path) -> list[Path]:
-    """Writes what `compared` gives, and which two folders it is of, so that `derive` can make it again.
+def keep(folders: Sequence[Path], out: Path, factor: float = FACTOR) -> list[Path]:
+    """Writes what `compared` gives of each folder with the first, and of which they are, so that `derive` can make it again.
+
+    Args:
+        folders: two or more result folders, the reference first.
+        out: where to.
+        factor: up to which times count as the same.
 
     Returns:
         the files written.
 
     Raises:
-        UsageError: as `compared`, or `folder` is a file or holds results.
+        UsageError: as `compared`, or `out` is a file or holds results.
     """
-    if folder.is_file() or (folder / "machine.json").is_file():
-        raise UsageError(f"--out {folder} is a file or holds results; choose a folder of its own")
-    compared(left, right)  # first of all: what cannot be compared leaves no folder
-    pair = {"left": left, "right": right}
-    text = json.dumps({side: Path(os.path.relpath(path, folder)).as_posix() for side, path in pair.items()})
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / FILE, text + "\n")
-    return [folder / FILE, *derive(folder)]
+    if out.is_file() or (out / "machine.json").is_file():
+        raise UsageError(f"--out {out} is a file or holds results; choose a folder of its own")
+    for other in folders[1:]:
+        compared(folders[0], other, factor)  # first of all: what cannot be compared leaves no folder
+    named = [Path(os.path.relpath(path, out)).as_posix() for path in folders]
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / FILE, json.dumps({"folders": named, "factor": factor}) + "\n")
+    return [out / FILE, *derive(out)]
 
 
 def derive(folder: Path) -> list[Path]:
-    """Writes the tables and the picture of a kept comparison from the CSV files of its two folders.
+    """Writes the tables and the pictures of a kept comparison from the CSV files of its folders.
 
     Raises:
-        UsageError: `folder` keeps no comparison, or one of the two is no longer there.
+        UsageError: `folder` keeps no comparison, or one of its folders is no longer there.
     """
     written = []
-    left, right = sides(folder)
-    joined = dict(tables(folder))
-    for name, table in joined.items():
+    for name, table in tables(folder):
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
         write_csv(folder / f"{name}.csv", table)
         write_text(folder / f"{name}.md", markdown(table))
-    if "times" in joined:
-        facts = [read_machine(side)["identity"] for side in (left, right)]
-        names = [f"{each['machine']}, {each['dtype']}" for each in facts]
-        with mpl.rc_context(STYLE):
-            written += save(picture.times(joined["times"], *names), folder / "times")
+    for number, (left, right, joined) in enumerate(pairs(folder), start=1):
+        if "times" in joined:
+            names = [_called(side) for side in (left, right)]
+            with mpl.rc_context(STYLE):
+                file = "times" if number == 1 else f"times_{number}"
+                written += save(picture.times(joined["times"], *names), folder / file)
     return written
 
 
 def tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The tables of a kept comparison, by name."""
-    yield from compared(*sides(folder)).items()
+    """The tables of a kept comparison, by name; their first column says which folder stands on the right."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for _, right, joined in pairs(folder):
+        label = Path(os.path.relpath(right, folder)).as_posix()
+        for name, table in joined.items():
+            table.insert(0, "right", label)
+            parts.setdefault(name, []).append(table)
+    for name, of_name in parts.items():
+        yield name, pd.concat(of_name, ignore_index=True)
+
+
+def pairs(folder: Path) -> Iterator[tuple[Path, Path, dict[str, pd.DataFrame]]]:
+    """The reference, each other folder, and what `compared` gives of the two."""
+    (reference, *others), factor = _kept(folder)
+    for other in others:
+        yield reference, other, compared(reference, other, factor)
 
 
 def is_kept(folder: Path) -> bool:
@@ -73,18 +92,30 @@ def kept(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"**/{FILE}"))
 
 
-def sides(folder: Path) -> tuple[Path, Path]:
-    """The left and the right result folder of a kept comparison.
+def sides(folder: Path) -> list[Path]:
+    """The result folders of a kept comparison, the reference first.
 
     Raises:
         UsageError: `folder` keeps none, or its file is damaged.
     """
+    return _kept(folder)[0]
+
+
+def _kept(folder: Path) -> tuple[list[Path], float]:
     try:
-        pair = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        left, right = (Path(os.path.normpath(folder / pair[side])) for side in ("left", "right"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        named = content["folders"] if "folders" in content else [content["left"], content["right"]]
+        found = [Path(os.path.normpath(folder / name)) for name in named]
+        if len(found) < 2:
+            raise ValueError("fewer than two folders")
+        return found, float(content.get("factor", FACTOR))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{folder} keeps no comparison ({type(error).__name__} in {FILE}); "
-            "make it again: rnn-bench compare LEFT RIGHT --out FOLDER"
+            "make it again: rnn-bench compare REFERENCE OTHER --out FOLDER"
         ) from error
-    return left, right
+
+
+def _called(folder: Path) -> str:
+    identity = read_machine(folder)["identity"]
+    return f"{identity['machine']}, {identity['dtype']}"

@@ -7,13 +7,14 @@ from typing import Any
 
 from bench import machine
 from bench import suite as suites
+from bench.case import Case
 from bench.errors import UsageError
 from bench.expected import Earlier, Expected, earlier_runs, expectations
 from bench.folders import RESULTS, default_folder, result_folders
 from bench.machine import Environment
 from bench.plan import Plan, plan_of
 from bench.store import Store
-from bench.suite import Case, Suite
+from bench.suite import Suite
 
 
 @dataclass(frozen=True)

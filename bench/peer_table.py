@@ -20,7 +20,7 @@ def peers(agreement: pd.DataFrame, timings: pd.DataFrame | None) -> pd.DataFrame
         timings: timings.csv, or None where nothing was timed.
 
     Returns:
-        `median_s`, and ours in `rnn_jax_s`; `ratio` of its time over ours in the same round, the median and the quartiles, over 1
+        `rounds` of all `processes` together; `median_s`, and ours in `rnn_jax_s`; `ratio` of its time over ours in the same round, the median and the quartiles, over 1
         where ours is faster; `deviation` of the quantity that is worst in units of its tolerance; and
         `verdict`: "agrees", "wrong by ...", or why there is none. What does not agree has no time.
     """
@@ -79,21 +79,22 @@ def _verdict(group: pd.DataFrame) -> tuple[pd.Series, str]:
 
 
 def _times(timings: pd.DataFrame | None, case_id: str, implementation: str) -> pd.Series | None:
-    """Seconds a call, by round."""
+    """Seconds a call, by process and round."""
     if timings is None:
         return None
     own = timings[(timings["case_id"] == case_id) & (timings["implementation"] == implementation)]
-    return None if own.empty else own.set_index("round")["run_s"]
+    return None if own.empty else own.set_index(["process", "round"])["run_s"]
 
 
 def _ratios(times: pd.Series | None, ours: pd.Series | None) -> dict[str, object]:
     missing = float("nan")
     if times is None:
         names = ("median_s", "rnn_jax_s", "ratio", "ratio_lower_quartile", "ratio_upper_quartile")
-        return {"rounds": 0} | dict.fromkeys(names, missing)
+        return {"rounds": 0, "processes": 0} | dict.fromkeys(names, missing)
     ratio = times / ours if ours is not None else times * missing
     return {
         "rounds": len(times),
+        "processes": times.index.get_level_values("process").nunique(),
         "median_s": times.median(),
         "rnn_jax_s": ours.median() if ours is not None else missing,
         "ratio": ratio.median(),

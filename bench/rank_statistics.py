@@ -5,29 +5,17 @@ out on every machine.
 
 References:
     Hanley & McNeil 1982, Radiology 143, 29: the area under the ROC curve is the share of pairs in the right order.
-    Cameron, Gelbach, Miller 2008, Review of Economics and Statistics 90, 414: bootstrap over clusters.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-REPLICATES = 1000
-_SEED = 20_240_601
-_LEVEL = 0.95
+from bench.bootstrap import REPLICATES, Estimate, cluster_draws, percentiles
+
 _AT_ONCE = 50_000
 """Ranks formed together: few enough to stay in the cache."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A statistic and its 95% percentile interval; NaN where there is none."""
-
-    value: float
-    low: float = float("nan")
-    high: float = float("nan")
 
 
 def area_under_roc(
@@ -67,7 +55,7 @@ def area_under_roc(
         return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
     (value,) = area(np.ones((len(names), 1)))
-    return _estimate(value, area(cluster_draws(len(names))) if interval else np.array([]))
+    return percentiles(value, area(cluster_draws(len(names))) if interval else np.array([]))
 
 
 def spearman(
@@ -92,13 +80,13 @@ def spearman(
     of_x, of_y = _Ties.of(x), _Ties.of(y)
     (value,) = _correlation(of_x, of_y, np.ones((len(x), 1)))
     if not interval:
-        return _estimate(value, np.array([]))
+        return percentiles(value, np.array([]))
     draws, columns = cluster_draws(len(names)), max(1, _AT_ONCE // len(x))
     parts = [
         _correlation(of_x, of_y, draws[:, start : start + columns][place])
         for start in range(0, REPLICATES, columns)
     ]
-    return _estimate(value, np.concatenate(parts))
+    return percentiles(value, np.concatenate(parts))
 
 
 @dataclass(frozen=True)
@@ -123,23 +111,6 @@ class _Ties:
         ranks = np.empty_like(weights)
         ranks[self.order] = np.repeat(middle, self.sizes, axis=0)
         return ranks
-
-
-@lru_cache(maxsize=32)
-def cluster_draws(count: int) -> Float[np.ndarray, "clusters replicates"]:
-    """How often each of `count` clusters is drawn in each replicate: the same at every call."""
-    drawn = np.random.default_rng(_SEED).integers(0, count, (REPLICATES, count))
-    flat = (drawn + count * np.arange(REPLICATES)[:, None]).ravel()
-    counts = np.bincount(flat, minlength=REPLICATES * count).reshape(REPLICATES, count)
-    return np.ascontiguousarray(counts.T.astype(float))
-
-
-def _estimate(value: float, drawn: np.ndarray) -> Estimate:
-    known = drawn[~np.isnan(drawn)]
-    if np.isnan(value) or not known.size:
-        return Estimate(float(value))
-    low, high = np.quantile(known, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return Estimate(float(value), float(low), float(high))
 
 
 def _correlation(x: _Ties, y: _Ties, weights: np.ndarray) -> np.ndarray:

@@ -9,15 +9,17 @@ from typing import Any, Protocol
 
 from bench import tables
 from bench.budget import Budget
+from bench.case import Case
 from bench.cases import measure
 from bench.cases.cell import setting_columns
 from bench.checkpoints import EVERY_S, Checkpoints
 from bench.children import Children
 from bench.errors import UsageError, failure_of
 from bench.machine import Environment, finished
+from bench.parts import Turn, turns
 from bench.schema import FAILURES
 from bench.store import Store
-from bench.suite import Case, Suite
+from bench.suite import Suite
 
 
 class Progress(Protocol):
@@ -57,7 +59,8 @@ def run(
 
     A case that fails leaves a row in failures.csv and the run goes on. The CSV files are collated at
     the end, also after an interruption. Cases that failed before come last. Where a case of the suite has a
-    dtype or a process of its own, all are measured in other processes, so that this one leaves the device alone.
+    dtype or processes of its own, all are measured in other processes, so that this one leaves the device alone.
+    One of several processes is visited once for each: see `bench.parts`.
 
     Args:
         suite: what to measure.
@@ -76,8 +79,10 @@ def run(
     budget = Budget(None) if budget is None else budget
     todo = in_order(suite, environment, store)
     found_done = len(suite.cases) - len(todo)
-    progress.start(len(todo), found_done)
-    failed, left = 0, 0
+    to_take = turns(todo, store, environment)
+    progress.start(len(to_take), found_done)
+    failed: set[str] = set()
+    left: set[str] = set()
     own_processes = nullcontext()
     if suite.in_children:
         own_processes = Children(
@@ -85,14 +90,18 @@ def run(
         )
     try:
         with own_processes as children:
-            for number, case in enumerate(todo, start=1):
-                if not budget.fits(case):
-                    left += 1
+            for number, turn in enumerate(to_take, start=1):
+                case, case_id = turn.case, turn.case.case_id(environment)
+                if case_id in failed:
                     continue
-                progress.case(number, suite.label(case))
+                if not budget.fits(turn.costed):
+                    left.add(case_id)
+                    continue
+                label = turn.label(suite.label(case))
+                progress.case(number, label)
                 started = perf_counter()
                 error = _measure(
-                    case,
+                    turn,
                     environment,
                     suite.name,
                     store,
@@ -103,10 +112,10 @@ def run(
                     budget,
                     checkpoint_every_s,
                 )
-                budget.took(case, perf_counter() - started)
+                budget.took(turn.costed, perf_counter() - started)
                 if error:
-                    failed += 1
-                    progress.failed(suite.label(case), error)
+                    failed.add(case_id)
+                    progress.failed(label, error)
                 else:
                     progress.done(perf_counter() - started)
     finally:
@@ -114,7 +123,8 @@ def run(
         store.collate({*also_kept, *(case.case_id(environment) for case in suite.cases)})
     if store.kinds():
         tables.derive(store)
-    return Outcome(len(todo) - failed - left, found_done, failed, left)
+    left -= failed
+    return Outcome(len(todo) - len(failed) - len(left), found_done, len(failed), len(left))
 
 
 def in_order(suite: Suite, environment: Environment, store: Store) -> list[Case]:
@@ -124,7 +134,7 @@ def in_order(suite: Suite, environment: Environment, store: Store) -> list[Case]
 
 
 def _measure(
-    case: Case,
+    turn: Turn,
     environment: Environment,
     suite_name: str,
     store: Store,
@@ -135,11 +145,12 @@ def _measure(
     budget: Budget,
     checkpoint_every_s: float,
 ) -> str:
-    """Measures one case and writes its shard; returns the error in one line, or nothing."""
+    """Measures one turn of a case and writes its shard; returns the error in one line, or nothing."""
+    case = turn.case
     own, case_id = case.own(environment), case.case_id(environment)
     try:
         if children is not None:
-            children.measure(case, own, progress.within, budget.limit_s())
+            children.measure(case, own, progress.within, budget.limit_s(), turn.process)
             return ""
         checkpoints = Checkpoints(store.checkpoints(case_id), checkpoint_every_s, progress.note)
         rows = measure(case, own, suite_name, progress.within, checkpoints)

@@ -136,13 +136,13 @@ class Store:
         collected = {kind: self._rows_of(kind, without_shard) for kind in RESULT_FILES}
         for kind, rows in itertools.chain.from_iterable(table.items() for table in tables):
             if rows:
-                collected[kind].append(_typed(RESULT_FILES[kind], rows))
+                collected[kind].append(typed(RESULT_FILES[kind], rows))
         frames = {}
         for kind, parts in collected.items():
             path = self.folder / f"{kind}.csv"
             filled = [part for part in parts if len(part)]
             if filled:
-                frames[kind] = _ordered(RESULT_FILES[kind], pd.concat(filled, ignore_index=True))
+                frames[kind] = ordered(RESULT_FILES[kind], pd.concat(filled, ignore_index=True))
                 write_csv(path, frames[kind])
             elif path.is_file():
                 path.unlink()
@@ -200,6 +200,10 @@ class Store:
         """The kinds of result file that the folder holds."""
         return [kind for kind in RESULT_FILES if (self.folder / f"{kind}.csv").is_file()]
 
+    def shard(self, case_id: str) -> dict[str, Any] | None:
+        """What a case gave, its `status` and `tables`; None where its shard is not there or not whole."""
+        return self._load(self.shards / f"{case_id}.json")
+
     @staticmethod
     def _load(path: Path) -> dict[str, Any] | None:
         try:
@@ -231,8 +235,13 @@ def read_machine(folder: Path) -> dict[str, Any]:
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Writes a DataFrame as this project's CSV: UTF-8, LF, nine significant digits."""
-    write_text(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.9g"))
+    """Writes a DataFrame as this project's CSV, in UTF-8."""
+    write_text(path, csv_text(frame))
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A DataFrame as this project's CSV: LF, nine significant digits."""
+    return frame.to_csv(index=False, lineterminator="\n", float_format="%.9g")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -265,7 +274,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _typed(file: ResultFile, rows: Rows) -> pd.DataFrame:
+def typed(file: ResultFile, rows: Rows) -> pd.DataFrame:
+    """Rows of a result file as a DataFrame with all of its columns, in their dtypes."""
     names = [column.name for column in file.all_columns]
     frame = pd.DataFrame(list(rows))
     unknown = sorted(set(frame.columns) - set(names))
@@ -274,7 +284,8 @@ def _typed(file: ResultFile, rows: Rows) -> pd.DataFrame:
     return frame.reindex(columns=names).astype({c.name: _DTYPES[c.type] for c in file.all_columns})
 
 
-def _ordered(file: ResultFile, frame: pd.DataFrame) -> pd.DataFrame:
+def ordered(file: ResultFile, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows in the order in which the file has them."""
     case = [
         "suite",
         "cell",

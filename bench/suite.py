@@ -47,7 +47,9 @@ class Suite:
     @property
     def in_children(self) -> bool:
         """True where a case has a dtype or a process of its own: then no case is measured in the run's process."""
-        return any(case.dtype is not None or case.process == "fresh" for case in self.cases)
+        return any(
+            case.dtype is not None or case.process == "fresh" or case.processes > 1 for case in self.cases
+        )
 
     def label(self, case: Case) -> str:
         """What a person calls a case: its kind, and what tells it from the others of that kind."""

@@ -25,6 +25,7 @@ from bench.remedy_grid import remedy_grid
 from bench.roofline import roofline
 from bench.store import Store, write_csv, write_text
 from bench.target_table import has_targets, target_table
+from bench.timing_table import timing_summary
 from bench.trained_runs import VERDICTS, each_run_once
 from bench.tuning_budget import tuning_budget
 
@@ -53,6 +54,7 @@ TABLES = (
     "explosion_remedies",
     "reach_predicts",
     "reach_answers",
+    "timing_summary",
     "chain_cost",
     "chain_scaling",
     "exactness_summary",
@@ -105,6 +107,7 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "accuracy_summary": ("task_accuracy", accuracy_summary),
         "effective_length": ("task_accuracy", effective_length),
         "remedy_grid": ("task_accuracy", remedy_grid),
+        "timing_summary": ("timings", timing_summary),
         "chain_cost": ("timings", chain_cost),
         "chain_scaling": ("timings", chain_scaling),
         "exactness_summary": ("exactness", exactness_summary),
@@ -213,8 +216,8 @@ def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
     wide = of["rnn_jax"]
     none = of["bare_products"].iloc[:0]
     for name, suffix in (("bare_products", "_bare"), ("own_products", "_own")):
-        times = of.get(name, none)[["case_id", "round", "run_s"]]
-        wide = wide.merge(times, on=["case_id", "round"], how="left", suffixes=("", suffix))
+        times = of.get(name, none)[["case_id", "process", "round", "run_s"]]
+        wide = wide.merge(times, on=["case_id", "process", "round"], how="left", suffixes=("", suffix))
     # A Jacobian that is dense throughout has no product of its own but the bare one.
     wide["run_s_own"] = wide["run_s_own"].fillna(wide["run_s_bare"])
     wide["ratio"] = wide["run_s"] / wide["run_s_bare"]
@@ -224,6 +227,7 @@ def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
         return pd.Series(
             {
                 "rounds": len(group),
+                "processes": group["process"].nunique(),
                 "chain_s": group["run_s"].median(),
                 "bare_products_s": group["run_s_bare"].median(),
                 "ratio": group["ratio"].median(),

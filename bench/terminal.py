@@ -41,6 +41,12 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             "Does reach predict success?",
             {"question": "question", "answer": "answer"},
         ),
+        "timing_summary": (
+            "Times (median, and from where to where it lies: 95%)",
+            {"operation": "operation", "implementation": "whose", "cell": "cell", "state_size": "n",
+             "sequence_length": "T", "median_s": "median s", "median_low_s": "low", "median_high_s": "high",
+             "basis": "of"},
+        ),
         "chain_cost": (
             "Cost of a chain beside the bare loop of matrix products",
             {"cell": "cell", "state_size": "n", "sequence_length": "T", "method": "method", "dtype": "dtype",
@@ -87,6 +93,8 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
         ),
     }  # fmt: skip
     available = dict(tables(Store(folder)))
+    if "peers" in available:
+        available.pop("timing_summary", None)  # the same times beside others
     for name, (title, columns) in short.items():
         if name in available:
             table = available[name]

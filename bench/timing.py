@@ -16,8 +16,14 @@ _SHORTEST_SAMPLE_S = 1e-3
 _SETTLE_S = 5e-3
 _NEEDS_NO_SETTLING_S = 20 * _SETTLE_S
 _TRIES = 5
+_STEADY_SAMPLES = 3
+_STEADY_WITHIN = 1.05
+_MOST_WARM_UPS = 50
+_WARM_UP_S = 2.0
+"""Warm-up ends where three samples in a row lie within 5% of each other, after 50 samples, or after two seconds."""
 _COMPILED = 0
 _COMPILE_S = 0.0
+_CACHE = {"compile_requests_use_cache": 0, "cache_hits": 0}
 
 
 class Sample:
@@ -26,18 +32,36 @@ class Sample:
     Attributes:
         call: what is timed; whatever it returns is waited for.
         inner_calls: calls in one sample, so many that it lasts a millisecond.
+        steady: whether the last samples of the warm-up agreed; None where calls are too long for so many.
+        compile_cache: whether the first call found its programs in JAX's persistent cache: "off", "cold" or "warm".
         run_s: seconds a call, one a sample.
     """
 
     def __init__(self, call: Callable[[], Any]):
         self.call = call
+        cached = dict(_CACHE)
         started = perf_counter()
         jax.block_until_ready(call())
         self._first_s = perf_counter() - started
+        self.compile_cache = _cache_state(cached)
         once = self._timed(1)
         self.inner_calls = max(1, math.ceil(_SHORTEST_SAMPLE_S / once))
+        self.steady, once = self._warm_up(once)
+        # The very first calls are often slow: so many calls as fill a millisecond once they are not.
+        self.inner_calls = max(self.inner_calls, math.ceil(_SHORTEST_SAMPLE_S / once))
         self._settling_calls = math.ceil(_SETTLE_S / once) if once < _NEEDS_NO_SETTLING_S else 0
         self.run_s: list[float] = []
+
+    def _warm_up(self, once: float) -> tuple[bool | None, float]:
+        """Samples until they agree: whether they did, and the seconds of a call in the last one."""
+        until = perf_counter() + _WARM_UP_S - once
+        told = [once] if self.inner_calls == 1 else []
+        while len(told) < _MOST_WARM_UPS and (perf_counter() < until or not told):
+            told.append(self._timed(self.inner_calls))
+            last = told[-_STEADY_SAMPLES:]
+            if len(last) == _STEADY_SAMPLES and max(last) <= _STEADY_WITHIN * min(last):
+                return True, told[-1]
+        return (False if len(told) >= _STEADY_SAMPLES else None), told[-1]
 
     def _timed(self, calls: int) -> float:
         started = perf_counter()
@@ -72,14 +96,18 @@ def interleaved(
 ) -> dict[str, Sample]:
     """Samples of every implementation: one of each a round, in turn.
 
+    JAX's compiled programs are dropped first: what was compiled to check an answer, or in a case before, would
+    else be missing from the time that the first call took.
+
     Args:
-        implementations: what to call, by name; each is called twice before the first round.
+        implementations: what to call, by name; each is warmed up before the first round.
         rounds: samples of each.
         report: told the number of the round.
 
     Raises:
         RuntimeError: something compiled in every sample of one of them.
     """
+    jax.clear_caches()
     samples = {name: Sample(call) for name, call in implementations.items()}
     for number in range(rounds):
         report(f"round {number + 1} of {rounds}", number / rounds)
@@ -96,8 +124,9 @@ def timing_columns(sample: Sample) -> list[dict[str, Any]]:
             "inner_calls": sample.inner_calls,
             "run_s": run_s,
             "compile_s": sample.compile_s,
+            "steady": sample.steady,
         }
-        | _of_process()
+        | _of_process(sample.compile_cache)
         for number, run_s in enumerate(sample.run_s)
     ]
 
@@ -108,19 +137,26 @@ def timed_once(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     For calls so long that none is to be spent on compiling alone: what JAX says that it compiled for is taken
     off. Tracing is not, so the time told is rather too long.
     """
+    cached = dict(_CACHE)
     compiled, started = _COMPILE_S, perf_counter()
     result = jax.block_until_ready(call())
     elapsed = perf_counter() - started
     compile_s = _COMPILE_S - compiled
-    return result, {"inner_calls": 1, "run_s": elapsed - compile_s, "compile_s": compile_s} | _of_process()
+    return result, {"inner_calls": 1, "run_s": elapsed - compile_s, "compile_s": compile_s} | _of_process(
+        _cache_state(cached)
+    )
 
 
-def _of_process() -> dict[str, Any]:
-    return {
-        "process": 0,
-        "compile_cache": "warm" if jax.config.values.get("jax_compilation_cache_dir") else "off",
-        "peak_bytes": _peak_bytes(),
-    }
+def _of_process(compile_cache: str) -> dict[str, Any]:
+    return {"process": 0, "compile_cache": compile_cache, "peak_bytes": _peak_bytes()}
+
+
+def _cache_state(before: Mapping[str, int]) -> str:
+    """Of the persistent cache since then: warm only where every program that was asked of it was in it."""
+    asked, found = (_CACHE[name] - before[name] for name in _CACHE)
+    if not jax.config.values.get("jax_compilation_cache_dir"):
+        return "off"
+    return "warm" if found == asked > 0 else "cold"
 
 
 def _count_compilation(event: str, duration_secs: float, **_: Any) -> None:
@@ -131,7 +167,14 @@ def _count_compilation(event: str, duration_secs: float, **_: Any) -> None:
         _COMPILE_S += duration_secs
 
 
+def _count_cache(event: str, **_: Any) -> None:
+    name = event.removeprefix("/jax/compilation_cache/")
+    if name in _CACHE:
+        _CACHE[name] += 1
+
+
 jax.monitoring.register_event_duration_secs_listener(_count_compilation)
+jax.monitoring.register_event_listener(_count_cache)
 
 
 def _peak_bytes() -> int | None:

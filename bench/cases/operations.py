@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -31,7 +30,7 @@ class Operation:
     Attributes:
         common: columns of every row.
         calls: what to call, by implementation; ours is `rnn_jax`.
-        columns: the columns of each implementation's rows.
+        columns: the columns of each implementation's rows; the method of a chain is in them once it was called.
     """
 
     common: Mapping[str, Any]
@@ -50,9 +49,15 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
     lags = geometric_lags(length, case["lags"]) if case["lags"] else None
     factor = jax.random.orthogonal(seed_key(seed, 2), size, dtype=jnp.float32).astype(environment.dtype)
     bare, own = jax.jit(bare_products, static_argnums=1), jax.jit(own_products, static_argnums=1)
-    chain = partial(rj.jacobian_chain, cell, state, xs, lags, method=case["method"])
+    columns: dict[str, dict[str, Any]] = {}
+
+    def chain() -> jax.Array:
+        found = rj.jacobian_chain(cell, state, xs, lags, method=case["method"])
+        columns["rnn_jax"]["method"] = found.method
+        return found.log_frobenius_norm
+
     calls: dict[str, Callable[[], Any]] = {
-        "rnn_jax": lambda: chain().log_frobenius_norm,
+        "rnn_jax": chain,
         "bare_products": lambda: bare(factor, length),
     }
     if hidden_size < size:
@@ -62,21 +67,15 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
     flop["rnn_jax"] = flop["own_products"] = dense * hidden_size / size
     if structure_of(cell) == DENSE:
         flop["rnn_jax"] = dense
-    method = chain().method
-    return Operation(
-        common | {"seed": seed},
-        calls,
-        {
-            name: _columns(
-                case,
-                flop[name],
-                implementation_version=rj.__version__ if name == "rnn_jax" else jax.__version__,
-                method=method if name == "rnn_jax" else "sequential",
-                lag_count=length + 1 if lags is None else len(lags),
-            )
-            for name in calls
-        },
-    )
+    for name in calls:
+        columns[name] = _columns(
+            case,
+            flop[name],
+            implementation_version=rj.__version__ if name == "rnn_jax" else jax.__version__,
+            method="sequential",
+            lag_count=length + 1 if lags is None else len(lags),
+        )
+    return Operation(common | {"seed": seed}, calls, columns)
 
 
 def trajectory(case: Any, environment: Environment, suite: str) -> Operation:

@@ -49,6 +49,9 @@ PARAMETERS = (
     Parameter("sequence_length", int, "number of steps", 1000, low=10, high=1_000_000),
     Parameter("batch_size", int, "sequences at once, for training_step", 1, low=1, high=1_000_000),
     Parameter("rounds", int, "samples of each implementation", 7, low=3, high=1000),
+    Parameter(
+        "processes", int, "fresh processes, each with rounds of its own", 1, low=1, high=100, later=True
+    ),
 )
 
 # Log norms and exponents are compared by their difference in nats, the rest by relative distance.

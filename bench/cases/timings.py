@@ -22,6 +22,9 @@ PARAMETERS = (
     Parameter("method", str, "how a chain is formed", "auto", choices=METHODS, later=True),
     Parameter("batch_size", int, "sequences at once", 1, low=1, high=1_000_000, later=True),
     Parameter("networks", int, "nets of an ensemble", 1, low=1, high=100_000, later=True),
+    Parameter(
+        "processes", int, "fresh processes, each with rounds of its own", 1, low=1, high=100, later=True
+    ),
 )
 _ONLY_FOR = {
     "lags": ("jacobian_chain",),

@@ -1,67 +1,138 @@
 """`rnn-bench compare`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.document import AsJson, print_document
 from bench.cli.show import print_rows, say
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REGRESSION = 3
 
 
 def compare(
-    left: Annotated[Path, typer.Argument(help="A result folder.")],
-    right: Annotated[Path, typer.Argument(help="Another one: of a GPU, another dtype, another JAX.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Two or more result folders, the reference first; of a GPU, another dtype, another JAX."
+        ),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="Keep the tables and a picture in this folder.", show_default=False)
+        Path | None, typer.Option(help="Keep the tables and pictures in this folder.", show_default=False)
     ] = None,
+    factor: Annotated[float, typer.Option(help="Times that differ by less count as the same.")] = 1.05,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            help="regression: exit with 3 where ours is slower than the reference, of the same machine and installation."
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Compare two result folders: ratio of times, difference of rates, verdicts that differ.
+    """Compare result folders with the first one: times, rates, exponents, verdicts.
 
-    Ratios and differences are RIGHT against LEFT: a ratio under 1 says that RIGHT is faster.
+    Ratios and differences are of the folder on the right against the reference on the left: under 1 the right one is
+    faster. It is called faster or slower where the whole interval lies beyond the factor; where nothing differs
+    by more than the factor, a comparison calls any of its timings so with a probability of at most 5%.
     """
-    from bench import compare as both
     from bench import comparison
+    from bench.compare import compared, require_same_identity, unlike
 
-    joined = both.compared(left, right)
-    say(f"left:  {left}")
-    say(f"right: {right}")
-    for line in both.unlike(left, right):
+    if len(folders) < 2:
+        raise UsageError(f"compare needs two result folders or more, the reference first, got {len(folders)}")
+    if fail_on not in (None, "regression"):
+        raise UsageError(f"--fail-on must be regression, got {fail_on!r}")
+    reference, *others = folders
+    if fail_on is not None:
+        for other in others:
+            require_same_identity(reference, other)
+    told = [(other, compared(reference, other, factor), unlike(reference, other)) for other in others]
+    if as_json:
+        print_document("compare", _everything(reference, told, factor))
+    else:
+        for other, joined, differing in told:
+            _show(reference, other, joined, differing)
+    if out is not None:
+        comparison.keep(folders, out, factor)
+        if not as_json:
+            say(f"tables and pictures: {out}")
+    if fail_on is not None and _regressed(told, factor, quiet=as_json):
+        raise typer.Exit(REGRESSION)
+
+
+def _show(reference: Path, other: Path, joined: "dict[str, pd.DataFrame]", differing: list[str]) -> None:
+    from bench.cli.comparison_rows import titled_rows
+
+    say(f"left:  {reference}")
+    say(f"right: {other}")
+    for line in differing:
         say(f"  differs in {line}")
+    for title, rows in titled_rows(joined):
+        if rows:
+            say(title)
+        print_rows(rows)
     if "times" in joined:
-        kept = ["operation", "implementation", "cell", "state_size", "sequence_length", "batch_size",
-                "seed_count", "method_left", "method_right", "run_s_left", "run_s_right", "ratio"]  # fmt: skip
-        short = {"state_size": "n", "sequence_length": "T", "batch_size": "batch", "seed_count": "seeds"}
-        print_rows(joined["times"][kept].rename(columns=short).to_dict("records"), "Time, right over left")
-    if "crossovers" in joined:
-        ours = joined["crossovers"][joined["crossovers"]["implementation"] == "rnn_jax"]
-        kept = ["operation", "cell", "varied", "fixed", "smallest", "largest", "faster", "from_size",
-                "ratio_at_smallest", "ratio_at_largest"]  # fmt: skip
-        print_rows(ours[kept].to_dict("records"), "Who is faster at the largest size, and from which size on")
-    if "rates" in joined:
-        rates = joined["rates"]
-        summary = rates.groupby(["cell", "gain", "input_kind", "weights"], as_index=False).agg(
-            pairs=("difference", "size"),
-            largest_difference=("difference", lambda each: each.abs().max()),
-            in_stderr=("difference_in_stderr", lambda each: each.abs().max()),
-            same_regime=("same_regime", "sum"),
-        )
-        print_rows(summary.to_dict("records"), "Rate in nats a step, right minus left, over seeds")
-    if "exponents" in joined:
-        exponents = joined["exponents"]
-        summary = exponents.groupby(["cell", "gain", "state_size", "input_scale"], as_index=False).agg(
-            pairs=("difference", "size"),
-            largest_difference=("difference", lambda each: each.abs().max()),
-            root_mean_square_in_stderr=("difference_in_stderr", lambda each: (each**2).mean() ** 0.5),
-        )
-        print_rows(
-            summary.to_dict("records"), "Lyapunov exponents in nats a step, right minus left, over seeds"
-        )
+        _explain_too_few(joined["times"])
     if "verdicts" in joined:
         verdicts = joined["verdicts"]
-        differing = verdicts[~verdicts["same_verdict"]]
         say(f"verdicts: {int(verdicts['same_verdict'].sum())} of {len(verdicts)} seeds agree")
-        kept = ["task", "task_length", "cell", "gain", "remedy", "seed", "verdict_left", "verdict_right"]
-        print_rows(differing[kept].to_dict("records"), "Verdicts that differ")
-    if out is not None:
-        comparison.keep(left, right, out)
-        say(f"tables and picture: {out}")
+
+
+def _explain_too_few(times: "pd.DataFrame") -> None:
+    from bench.time_spread import LEAST_PROCESSES
+
+    few = times[["processes_left", "processes_right"]].min(axis=1) < LEAST_PROCESSES
+    wide = (times["verdict"] == "too few samples") & ~few
+    if few.any():
+        say(
+            f"too few samples: {int(few.sum())} of {len(times)} timings have fewer than {LEAST_PROCESSES} fresh "
+            "processes on a side, so nobody knows how processes differ; measure with processes = 3"
+        )
+    if wide.any():
+        say(
+            f"too few samples: the intervals of {int(wide.sum())} timings reach over the factor; measure more processes, "
+            "on a machine that does nothing else"
+        )
+
+
+def _regressed(told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float, *, quiet: bool) -> bool:  # fmt: skip
+    """Whether any folder is slower than the reference at any of our own timings.
+
+    Raises:
+        UsageError: a folder has no timing that can be judged.
+    """
+    from bench.compared_times import regressions
+
+    found = 0
+    for other, joined, _ in told:
+        times = joined.get("times")
+        if times is None or not times["ratio_low"].notna().any():
+            raise UsageError(
+                f"--fail-on regression: no timing of {other} can be judged; both sides need the same timings, each "
+                "of 3 fresh processes or more: processes = 3 in the suite"
+            )
+        slower = regressions(times)
+        found += len(slower)
+        if not quiet:
+            say(f"{other}: {len(slower)} of our timings slower than {factor:g} times the reference")
+    return found > 0
+
+
+def _everything(
+    reference: Path, told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float
+) -> dict[str, Any]:
+    from bench.time_ratio import FALSE_ALARM_RATE
+
+    return {
+        "reference": reference,
+        "factor": factor,
+        "false_alarm_rate": FALSE_ALARM_RATE,
+        "comparisons": [
+            {"folder": other, "differs_in": differing} | joined for other, joined, differing in told
+        ],
+    }

@@ -2,6 +2,7 @@
 
 import typer
 
+from bench.cli.check import check
 from bench.cli.compare import compare
 from bench.cli.list import list_
 from bench.cli.machine import machine
@@ -29,6 +30,7 @@ VERBS = {
     "plot": plot,
     "report": report,
     "compare": compare,
+    "check": check,
     "targets": targets,
     "machine": machine,
     "tune": tune,
@@ -38,5 +40,9 @@ for name, function in VERBS.items():
 
 
 def main() -> None:
-    """The script `rnn-bench`. Exits 0 all well, 1 a case failed or nothing was measured, 2 usage, 130 Ctrl-C."""
+    """The script `rnn-bench`.
+
+    Exits 0 all well, 1 a case failed, nothing was measured or a check found something, 2 usage, 3 a regression,
+    130 Ctrl-C.
+    """
     app(prog_name="rnn-bench")

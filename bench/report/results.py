@@ -104,15 +104,16 @@ def read(paths: Sequence[Path]) -> Results:
     names = _labels(plain)
     return Results(
         [Folder(names[path], Store(path), read_machine(path)) for path in plain],
-        [_comparison(path) for path in kept],
+        [each for path in kept for each in _comparisons(path)],
     )
 
 
-def _comparison(folder: Path) -> Comparison:
-    left, right = comparison.sides(folder)
-    names = _labels([left, right])
-    joined = dict(comparison.tables(folder))
-    return Comparison(names[left], names[right], joined, unlike(left, right))
+def _comparisons(folder: Path) -> list[Comparison]:
+    names = _labels(comparison.sides(folder))
+    return [
+        Comparison(names[left], names[right], joined, unlike(left, right))
+        for left, right, joined in comparison.pairs(folder)
+    ]
 
 
 def _labels(paths: Sequence[Path]) -> dict[Path, str]:

@@ -29,7 +29,20 @@ TIMINGS = ResultFile(
             "seconds that the first call took longer than the median; of a long spectrum, what JAX says it compiled",
             is_time=True,
         ),
-        Column("compile_cache", "text", "off, cold or warm"),
+        Column(
+            "steady",
+            "truth",
+            "whether the last three samples of the warm-up lay within 5% of each other; empty where a call is too "
+            "long for so many",
+            is_time=True,
+            later=True,
+        ),
+        Column(
+            "compile_cache",
+            "text",
+            "JAX's persistent cache: off, cold, or warm where the first call found all of its programs in it",
+            is_time=True,
+        ),
         Column(
             "peak_bytes",
             "integer",
@@ -38,7 +51,7 @@ TIMINGS = ResultFile(
         ),
         Column("flop", "number", "floating-point operations a call, by formula"),
     ),
-    order=("operation", "implementation", "round"),
+    order=("operation", "implementation", "process", "round"),
 )
 
 CASE_TIMES = ResultFile(
@@ -99,7 +112,15 @@ CEILINGS = ResultFile(
             "compile_s", "number", "seconds that the first call took longer than the median", is_time=True
         ),
         Column("process", "integer", "number of the fresh process"),
-        Column("compile_cache", "text", "off, cold or warm"),
+        Column(
+            "steady",
+            "truth",
+            "whether the last three samples of the warm-up lay within 5% of each other; empty where a call is too "
+            "long for so many",
+            is_time=True,
+            later=True,
+        ),
+        Column("compile_cache", "text", "as in timings.csv", is_time=True),
         Column("peak_bytes", "integer", "as in timings.csv", is_time=True),
         Column("flop", "number", "floating-point operations a call"),
         Column("bytes_moved", "number", "bytes read and written a call"),

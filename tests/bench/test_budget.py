@@ -3,7 +3,7 @@
 import pytest
 
 from bench.budget import GRACE_S, Budget
-from bench.suite import Case
+from bench.case import Case
 
 
 class Clock:

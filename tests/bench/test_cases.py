@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
+from bench.case import Case
 from bench.cases import KINDS, exactness, gradient_norms, peers
 from bench.cases.cell import create_cell, seed_key, white_noise
 from bench.cases.probe import geometric_lags
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
-from bench.suite import Case
 
 SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")

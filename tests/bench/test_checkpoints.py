@@ -4,9 +4,9 @@ import pytest
 
 import rnn_jax as rj
 from bench import cases
+from bench.case import Case
 from bench.checkpoints import Checkpoints
 from bench.store import Store
-from bench.suite import Case
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from time import perf_counter
 import pytest
 
 from bench import children, suite
+from bench.case import Case
 from bench.children import Children
 from bench.errors import CaseError, UsageError
 from bench.machine import Environment
 from bench.store import Store
-from bench.suite import Case
 
 SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")
 TOML = """

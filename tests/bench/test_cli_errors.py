@@ -17,6 +17,7 @@ BROKEN = {
     "plot": ("bench.plots.meaning", ()),
     "report": ("bench.report.page", ("--out", "x.html", "FOLDER")),
     "compare": ("bench.compare.compared", ("FOLDER", "FOLDER")),
+    "check": ("bench.check.checked", ("FOLDER",)),
     "targets": ("bench.target_table.target_table", ()),
     "machine": ("bench.machine.configure", ()),
     "tune": ("bench.machine.configure", ()),

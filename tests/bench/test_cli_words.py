@@ -7,7 +7,18 @@ import pytest
 
 from bench import suite
 
-VERBS = ("list", "run", "status", "tables", "plot", "compare", "targets", "machine", "tune")
+VERBS = (
+    "list",
+    "run",
+    "status",
+    "tables",
+    "plot",
+    "compare",
+    "check",
+    "targets",
+    "machine",
+    "tune",
+)
 
 
 # --- what it says of itself

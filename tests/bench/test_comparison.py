@@ -24,7 +24,7 @@ def sides(folder_of, row):
 
 def test_it_is_made_again_byte_for_byte(sides, tmp_path):
     kept = tmp_path / "kept"
-    written = comparison.keep(*sides, kept)
+    written = comparison.keep(sides, kept)
     assert {"comparison.json", "times.csv", "crossovers.md", "times.png"} <= {path.name for path in written}
     before = {path: path.read_bytes() for path in written}
     for path in written[1:]:
@@ -35,7 +35,7 @@ def test_it_is_made_again_byte_for_byte(sides, tmp_path):
 
 
 def test_the_tables_say_who_is_faster_from_where_on(sides, tmp_path):
-    comparison.keep(*sides, tmp_path / "kept")
+    comparison.keep(sides, tmp_path / "kept")
     tables = dict(comparison.tables(tmp_path / "kept"))
     assert tables["times"]["ratio"].to_list() == [2.0, 0.5]
     found = tables["crossovers"].iloc[0]
@@ -43,7 +43,7 @@ def test_the_tables_say_who_is_faster_from_where_on(sides, tmp_path):
 
 
 def test_it_moves_with_its_folders(sides, tmp_path):
-    comparison.keep(*sides, tmp_path / "kept")
+    comparison.keep(sides, tmp_path / "kept")
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     for name in ("left", "right", "kept"):
@@ -52,7 +52,7 @@ def test_it_moves_with_its_folders(sides, tmp_path):
 
 
 def test_a_page_shows_its_tables(sides, tmp_path):
-    comparison.keep(*sides, tmp_path / "kept")
+    comparison.keep(sides, tmp_path / "kept")
     page = "<!-- results kept crossovers: cell, faster, from_size -->\n<!-- end -->\n"
     assert "| lstm | right | 32 |" in readme.filled(page, tmp_path)
 
@@ -60,18 +60,18 @@ def test_a_page_shows_its_tables(sides, tmp_path):
 def test_what_cannot_be_compared_leaves_no_folder(sides, folder_of, row, tmp_path):
     other = folder_of("other", decay=[row("decay")]).folder
     with pytest.raises(UsageError, match="no case in common"):
-        comparison.keep(sides[0], other, tmp_path / "kept")
+        comparison.keep([sides[0], other], tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
 
 
 def test_it_does_not_write_among_results(sides):
     with pytest.raises(UsageError, match="holds results; choose a folder of its own"):
-        comparison.keep(*sides, sides[0])
+        comparison.keep(sides, sides[0])
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"left": "../left"}'])
 def test_a_damaged_one_is_told(text, sides, tmp_path):
-    comparison.keep(*sides, tmp_path / "kept")
+    comparison.keep(sides, tmp_path / "kept")
     (tmp_path / "kept" / "comparison.json").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="keeps no comparison"):
         comparison.derive(tmp_path / "kept")

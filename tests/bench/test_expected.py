@@ -3,11 +3,11 @@
 import pytest
 
 from bench.budget import Budget
+from bench.case import Case
 from bench.expected import Earlier, Expected, earlier_runs, expectations, total
 from bench.folder_facts import Took
 from bench.plan import Plan, Planned
 from bench.store import Store
-from bench.suite import Case
 
 
 def planned(name, kind="exactness", estimate_s=None):

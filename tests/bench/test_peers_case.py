@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from bench import peers as rivals
+from bench.case import Case
 from bench.cases import KINDS, peers
 from bench.machine import Environment
 from bench.peers import ours, reference
 from bench.peers.contender import Contender
 from bench.schema import RESULT_FILES
-from bench.suite import Case
 
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")
 SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from bench.rank_statistics import REPLICATES, area_under_roc, cluster_draws, spearman
+from bench.bootstrap import REPLICATES, cluster_draws
+from bench.rank_statistics import area_under_roc, spearman
 
 
 def tied_sample(seed, runs=60, clusters=20):

@@ -7,10 +7,11 @@ import pytest
 
 from bench import runner, tables
 from bench.budget import Budget
+from bench.case import Case
 from bench.cases import KINDS, exactness
 from bench.errors import UsageError
 from bench.store import Store, read_machine
-from bench.suite import Case, Suite
+from bench.suite import Suite
 
 CELLS = ("elman_tanh", "lstm", "gru")
 

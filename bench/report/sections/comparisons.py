@@ -16,6 +16,7 @@ from bench.report.thinning import MOST_POINTS, thinned
 _SHORT = {"state_size": "n", "sequence_length": "T", "batch_size": "batch", "seed_count": "seeds"}
 _TITLES = {
     "crossovers": "Who is faster at the largest size, and from which size on",
+    "means": "Geometric mean of the ratios of our times",
     "times": "Times and their ratios",
     "rates": "Rates of decay",
     "exponents": "Lyapunov exponents",

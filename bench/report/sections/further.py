@@ -6,6 +6,7 @@ from bench.report.sections.remedies import TABLE as REMEDIES
 from bench.report.sections.targets import TABLES as TARGETS
 
 _TITLES = {
+    "timing_summary": "Run times, and how sure they are",
     "chain_cost": "What a chain costs beside the bare loop of matrix products",
     "chain_scaling": "How the time of a chain grows",
     "exactness_summary": "Distance of a chain from jacrev of the unrolled net",

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
+from bench.case import Case
 from bench.cases import dependence
 from bench.cases.held_out import net_rows, plain_rows
 from bench.dependence import dependence_steps, questions, reference_losses
 from bench.schema import DEPENDENCE, HELD_OUT_SCORES
-from bench.suite import Case
 from rnn_jax.model import Model
 from rnn_jax.tasks import Adding, Forecasting
 

@@ -1,0 +1,137 @@
+"""Whether case ids follow from their rows: recomputed from the suite that the rows name."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench import suite as suites
+from bench.case import Case
+from bench.cases import KINDS
+from bench.check.finding import DAMAGED, NOTE, Finding, named
+from bench.errors import UsageError
+from bench.machine import Environment
+from bench.schema import FAILURES
+from bench.store import read_machine
+
+_ENVIRONMENT = ["machine", "backend", "device_kind", "jax_version", "dtype", "matmul_precision"]
+_PARAMETERS = ("cell", "initialization", "gain", "forget_bias", "hidden_size", "operation")
+_OTHER_ARITHMETIC = ("ceilings", "precision", "peers")
+"""Kinds some of whose rows are of another dtype or precision than their case."""
+
+
+def recomputed(folder: Path, frames: Mapping[str, pd.DataFrame]) -> Iterator[Finding]:
+    """Ids that do not follow, rows of an older version, and how many ids cannot be recomputed."""
+    for suite, of_suite in _by_suite(frames).items():
+        cases = _cases(suite)
+        if not cases:
+            told = f"suite {suite!r} is none that comes with the harness, so no case_id can be recomputed"
+            yield Finding(NOTE, "case_id", told, "nothing, if the suite is your own")
+            continue
+        yield from _held_to(cases, of_suite, _identity(folder), suite)
+
+
+def _held_to(
+    cases: Sequence[Case], frames: Mapping[str, pd.DataFrame], identity: Mapping[str, Any], suite: str
+) -> Iterator[Finding]:
+    counts = {len(set(seeds)) for frame in frames.values() for _, seeds in frame.groupby("case_id")["seed"]}
+    known, older = _by_match_id(cases, counts)
+    wrong: dict[str, list[str]] = {}
+    old: dict[str, set[str]] = {}
+    unknown: set[str] = set()
+    for kind, frame in frames.items():
+        told = ["case_id", "match_id", *_ENVIRONMENT, *(name for name in _PARAMETERS if name in frame)]
+        for row in frame[told].drop_duplicates().to_dict("records"):
+            if row["match_id"] in known:
+                problem = _problem(known[row["match_id"]], row, identity)
+                if problem:
+                    wrong.setdefault(f"{kind}.csv", []).append(f"case {row['case_id']} ({problem})")
+            elif row["match_id"] in older:
+                old.setdefault(f"{kind}.csv", set()).add(older[row["match_id"]])
+            else:
+                unknown.add(row["case_id"])
+    for file, cases_told in wrong.items():
+        told = f"case_id does not follow from its row: {named(dict.fromkeys(cases_told))}"
+        yield Finding(DAMAGED, file, told, "rows were edited or mixed: measure these cases again")
+    for file, versions in old.items():
+        told = f"rows of older code: {named(sorted(versions))}"
+        yield Finding(DAMAGED, file, told, "measure them again: they match nothing that is measured now")
+    if unknown:
+        told = f"{len(unknown)} cases are none of suite {suite!r} as it is now, so their ids cannot be recomputed"
+        yield Finding(NOTE, "case_id", told, "nothing, if the suite was changed since; else measure again")
+
+
+def _by_match_id(
+    cases: Sequence[Case], seed_counts: set[int]
+) -> tuple[dict[str, list[Case]], dict[str, str]]:
+    """The cases by match_id, with the seeds that `--seeds` may have given them; and what older versions were."""
+    known: dict[str, list[Case]] = {}
+    older: dict[str, str] = {}
+    for case in cases:
+        for count in sorted({len(case.seeds), *seed_counts}):
+            of_count = replace(case, seeds=tuple(range(count)))
+            known.setdefault(of_count.match_id(), []).append(of_count)
+            current = KINDS[case.kind].VERSION
+            for version in range(1, current):
+                told = f"version {version} of {case.kind}, now {current}"
+                older.setdefault(of_count.match_id(version), told)
+    return known, older
+
+
+def _problem(cases: Sequence[Case], row: Mapping[Any, Any], identity: Mapping[str, Any]) -> str:
+    """What keeps a row from being one of these cases, which differ in how they are measured; nothing if it is one."""
+    own = Environment(**{name: str(row[name]) for name in _ENVIRONMENT})
+    plain = replace(own, dtype=str(identity.get("dtype", own.dtype)), matmul_precision="highest")
+    ids: set[str] = set()
+    for case in cases:
+        of_case = [own, plain] if case.kind in _OTHER_ARITHMETIC else [own]
+        fewer = [case, replace(case, parameters={**case.parameters, "processes": 1})]
+        variants = fewer if "processes" in case.parameters else [case]
+        ids |= {variant.case_id(where) for variant in variants for where in of_case}
+    if row["case_id"] not in ids:
+        return "another machine, backend, dtype or precision than its id says"
+    for name in _PARAMETERS:
+        if name in row and not any(_equal(case.parameters.get(name), row[name]) for case in cases):
+            return f"{name} is {row[name]}, its case has {cases[0].parameters.get(name)}"
+    return ""
+
+
+def _equal(parameter: Any, value: Any) -> bool:
+    if parameter is None:
+        return True
+    if isinstance(parameter, str):
+        return parameter == value
+    return not pd.isna(value) and abs(float(value) - parameter) <= 1e-8 * abs(parameter)
+
+
+def _by_suite(frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame]]:
+    found: dict[str, dict[str, pd.DataFrame]] = {}
+    for kind, frame in frames.items():
+        if kind != FAILURES.kind:
+            for suite, rows in frame.groupby("suite"):
+                found.setdefault(str(suite), {})[kind] = rows
+    return found
+
+
+def _cases(name: str) -> Sequence[Case]:
+    """The cases of a suite that comes with the harness, at a scale where the name ends in one."""
+    for known in suites.names():
+        scale = name.removeprefix(f"{known}-") if name != known else None
+        if name == known or name.startswith(f"{known}-"):
+            try:
+                return suites.load(known, scale).cases
+            except UsageError:
+                continue
+    return ()
+
+
+def _identity(folder: Path) -> Mapping[str, Any]:
+    try:
+        return read_machine(folder)["identity"]
+    except UsageError:
+        return {}

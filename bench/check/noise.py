@@ -1,0 +1,94 @@
+"""Times that are too noisy to quote."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.check.finding import NOISY, Finding, named
+from bench.time_spread import LEAST_PROCESSES, LEAST_ROUNDS, spread_of
+from bench.timing_table import SETTING, by_process
+
+WIDEST_PERCENT = 10.0
+_APART, _TOGETHER = 1.10, 1.05
+FILE = "timings.csv"
+
+
+def of_times(timings: pd.DataFrame, widest_percent: float = WIDEST_PERCENT) -> list[Finding]:
+    """What makes times of timings.csv unfit to be quoted, a finding a cause.
+
+    Args:
+        timings: timings.csv.
+        widest_percent: the width of the 95% interval of a median, in percent of it, that is too much.
+    """
+    usable = timings[timings["run_s"].gt(0)]
+    groups = [group for _, group in usable.groupby([*SETTING, "case_id"], dropna=False, sort=True)]
+    return list(_found(groups, widest_percent))
+
+
+def _found(groups: Sequence[pd.DataFrame], widest_percent: float) -> Iterator[Finding]:
+    spreads = [spread_of(by_process(group)) for group in groups]
+    told = list(zip(groups, spreads, strict=True))
+
+    def finding(hit: list[str], what: str, mend: str) -> Finding:
+        return Finding(NOISY, FILE, f"{len(hit)} of {len(told)} timings {what}: {named(hit)}", mend)
+
+    few = [_name(g) for g, s in told if s.processes < LEAST_PROCESSES]
+    if few:
+        least = min(spread.processes for spread in spreads)
+        of = "1 process" if least == 1 else f"{least} processes"
+        yield finding(
+            few,
+            f"are of fewer than {LEAST_PROCESSES} fresh processes ({of})",
+            f'write "{of}" beside such a time, or set processes = 3 in the suite and measure again',
+        )
+    short = [_name(g) for g, s in told if s.rounds < LEAST_ROUNDS]
+    if short:
+        yield finding(
+            short, f"have fewer than {LEAST_ROUNDS} rounds", "raise rounds in the suite, measure again"
+        )
+    wide = [(100 * s.relative_width, _name(g)) for g, s in told if 100 * s.relative_width > widest_percent]
+    if wide:
+        worst = [f"{name} {width:.0f}%" for width, name in sorted(wide, reverse=True)]
+        yield finding(
+            worst,
+            f"have a median whose 95% interval is wider than {widest_percent:g}% of it",
+            "do not quote them; measure again on a machine that does nothing else, with more processes or rounds",
+        )
+    apart = [f"{_name(g)} process {number}" for g in groups for number in _apart(g)]
+    if apart:
+        yield finding(
+            apart,
+            "have a process that stands apart from the others by more than 10%",
+            "something else ran meanwhile, or the process was placed badly: measure those cases again",
+        )
+    restless = [_name(group) for group in groups if group["steady"].eq(False).any()]
+    if restless:
+        yield finding(
+            restless,
+            "were not steady when their rounds began",
+            "measure again on a machine that does nothing else; calls that never agree within 5% are quoted "
+            "with their quartiles",
+        )
+
+
+def _apart(group: pd.DataFrame) -> list[int]:
+    """Numbers of processes over 10% off the others, where all of those lie within 5% of each other."""
+    medians = group.groupby(["case_id", "process"])["run_s"].median()
+    found = []
+    if len(medians) < LEAST_PROCESSES:
+        return found
+    for place, (_, process) in enumerate(medians.index):
+        others = np.delete(medians.to_numpy(float), place)
+        off = medians.iloc[place] / np.median(others)
+        if others.max() <= _TOGETHER * others.min() and not 1 / _APART <= off <= _APART:
+            found.append(int(process))
+    return found
+
+
+def _name(group: pd.DataFrame) -> str:
+    row = group.iloc[0]
+    return f"{row['operation']} {row['implementation']} {row['cell']} n={row['state_size']} T={row['sequence_length']}"

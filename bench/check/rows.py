@@ -1,0 +1,79 @@
+"""Whether result files are whole: written by the harness, no row twice, no seed missing, no value that cannot be."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from bench.check.finding import DAMAGED, Finding, line_numbers, named
+from bench.check.ranges import out_of_range
+from bench.errors import UsageError
+from bench.schema import FAILURES, RESULT_FILES, TUNING
+from bench.store import Store, csv_text, ordered
+
+_AGAIN = "measure its case again, or take the file from a copy that was not touched"
+_ONE_SEED = (TUNING.kind, FAILURES.kind)
+
+
+def readable(store: Store) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
+    """The result files that can be read, by kind, and what is wrong with the others and with how they are written."""
+    frames, found = {}, []
+    for kind in store.kinds():
+        file = f"{kind}.csv"
+        try:
+            frames[kind] = store.read(kind)
+        except UsageError as error:
+            found.append(Finding(DAMAGED, file, str(error), "take it from a copy, or measure again"))
+            continue
+        text = (store.folder / file).read_bytes().decode("utf-8", errors="replace")
+        columns = text.split("\n", 1)[0].strip().split(",")
+        written = csv_text(ordered(RESULT_FILES[kind], frames[kind])[columns])
+        if written != text:
+            found.append(Finding(DAMAGED, file, f"{_first_difference(written, text)}", _AGAIN))
+    return frames, found
+
+
+def of_each_file(frames: Mapping[str, pd.DataFrame]) -> list[Finding]:
+    """Doubled rows, missing seeds, values out of range."""
+    found: list[Finding] = []
+    for kind, frame in frames.items():
+        found += _doubled(kind, frame)
+        found += _missing_seeds(kind, frame)
+        found += [
+            Finding(DAMAGED, f"{kind}.csv", f"{line_numbers(where)}: {told}", _AGAIN)
+            for where, told in out_of_range(kind, frame)
+        ]
+    return found
+
+
+def _doubled(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
+    keys = ["case_id", "seed", *RESULT_FILES[kind].order]
+    twice = frame.duplicated(keys)
+    if twice.any():
+        told = f"{line_numbers(twice)}: a row of the same {', '.join(keys)} stands there before"
+        yield Finding(DAMAGED, f"{kind}.csv", told, _AGAIN)
+
+
+def _missing_seeds(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
+    if kind in _ONE_SEED:
+        return
+    lacking = []
+    for case_id, seeds in frame.groupby("case_id")["seed"]:
+        there = set(seeds.dropna().astype(int))
+        missing = sorted(set(range(max(there, default=-1) + 1)) - there)
+        if missing:
+            lacking.append(f"case {case_id} lacks {named(missing)}")
+    if lacking:
+        told = f"seeds are missing: {named(lacking)}"
+        yield Finding(DAMAGED, f"{kind}.csv", told, "measure these cases again")
+
+
+def _first_difference(expected: str, text: str) -> str:
+    """Where a file departs from what the harness would have written of the same rows."""
+    wanted, there = expected.split("\n"), text.split("\n")
+    pairs = zip(wanted, there, strict=False)
+    line = next((n for n, (one, other) in enumerate(pairs, start=1) if one != other), len(wanted))
+    why = "in another order" if sorted(wanted) == sorted(there) else "otherwise"
+    return f"not as the harness wrote it: from line {line} on these rows would be written {why}"

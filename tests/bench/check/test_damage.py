@@ -1,0 +1,200 @@
+"""A published folder is found whole, and each way in which it could be tampered with is found and named."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench import suite
+from bench.cases import KINDS
+from bench.check import case_ids, checked, machines, rows, shards
+from bench.check.finding import DAMAGED, NOTE
+from bench.check.ranges import out_of_range
+from bench.schema import RESULT_FILES
+from bench.store import Store, typed
+
+PUBLISHED = Path("results/amd-epyc-2-cores/scaling")
+SEVERAL_SEEDS = Path("results/amd-epyc-1-cores/explosion")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """`copy(folder)`: of a published folder, without its pictures."""
+
+    def make(folder=PUBLISHED):
+        shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("figures"))
+        return tmp_path / folder.name
+
+    return make
+
+
+def damage(folder):
+    return [each for each in checked(folder) if each.weight == DAMAGED]
+
+
+def told(found):
+    return "\n".join(f"{each.file}: {each.told}" for each in found)
+
+
+@pytest.fixture(scope="module")
+def timings():
+    return Store(PUBLISHED).read("timings")
+
+
+def test_what_was_published_holds_what_it_claims():
+    assert damage(PUBLISHED) == []
+
+
+def test_a_number_that_was_changed_by_hand_is_found(copy):
+    folder = copy()
+    path = folder / "timings.csv"
+    lines = path.read_text(encoding="utf-8").split("\n")
+    cells = lines[5].split(",")
+    place = lines[0].split(",").index("run_s")
+    cells[place] = f"{float(cells[place]) * 3:.9g}"
+    lines[5] = ",".join(cells)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = told(damage(folder))
+    assert "tables/chain_cost.csv: differs from what the CSV files give" in found
+    assert "tables/timing_summary.md: differs from what the CSV files give" in found
+
+
+def test_a_file_that_something_else_wrote_is_found(copy):
+    folder = copy()
+    path = folder / "timings.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",1000,", ",1000.0,", 1), encoding="utf-8")
+    assert "timings.csv: not as the harness wrote it: from line 2 on" in told(damage(folder))
+    lines = (PUBLISHED / "timings.csv").read_text(encoding="utf-8").split("\n")
+    path.write_text("\n".join([lines[0], lines[2], lines[1], *lines[3:]]), encoding="utf-8")
+    assert "rows would be written in another order" in told(damage(folder))
+
+
+def test_a_file_that_cannot_be_read_is_found_and_the_rest_still_checked(copy):
+    folder = copy()
+    (folder / "decay.csv").write_text("schema_version,case_id\n1,a\n", encoding="utf-8")
+    (folder / "machine.json").unlink()
+    found = told(damage(folder))
+    assert "decay.csv" in found
+    assert "other columns than schema version 1" in found
+    assert "machine.json: " in found
+
+
+def test_a_table_that_is_missing_or_left_over_is_found(copy):
+    folder = copy()
+    (folder / "tables" / "chain_cost.md").unlink()
+    (folder / "tables" / "theory.csv").write_text("a\n1\n", encoding="utf-8")
+    found = told(damage(folder))
+    assert "tables/chain_cost.md: is missing" in found
+    assert "tables/theory.csv: is no table that the CSV files give" in found
+    assert len(damage(folder)) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("gain", 2.0, "gain is 2.0, its case has 1.0"),
+        ("dtype", "float64", "another machine, backend, dtype or precision than its id says"),
+        ("matmul_precision", "default", "another machine, backend, dtype or precision"),
+        ("case_id", "0123456789abcdef", "another machine, backend, dtype or precision"),
+        ("cell", "gru", "cell is gru, its case has elman_tanh"),
+    ],
+)
+def test_an_id_that_does_not_follow_from_its_row_is_found(column, value, said, timings):
+    changed = timings.copy()
+    changed.loc[3, column] = value
+    (found,) = case_ids.recomputed(PUBLISHED, {"timings": changed})
+    assert (found.weight, found.file) == (DAMAGED, "timings.csv")
+    assert "case_id does not follow from its row" in found.told
+    assert said in found.told
+
+
+def test_rows_of_older_code_are_found(timings, monkeypatch):
+    monkeypatch.setattr(KINDS["timings"], "VERSION", KINDS["timings"].VERSION + 1)
+    (found,) = case_ids.recomputed(PUBLISHED, {"timings": timings})
+    assert (found.weight, found.told) == (DAMAGED, "rows of older code: version 2 of timings, now 3")
+
+
+def test_results_of_one_process_are_still_the_cases_of_a_suite_that_asks_for_three():
+    assert any(case.processes == 3 for case in suite.load("cpu").cases)
+    folder = PUBLISHED.parent / "cpu"
+    assert list(case_ids.recomputed(folder, {"timings": Store(folder).read("timings")})) == []
+
+
+def test_what_cannot_be_recomputed_is_noted_and_is_no_fault(timings):
+    for change, said in (
+        ({"suite": "mine"}, "suite 'mine' is none that comes with the harness"),
+        ({"match_id": "ffff"}, "are none of suite 'scaling' as it is now"),
+    ):
+        (found,) = case_ids.recomputed(PUBLISHED, {"timings": timings.assign(**change)})
+        assert found.weight == NOTE
+        assert said in found.told
+
+
+def test_a_row_that_stands_there_twice_is_found(timings):
+    (found,) = rows.of_each_file({"timings": timings.iloc[[0, *range(len(timings))]]})
+    assert found.told.startswith("line 3: a row of the same case_id, seed, operation")
+
+
+def test_a_seed_that_is_missing_is_found():
+    frame = Store(SEVERAL_SEEDS).read("task_accuracy")
+    assert rows.of_each_file({"task_accuracy": frame}) == []
+    (found,) = rows.of_each_file({"task_accuracy": frame[frame["seed"] != 1]})
+    assert "seeds are missing: case" in found.told
+    assert "lacks 1" in found.told
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value", "said"),
+    [
+        ("timings", "run_s", -1.0, "run_s must be over 0 seconds, got -1"),
+        ("timings", "run_s", None, "run_s must be over 0 seconds, got nan"),
+        ("timings", "process", -1, "process must not be under 0, got -1"),
+        ("timings", "schema_version", 7, "schema_version must be 1, got 7"),
+        ("timings", "inner_calls", 0, "inner_calls must be at least 1, got 0"),
+        ("timings", "compile_cache", "hot", "compile_cache must be one of off, cold, warm, got hot"),
+        ("task_accuracy", "accuracy", 1.5, "accuracy must be from 0 to 1, got 1.5"),
+        ("task_accuracy", "verdict", "great", "verdict must be one of"),
+        ("decay", "regime", "sideways", "regime must be one of vanishing, stable"),
+    ],
+)
+def test_a_value_out_of_range_is_found(kind, column, value, said, row):
+    plausible = {"compile_cache": "off"} if kind == "timings" else {}
+    frame = typed(RESULT_FILES[kind], [row(kind, **plausible), row(kind, **plausible | {column: value})])
+    ((where, told_of_it),) = out_of_range(kind, frame)
+    assert where.tolist() == [False, True]
+    assert said in told_of_it
+
+
+def test_rows_of_another_machine_are_found(timings, tmp_path):
+    facts = json.loads((PUBLISHED / "machine.json").read_text(encoding="utf-8"))
+    facts["identity"]["jax_version"] = "9.9"
+    Store(tmp_path).write_machine(facts)
+    (found,) = machines.of_rows(tmp_path, {"timings": timings})
+    assert found.told.endswith("jax_version is '0.10.1', but machine.json says '9.9'")
+    del facts["identity"]["jax_version"]
+    Store(tmp_path).write_machine(facts)
+    assert "its identity has no 'jax_version'" in told(machines.of_rows(tmp_path, {"timings": timings}))
+
+
+def test_shards_are_held_against_the_files(timings, tmp_path):
+    store, case_id = Store(tmp_path), timings["case_id"].iloc[0]
+    of_case = json.loads(
+        timings[timings["case_id"] == case_id].to_json(orient="records", double_precision=15)
+    )
+
+    def said():
+        return told(shards.beside(store, {"timings": timings}))
+
+    store.write(case_id, {"timings": of_case})
+    assert said() == ""
+    for changed in ([of_case[0] | {"run_s": 9.0}, *of_case[1:]], of_case[1:]):
+        store.write(case_id, {"timings": changed})
+        assert f"other rows than in the CSV files: {case_id}.json" in said()
+    (store.shards / f"{case_id}.json").write_text("{", encoding="utf-8")
+    assert f"not whole: {case_id}.json" in said()
+    (store.shards / f"{case_id}.json").unlink()
+    store.write("elsewhere", {"timings": of_case})
+    (found,) = shards.beside(store, {"timings": timings})
+    assert found.weight == NOTE
+    assert "the CSV files hold nothing: elsewhere.json" in found.told
