@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench import machine
 from bench.crossover import crossovers
-from bench.errors import UsageError
+from bench.errors import UsageError, making
 from bench.store import Store, read_machine
 
 _KEYS = ["match_id", "seed"]
@@ -44,11 +44,13 @@ def compared(left: Path, right: Path) -> dict[str, pd.DataFrame]:
     joined = {}
     for kind, (name, make) in makers.items():
         if kind in shared:
-            table = make(*_by_dtype(stores[0].read(kind), stores[1].read(kind)))
+            with making(f"comparison of {name} with {right}", left, kind):
+                table = make(*_by_dtype(stores[0].read(kind), stores[1].read(kind)))
             if len(table):
                 joined[name] = table
     if "times" in joined:
-        table = crossovers(joined["times"])
+        with making(f"comparison of sizes with {right}", left, "timings"):
+            table = crossovers(joined["times"])
         if len(table):
             joined["crossovers"] = table
     if not joined:

@@ -52,7 +52,7 @@ def derive(folder: Path) -> list[Path]:
         write_text(folder / f"{name}.md", markdown(table))
     if "times" in joined:
         facts = [read_machine(side)["identity"] for side in (left, right)]
-        names = [f"{each['machine']}, {each['dtype']}" for each in facts]
+        names = [f"{each.get('machine', '?')}, {each.get('dtype', '?')}" for each in facts]
         with mpl.rc_context(STYLE):
             written += save(picture.times(joined["times"], *names), folder / "times")
     return written

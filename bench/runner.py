@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -33,12 +33,14 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: how many cases it measured, found done before, failed to finish, and did not begin."""
+    """What a run did: how many cases it measured, found done before, failed to finish, did not begin for want of
+    time, and did not begin because another run had them in hand."""
 
     measured: int
     found_done: int
     failed: int
     left: int = 0
+    elsewhere: int = 0
 
 
 def run(
@@ -56,7 +58,8 @@ def run(
     """Measures every case of the suite that the folder does not hold yet.
 
     A case that fails leaves a row in failures.csv and the run goes on. The CSV files are collated at
-    the end, also after an interruption. Cases that failed before come last. Where a case of the suite has a
+    the end, also after an interruption. Cases that failed before come last; one that another run into the same
+    folder has in hand is left to it. Where a case of the suite has a
     dtype or a process of its own, all are measured in other processes, so that this one leaves the device alone.
 
     Args:
@@ -74,11 +77,16 @@ def run(
         KeyboardInterrupt: Ctrl-C; what was finished is collated before.
     """
     budget = Budget(None) if budget is None else budget
+    kept = {*also_kept, *(case.case_id(environment) for case in suite.cases)}
+    set_aside = store.clean(kept)
+    tried = {case.case_id(environment): store.written_at(case.case_id(environment)) for case in suite.cases}
     todo = [case for case in suite.cases if not store.is_done(case.case_id(environment))]
     todo.sort(key=lambda case: store.has_shard(case.case_id(environment)))  # what failed before, last
     found_done = len(suite.cases) - len(todo)
     progress.start(len(todo), found_done)
-    failed, left = 0, 0
+    for line in set_aside:
+        progress.note(line)
+    measured, failed, left, elsewhere = 0, 0, 0, 0
     own_processes = nullcontext()
     if suite.in_children:
         own_processes = Children(
@@ -87,35 +95,54 @@ def run(
     try:
         with own_processes as children:
             for number, case in enumerate(todo, start=1):
+                case_id, label = case.case_id(environment), suite.label(case)
                 if not budget.fits(case):
                     left += 1
                     continue
-                progress.case(number, suite.label(case))
-                started = perf_counter()
-                error = _measure(
-                    case,
-                    environment,
-                    suite.name,
-                    store,
-                    progress,
-                    started,
-                    debug,
-                    children,
-                    budget,
-                    checkpoint_every_s,
-                )
+                with store.reserved(case_id) as ours:
+                    if not ours:
+                        elsewhere += 1
+                        continue
+                    if store.written_at(case_id) != tried[case_id]:  # by another run, since this one began
+                        found_done += store.is_done(case_id)
+                        failed += not store.is_done(case_id)
+                        continue
+                    progress.case(number, label)
+                    started = perf_counter()
+                    error = _measure(
+                        case,
+                        environment,
+                        suite.name,
+                        store,
+                        progress,
+                        started,
+                        debug,
+                        children,
+                        budget,
+                        checkpoint_every_s,
+                    )
                 budget.took(case, perf_counter() - started)
                 if error:
                     failed += 1
-                    progress.failed(suite.label(case), error)
+                    progress.failed(label, error)
                 else:
+                    measured += 1
                     progress.done(perf_counter() - started)
-    finally:
-        store.write_machine(finished(machine))
-        store.collate({*also_kept, *(case.case_id(environment) for case in suite.cases)})
-    if store.kinds():
-        tables.derive(store)
-    return Outcome(len(todo) - failed - left, found_done, failed, left)
+    except BaseException:
+        with suppress(UsageError), store.turn(progress.note):  # the first error is the one to tell
+            _publish(store, machine, kept, progress)
+        raise
+    with store.turn(progress.note):
+        _publish(store, machine, kept, progress)
+        if store.kinds():
+            tables.derive(store)
+    return Outcome(measured, found_done, failed, left, elsewhere)
+
+
+def _publish(store: Store, machine: Mapping[str, Any], kept: Collection[str], progress: Progress) -> None:
+    """Collates what is finished, and dates it."""
+    store.write_machine(finished(machine))
+    store.collate(kept, progress.note)
 
 
 def _measure(
@@ -137,7 +164,8 @@ def _measure(
             children.measure(case, own, progress.within, budget.limit_s())
             return ""
         checkpoints = Checkpoints(store.checkpoints(case_id), checkpoint_every_s, progress.note)
-        rows = measure(case, own, suite_name, progress.within, checkpoints)
+        store.write(case_id, measure(case, own, suite_name, progress.within, checkpoints))
+        return ""
     except UsageError:
         raise
     except Exception as error:
@@ -152,5 +180,3 @@ def _measure(
         }
         store.write(case_id, {FAILURES.kind: [row]}, status="failed")
         return line
-    store.write(case_id, rows)
-    return ""

@@ -90,8 +90,10 @@ def run(
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; choose a folder")
     store = Store(folder)
-    store.refuse_other_suites(chosen.name)
-    store.claim(facts)
+    store.make_folder()
+    with store.turn(say):
+        store.refuse_other_suites(chosen.name)
+        store.claim(facts)
     asked = len(chosen.cases)
     if missing:
         there = store.case_ids()
@@ -132,10 +134,14 @@ def run(
         told.append(f"{outcome.failed} failed, see {folder / 'failures.csv'}")
     if outcome.left:
         told.append(f"{outcome.left} left")
+    if outcome.elsewhere:
+        told.append(f"{outcome.elsewhere} in the hand of another run")
     say(f"cases: {', '.join(told)}")
     say(f"CSV files: {folder}")
     say(f"tables:    {folder / 'tables'}")
     say(f"pictures:  {folder / 'figures'}")
+    if outcome.elsewhere:
+        say("another run into this folder measures the rest, and collates all when it is done")
     if outcome.left:
         say(f"{outcome.left} cases are left: the same command goes on from there")
         if not (outcome.measured or outcome.failed):
@@ -144,5 +150,6 @@ def run(
             say(
                 f"none was expected to fit into --minutes {minutes:g}: the shortest takes about {shortest:.0f} s"
             )
-    if outcome.failed or not (outcome.measured or outcome.found_done or outcome.left or in_files):
+    went_on = outcome.measured or outcome.found_done or outcome.left or outcome.elsewhere
+    if outcome.failed or not (went_on or in_files):
         raise typer.Exit(1)

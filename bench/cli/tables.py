@@ -29,7 +29,9 @@ def tables(
     comparisons = [folder for folder in chosen if comparison.is_kept(folder)]
     for folder in chosen:
         if folder not in comparisons:
-            derived.derive(Store(folder))
+            store = Store(folder)
+            with store.turn(say):  # a run may be writing the CSV files just now
+                derived.derive(store)
             say(f"derived {folder / 'tables'} and {folder / 'figures'}")
     for folder in comparisons if folders else comparison.kept(RESULTS):
         comparison.derive(folder)

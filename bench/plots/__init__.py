@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bench.errors import making
 from bench.plots.decay import decay, trained_decay
 from bench.plots.explosion import explosion
 from bench.plots.pairs import pairs
@@ -47,7 +48,8 @@ def draw(store: Store) -> list[Path]:
     written = []
     with mpl.rc_context(STYLE):
         for name, make in _MAKERS.items():
-            figure = make(store)
-            if figure is not None:
-                written += save(figure, store.folder / "figures" / name)
+            with making(f"picture {name}", store.folder, *store.kinds()):
+                figure = make(store)
+                if figure is not None:
+                    written += save(figure, store.folder / "figures" / name)
     return written
