@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,7 @@ def read(path: Path, file: ResultFile) -> pd.DataFrame:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     try:
-        frame = _parsed(content, file)
+        frame = _parsed(content, file).copy()
     except UNREADABLE as error:
         found = _problem(content, file) or f"{type(error).__name__}: {str(error).splitlines()[0]}"
         raise UsageError(
@@ -44,6 +45,7 @@ def read(path: Path, file: ResultFile) -> pd.DataFrame:
     return frame
 
 
+@lru_cache(maxsize=32)  # tables, claims and pictures each read the same few files
 def _parsed(content: bytes, file: ResultFile) -> pd.DataFrame:
     names = [column.name for column in file.all_columns]
     header = list(pd.read_csv(io.BytesIO(content), nrows=0).columns)

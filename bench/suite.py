@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import json
 import operator
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ from bench.errors import UsageError
 from bench.machine import DTYPES, Environment
 from bench.parameter import Parameter
 from bench.scale import Caps, capped, caps_of
+from bench.toml_file import read_toml
 
 SUITES = Path(__file__).parent / "suites"
 PROCESSES = ("shared", "fresh")
@@ -180,10 +180,7 @@ def load(name_or_file: str, scale: str | None = None) -> Suite:
         raise UsageError(
             f"no suite {name_or_file!r}{_nearest(name_or_file, names())}; a file must end in .toml"
         )
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # also an encoding that is not UTF-8, a number too long to read
-        raise UsageError(f"{path}: not a TOML file: {error}") from error
+    content = read_toml(path)
     for key in content:
         if key not in _TOP_LEVEL and key not in KINDS:
             raise UsageError(f"{path}: unknown key {key!r}{_nearest(key, [*_TOP_LEVEL, *KINDS])}")

@@ -147,7 +147,7 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
             if len(table):
                 yield name, table
     if {"task_accuracy", "held_out_scores"} <= set(store.kinds()):
-        with making("table real_uses", store.folder, "task_accuracy", "held_out_scores"):
+        with making("table real_uses", store.folder, "task_accuracy", "held_out_scores", "dependence"):
             table = real_uses(store)
         yield "real_uses", table
     if is_asked(store):

@@ -45,7 +45,7 @@ def target_table(stores: Sequence[Store], only_run: bool = False) -> pd.DataFram
     rows = []
     folders = Path(", ".join(str(store.folder) for store in stores))
     for target in targets().values():
-        with making(f"target {target['target_id']}", folders, TASK_ACCURACY.kind):
+        with making(f"target {target['target_id']}", folders, TASK_ACCURACY.kind, EVALUATIONS.kind):
             run, beside = _cases_of(target, runs)
             row = None if run is None else _row(target, run, beside, _scores_of(run, scores))
         if row is not None:
