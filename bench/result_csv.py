@@ -52,6 +52,8 @@ def _parsed(content: bytes, file: ResultFile) -> pd.DataFrame:
     wrong = _wrong_column(header, file)
     if wrong:
         raise ValueError(wrong)
+    if not _is_whole(content, len(header)):
+        raise ValueError("a row has fewer values than there are columns")  # pandas would fill it up
     texts = [column.name for column in file.all_columns if column.type == "text"]
     frame = pd.read_csv(
         io.BytesIO(content),
@@ -63,6 +65,14 @@ def _parsed(content: bytes, file: ResultFile) -> pd.DataFrame:
     if not isinstance(frame.index, pd.RangeIndex):  # rows longer than the header
         raise ValueError("its rows have more values than it has columns")
     return frame.reindex(columns=names).astype({each.name: DTYPES[each.type] for each in file.all_columns})
+
+
+def _is_whole(content: bytes, columns: int) -> bool:
+    """Whether every row has as many values as there are columns."""
+    if b'"' in content:
+        rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        return all(len(row) == columns for row in rows if row)
+    return all(line.count(b",") == columns - 1 for line in content.splitlines() if line)
 
 
 def _wrong_column(header: list[str], file: ResultFile) -> str:

@@ -31,7 +31,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not a TOML file: {error}") from error
     except ValueError as error:
-        raise UsageError(f"{path}: not a TOML file: a number is too long{_line_of(_LONG_NUMBER, text)}") from error
+        raise UsageError(
+            f"{path}: not a TOML file: a number is too long{_line_of(_LONG_NUMBER, text)}"
+        ) from error
     except RecursionError as error:
         raise UsageError(f"{path}: not a TOML file: brackets too deep{_line_of(_DEEP, text)}") from error
 
