@@ -5,6 +5,7 @@ measures nothing and so spends its time writing, or the program `rnn-bench` itse
 memory that it shares with this process; there a kill finds out what it met.
 """
 
+import gc
 import hashlib
 import json
 import mmap
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import bench.cli.main
+import bench.plots
 from bench import runner, tables
 from bench.budget import Budget
 from bench.cases import KINDS, exactness
@@ -31,6 +33,7 @@ HERE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")
 FACTS = {"identity": {"machine": "slow-chip-2-cores", "dtype": "float32"}, "volatile": {"command": "stub"}}
 CASES = 24
 FAILS = 7.0
+SEEDS = 12
 
 
 class Silent:
@@ -66,7 +69,7 @@ def rows_of_nothing(case, environment, suite, report):
         "exactness": [
             common | {"seed": seed, "lag": lag, "relative_error": chance.random()}
             for seed in case.seeds
-            for lag in range(1, 60)
+            for lag in (1, 2)
         ],
         "decay": [
             common | decay | {"seed": seed, "rate_nats_per_step": chance.gauss(0, 1)} for seed in case.seeds
@@ -81,7 +84,7 @@ def stub_run(folder, most):
     cases = (
         plain | {"cell": "elman_tanh", "initialization": "gaussian", "gain": float(n)} for n in range(CASES)
     )
-    suite = Suite("stub", "", None, tuple(Case("exactness", each, (0, 1)) for each in cases))
+    suite = Suite("stub", "", None, tuple(Case("exactness", each, tuple(range(SEEDS))) for each in cases))
     store = Store(Path(folder))
     store.make_folder()
     with store.turn():
@@ -156,6 +159,9 @@ def begun(order):
 
 def main():
     os.environ.pop("PYTHONWARNINGS", None)
+    bench.plots.draw(Store(Path("nowhere")))  # what every run imports is imported here once
+    gc.collect()
+    gc.freeze()
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         order = json.loads(line)

@@ -19,8 +19,8 @@ CASES = 24  # of the stub's suite; one fails
 PHASES = ("shard", "machine.json", "collate", "derive")
 REAL = """
 [[exactness]]
-cell = ["elman_tanh", "gru"]
-gain = [0.5, 1.0]
+cell = "elman_tanh"
+gain = [0.5, 1.0, 1.5, 2.0]
 hidden_size = 2
 sequence_length = 6
 seeds = 2
@@ -100,7 +100,7 @@ def undisturbed(server, tmp_path_factory):
     ended = server.run(folder)
     assert ended["codes"] == [0], server.words()
     found = content(folder)
-    assert len(found["exactness.csv"]) == (CASES - 1) * 2 * 59
+    assert len(found["exactness.csv"]) == (CASES - 1) * 12 * 2
     assert len(found["failures.csv"]) == 1
     assert {"decay.csv", "machine.json", "tables/decay_summary.csv", "tables/exactness_summary.md"} <= set(
         found
@@ -188,7 +188,7 @@ def test_the_program_itself_killed_at_random_moments(kills, server, tmp_path):
     assert whole["codes"] == [0], server.words()
     folder, before, died = tmp_path / "killed", {}, 0
     for number in range(kills):
-        only = ["--only", f"cell={chance.choice(['elman_tanh', 'gru'])},gain={chance.choice([0.5, 1])}"]
+        only = ["--only", f"gain<={chance.choice([0.5, 1, 1.5])}"]
         at = {"after_s": chance.uniform(0.2, 1.0) * whole["took_s"]}
         if number % 2 == 0:
             at = {"at": [chance.choice(PHASES[:3]), chance.randint(1, 6)]}
