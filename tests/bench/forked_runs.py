@@ -114,6 +114,28 @@ def watched(memory):
     tables.derive = during("derive", tables.derive)
 
 
+def torn(fdopen, event):
+    """Writes each file in two halves, with a moment between them."""
+
+    def opened(*arguments, **options):
+        file = fdopen(*arguments, **options)
+        if "b" not in file.mode or "w" not in file.mode:
+            return file
+        write = file.write
+
+        def halves(content):
+            half = len(content) // 2
+            write(content[:half])
+            file.flush()
+            event()
+            return half + write(content[half:])
+
+        file.write = halves
+        return file
+
+    return opened
+
+
 def child(order, memory):
     """Never returns: what the run would exit with is this process's exit code."""
     code = 70
@@ -130,6 +152,7 @@ def child(order, memory):
                     os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(count)
+        os.fdopen = torn(os.fdopen, lambda: count("open", ()))
         if "arguments" in order:
             os.chdir(order["folder"])
             sys.argv = ["rnn-bench", *order["arguments"]]

@@ -3,13 +3,16 @@
 import errno
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
 import typer
 
 from bench import files, runner
+from bench import store as store_module
 from bench.cases import KINDS, exactness
 from bench.cli import run as verb
 from bench.errors import UsageError
@@ -60,13 +63,13 @@ def go(environment, facts, tmp_path, measured):
     """`go()` runs the suite into `go.store` as the verb does; gives the outcome and what was noted."""
     store = Store(tmp_path / "results")
 
-    def run(suite=SUITE):
+    def run(suite=SUITE, also_kept=()):
         told = Notes()
         store.make_folder()
         with store.turn():
             store.refuse_other_suites("tiny")
             store.claim(facts)
-        return runner.run(suite, environment, store, facts, told), told.notes
+        return runner.run(suite, environment, store, facts, told, also_kept=also_kept), told.notes
 
     run.store = store
     run.ids = [case.case_id(environment) for case in SUITE.cases]
@@ -277,6 +280,26 @@ def test_what_another_run_finished_since_is_not_measured_again(go, measured, row
     outcome, _ = go()
     assert measured == [GAINS[0]]
     assert outcome == runner.Outcome(measured=1, found_done=1, failed=1)
+
+
+def test_what_two_runs_write_at_the_end_holds_what_both_measured(go, monkeypatch):
+    """The first has read all shards there are and is about to write the CSV files when the second comes to its end."""
+    monkeypatch.setattr("bench.plots.draw", lambda store: [])
+    second_ended, write = Event(), store_module.write_collected
+
+    def first_writes(*arguments):
+        monkeypatch.setattr(store_module, "write_collected", write)
+        second = pool.submit(go, Suite("tiny", "", None, SUITE.cases[1:]), go.ids)
+        second.add_done_callback(lambda _: second_ended.set())
+        second_ended.wait(1.0)  # it does not, for it is not its turn
+        return write(*arguments)
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(store_module, "write_collected", first_writes)
+        # It holds the files of all cases, as a run of a part of a suite does.
+        go(Suite("tiny", "", None, SUITE.cases[:1]), also_kept=go.ids)
+    assert len(go.store.read("decay")) == 2 * len(GAINS)
+    assert set(go.store.read("exactness")["gain"]) == set(GAINS)
 
 
 def test_a_case_that_is_done_stays_so(go, row):
