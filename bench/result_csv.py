@@ -71,7 +71,10 @@ def _is_whole(content: bytes, columns: int) -> bool:
     """Whether every row has as many values as there are columns."""
     if b'"' in content:
         rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        return all(len(row) == columns for row in rows if row)
+        try:
+            return all(len(row) == columns for row in rows if row)
+        except csv.Error:  # a value longer than csv takes
+            return False
     return all(line.count(b",") == columns - 1 for line in content.splitlines() if line)
 
 
