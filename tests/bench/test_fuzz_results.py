@@ -199,19 +199,7 @@ def check(worlds, change, reader):
 
 
 # A table is most of what some cost.
-OFTEN = [
-    "tables",
-    "tables",
-    "run",
-    "run",
-    "run",
-    "compare",
-    "compare",
-    "targets",
-    "report",
-    "machine",
-    "case ids",
-]
+OFTEN = ["tables", "run", "run", "compare", "compare", "targets", "targets", "case ids", "machine", "report"]
 QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 
 

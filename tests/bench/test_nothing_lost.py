@@ -121,7 +121,7 @@ def test_a_disk_that_fails_at_any_moment_loses_nothing(code, go, measured, monke
         go()
     whole, total = bytes_of(go.store.folder), len(calls)
     assert total > 40
-    for number in range(1, total + 1, 5 if code == errno.ENOSPC else 17):
+    for number in range(1, total + 1, 8 if code == errno.ENOSPC else 23):
         for path in sorted(go.store.folder.rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
         with disk_that_fails(number, code, monkeypatch):
