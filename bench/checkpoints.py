@@ -1,14 +1,18 @@
 """Lets the trainings of a case go on after a kill, from files in a folder of the case's own."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import rnn_jax as rj
+from bench.errors import UsageError
 
 EVERY_S = 60.0
 """Seconds between a training's checkpoints, unless a run says otherwise."""
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
+"""What is the run's failure, not the case's."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Checkpoints:
             return self._gone_on(name, path, arguments, options)
         except rj.CheckpointError as error:
             self.note(f"{name} begins anew: {error}")
-            path.unlink()
+            path.unlink(missing_ok=True)
             return self._gone_on(name, path, arguments, options)
 
     def _gone_on(
@@ -52,7 +56,14 @@ class Checkpoints:
                 tell(steps, losses)
 
         own = {"checkpoint": path, "checkpoint_every_s": self.every_s, "on_progress": on_progress}
-        return rj.train(*arguments, **(options | own))
+        try:
+            return rj.train(*arguments, **(options | own))
+        except OSError as error:
+            if error.errno not in _OF_THE_DISK:
+                raise
+            raise UsageError(
+                f"cannot write the checkpoint {path}: {error.strerror}; what was finished before is kept"
+            ) from error
 
 
 def train_without(name: str, *arguments: Any, **options: Any) -> rj.TrainingResult:

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from bench.errors import failure_of
+from bench.errors import UsageError, failure_of
 
 
 def main(backend: str, dtype: str, debug: bool) -> None:
@@ -52,18 +52,17 @@ def _measured(task: dict[str, Any], say: Any, debug: bool) -> dict[str, Any]:
 
     try:
         rows = measure(case, environment, task["suite"], report, checkpoints)
+        if task.get("process") is None:
+            store.write(case_id, rows)
+        else:
+            parts.keep(store, case, case_id, task["process"], rows)
+    except UsageError as error:  # the disk is full: that is the run's failure, not the case's
+        return {"status": "unwritable", "error": str(error)}
     except Exception as error:
         if debug:
             traceback.print_exc()
         status, line = failure_of(error)
         return {"status": status, "error": line}
-    try:
-        if task.get("process") is None:
-            store.write(case_id, rows)
-        else:
-            parts.keep(store, case, case_id, task["process"], rows)
-    except Exception as error:  # the disk is full: that is the run's failure, not the case's
-        return {"status": "unwritable", "error": str(error)}
     return {"status": "done"}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.errors import making
 from bench.store import Store
 
 _PLAIN = "elman_tanh"
@@ -34,7 +35,7 @@ def claims(store: Store) -> pd.DataFrame:
             "command": f"rnn-bench run {suite} --only kind={kind}",
         }
         for text, kind, figure, check in _CLAIMS
-        for finding in [_checked(check, store)]
+        for finding in [_checked(text, check, store)]
     ]
     return pd.DataFrame(rows)
 
@@ -47,8 +48,9 @@ def _suite(store: Store) -> str:
     return "SUITE"
 
 
-def _checked(check: Callable[[Store], _Finding | None], store: Store) -> _Finding:
-    return check(store) or _Finding(NOT_MEASURED, "")
+def _checked(text: str, check: Callable[[Store], _Finding | None], store: Store) -> _Finding:
+    with making(f"the claim {text!r}", store.folder, *store.kinds()):
+        return check(store) or _Finding(NOT_MEASURED, "")
 
 
 def _read(store: Store, kind: str) -> pd.DataFrame | None:

@@ -14,7 +14,7 @@ import pandas as pd
 from bench import machine
 from bench.compared_times import compared_times, means
 from bench.crossover import crossovers
-from bench.errors import UsageError
+from bench.errors import UsageError, making
 from bench.store import Store, read_machine
 from bench.time_ratio import FACTOR
 
@@ -55,12 +55,14 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
     joined = {}
     for kind, (name, make) in makers.items():
         if kind in shared:
-            table = make(*_by_dtype(stores[0].read(kind), stores[1].read(kind)))
+            with making(f"comparison of {name} with {right}", left, kind):
+                table = make(*_by_dtype(stores[0].read(kind), stores[1].read(kind)))
             if len(table):
                 joined[name] = table
     if "times" in joined:
-        joined["means"] = means(joined["times"])
-        table = crossovers(joined["times"])
+        with making(f"comparison of sizes with {right}", left, "timings"):
+            joined["means"] = means(joined["times"])
+            table = crossovers(joined["times"])
         if len(table):
             joined["crossovers"] = table
     if not joined:

@@ -118,4 +118,4 @@ def _kept(folder: Path) -> tuple[list[Path], float]:
 
 def _called(folder: Path) -> str:
     identity = read_machine(folder)["identity"]
-    return f"{identity['machine']}, {identity['dtype']}"
+    return f"{identity.get('machine', '?')}, {identity.get('dtype', '?')}"

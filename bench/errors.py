@@ -1,6 +1,11 @@
 """Errors that are the user's to mend, shown as one sentence; and what became of a case that broke."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.privacy import error_line
 
 
 class UsageError(Exception):
@@ -27,11 +32,11 @@ _UNSUPPORTED = re.compile(r"not supported|unsupported|UNIMPLEMENTED", re.IGNOREC
 
 
 def failure_of(error: Exception) -> tuple[str, str]:
-    """What became of a case, as in failures.csv: its status and the error in one line."""
+    """What became of a case, as in failures.csv: its status and the error in one line without names or folders."""
     if isinstance(error, CaseError):
-        return error.status, str(error)
-    line = f"{type(error).__name__}: {error}".splitlines()[0]
-    return status_of(f"{type(error).__name__}: {error}"), line
+        return error.status, error_line(str(error))
+    told = f"{type(error).__name__}: {error}"
+    return status_of(told), error_line(told)
 
 
 def is_unsupported(error: Exception) -> bool:
@@ -42,3 +47,27 @@ def is_unsupported(error: Exception) -> bool:
 def status_of(text: str) -> str:
     """out_of_memory where an error says so, else failed."""
     return "out_of_memory" if _OUT_OF_MEMORY.search(text) else "failed"
+
+
+@contextmanager
+def making(what: str, folder: Path, *kinds: str) -> Iterator[None]:
+    """Tells of values that are of their types but make no sense, as after an edit by hand, in a sentence.
+
+    Args:
+        what: is made.
+        folder: of the results.
+        kinds: of result files, from which it is made.
+
+    Raises:
+        UsageError: it could not be made.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        files = " and ".join(f"{kind}.csv" for kind in kinds)
+        raise UsageError(
+            f"{folder}: {what} cannot be made from {files} ({type(error).__name__}: {str(error).strip()[:200]!r}); "
+            "a value there makes no sense: restore the file, or measure again"
+        ) from error

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,8 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
+from bench.privacy import argument, without_names
 
 _PACKAGES = ("jax", "jaxlib", "numpy", "optax", "pandas", "rnn-jax-bench")
+BASE_SEED = 2026
+"""From which, with a case's seed, all of its random draws come."""
+_CHANGE_RESULTS = (
+    "JAX_CPU_ENABLE_ASYNC_DISPATCH",
+    "JAX_DEFAULT_PRNG_IMPL",
+    "JAX_DISABLE_JIT",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS",
+    "JAX_OPTIMIZATION_LEVEL",
+    "JAX_RANDOM_SEED_OFFSET",
+    "JAX_THREEFRY_PARTITIONABLE",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+)
+"""Settings of the environment of which numbers or all times depend, so that a folder holds results of one of each."""
+_PLACES = ("_ADDRESS", "_DIR", "_PATH", "_IP", "_BIND")
 BACKENDS = ("cpu", "gpu")
 DTYPES = ("float32", "float64")
 
@@ -116,8 +133,11 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "packages": {name: _installed(name) for name in _PACKAGES},
-        "xla_flags": _without_folders(os.environ.get("XLA_FLAGS", "")),
+        "xla_flags": without_names(os.environ.get("XLA_FLAGS", "")),
     }
+    # Only where they are set: else the folders of those who set none would be of another machine.
+    if settings := {name: os.environ[name] for name in _CHANGE_RESULTS if os.environ.get(name)}:
+        identity["settings"] = {name: without_names(value) for name, value in settings.items()}
     volatile = {
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": None
@@ -126,7 +146,9 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
         "driver": _driver(),
         "kernel": platform.release(),
         "memory_bytes": _memory_bytes(),
-        "command": _without_folders(" ".join(["rnn-bench", *command])),
+        "settings": _settings(),
+        "base_seed": BASE_SEED,
+        "command": shlex.join(["rnn-bench", *map(argument, command)]),
     }
     return {"identity": identity, "volatile": volatile}
 
@@ -149,9 +171,11 @@ def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
     return [f"{key}: {one!r} and {other!r}" for key, one, other in pairs if one != other]
 
 
-def _without_folders(text: str) -> str:
-    """Absolute paths cut to their last part: the folders before it can name a person."""
-    return re.sub(r"(^|[\s=:,'\"])/(?:[^\s/'\"]+/)*([^\s/'\"]*)", r"\1\2", text)
+def _settings() -> dict[str, str]:
+    """What else is set for JAX and XLA: it changes times at most."""
+    ours = (name for name in sorted(os.environ) if name.startswith(("JAX_", "XLA_")))
+    told = (name for name in ours if name not in (*_CHANGE_RESULTS, "XLA_FLAGS"))
+    return {name: without_names(os.environ[name]) for name in told if not name.endswith(_PLACES)}
 
 
 def _slug(text: str) -> str:
@@ -196,7 +220,11 @@ def _installed(name: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    return _output("git", "-C", str(Path(__file__).parent), *arguments)
+    """What git says of the repository that this file is of; None where it merely lies within another one."""
+    here = ("git", "-C", str(Path(__file__).parent))
+    if _output(*here, "ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    return _output(*here, *arguments)
 
 
 def _driver() -> str | None:

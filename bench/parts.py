@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.case import Case
 from bench.machine import Environment
-from bench.schema import AGREEMENT, TIMINGS
+from bench.schema import AGREEMENT, CASE_TIMES, TIMINGS
 from bench.store import Rows, Store, write_text
 
 
@@ -93,14 +93,21 @@ def _numbered(kind: str, row: Mapping[str, Any], process: int) -> dict[str, Any]
 
 
 def _together(parts: Sequence[Mapping[str, Rows]]) -> dict[str, list[Mapping[str, Any]]]:
-    """The rows of all processes; of answers that were checked in each, the one that is furthest off."""
+    """The rows of all processes; of answers that were checked in each the one that is furthest off, of what each took the sum."""
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for part in parts:
         for kind, some in part.items():
             rows.setdefault(kind, []).extend(some)
     if AGREEMENT.kind in rows:
         rows[AGREEMENT.kind] = list(_worst(rows[AGREEMENT.kind]))
+    if CASE_TIMES.kind in rows:
+        rows[CASE_TIMES.kind] = [_summed(rows[CASE_TIMES.kind])]
     return rows
+
+
+def _summed(took: Rows) -> dict[str, Any]:
+    seconds = [row.get("elapsed_s") for row in took]
+    return {**took[0], "elapsed_s": None if None in seconds else sum(seconds)}
 
 
 def _worst(answers: Rows) -> Iterator[Mapping[str, Any]]:

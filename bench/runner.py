@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
@@ -35,12 +35,14 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: how many cases it measured, found done before, failed to finish, and did not begin."""
+    """What a run did: how many cases it measured, found done before, failed to finish, did not begin for want of
+    time, and did not begin because another run had them in hand."""
 
     measured: int
     found_done: int
     failed: int
     left: int = 0
+    elsewhere: int = 0
 
 
 def run(
@@ -58,9 +60,10 @@ def run(
     """Measures every case of the suite that the folder does not hold yet.
 
     A case that fails leaves a row in failures.csv and the run goes on. The CSV files are collated at
-    the end, also after an interruption. Cases that failed before come last. Where a case of the suite has a
-    dtype or processes of its own, all are measured in other processes, so that this one leaves the device alone.
-    One of several processes is visited once for each: see `bench.parts`.
+    the end, also after an interruption. Cases that failed before come last; one that another run into the same
+    folder has in hand is left to it. Where a case of the suite has a dtype or processes of its own, all are measured
+    in other processes, so that this one leaves the device alone. One of several processes is visited once for each:
+    see `bench.parts`.
 
     Args:
         suite: what to measure.
@@ -77,12 +80,18 @@ def run(
         KeyboardInterrupt: Ctrl-C; what was finished is collated before.
     """
     budget = Budget(None) if budget is None else budget
+    kept = {*also_kept, *(case.case_id(environment) for case in suite.cases)}
+    set_aside = store.clean(kept)
+    tried = {case.case_id(environment): store.written_at(case.case_id(environment)) for case in suite.cases}
     todo = in_order(suite, environment, store)
-    found_done = len(suite.cases) - len(todo)
     to_take = turns(todo, store, environment)
-    progress.start(len(to_take), found_done)
+    progress.start(len(to_take), len(suite.cases) - len(todo))
+    for line in set_aside:
+        progress.note(line)
     failed: set[str] = set()
     left: set[str] = set()
+    elsewhere: set[str] = set()
+    theirs: set[str] = set()
     own_processes = nullcontext()
     if suite.in_children:
         own_processes = Children(
@@ -92,45 +101,64 @@ def run(
         with own_processes as children:
             for number, turn in enumerate(to_take, start=1):
                 case, case_id = turn.case, turn.case.case_id(environment)
-                if case_id in failed:
+                if case_id in failed | theirs | elsewhere:
                     continue
                 if not budget.fits(turn.costed):
                     left.add(case_id)
                     continue
                 label = turn.label(suite.label(case))
-                progress.case(number, label)
-                started = perf_counter()
-                error = _measure(
-                    turn,
-                    environment,
-                    suite.name,
-                    store,
-                    progress,
-                    started,
-                    debug,
-                    children,
-                    budget,
-                    checkpoint_every_s,
-                )
+                with store.reserved(case_id) as ours:
+                    if not ours:
+                        elsewhere.add(case_id)
+                        continue
+                    if store.written_at(case_id) != tried[case_id]:  # by another run, since this one began
+                        theirs.add(case_id)
+                        continue
+                    progress.case(number, label)
+                    started = perf_counter()
+                    error = _measure(
+                        turn,
+                        environment,
+                        suite.name,
+                        store,
+                        progress,
+                        started,
+                        debug,
+                        children,
+                        budget,
+                        checkpoint_every_s,
+                    )
                 budget.took(turn.costed, perf_counter() - started)
                 if error:
                     failed.add(case_id)
                     progress.failed(label, error)
                 else:
                     progress.done(perf_counter() - started)
-    finally:
-        store.write_machine(finished(machine))
-        store.collate({*also_kept, *(case.case_id(environment) for case in suite.cases)})
-    if store.kinds():
-        tables.derive(store)
-    left -= failed
-    return Outcome(len(todo) - len(failed) - len(left), found_done, len(failed), len(left))
+    except BaseException:
+        with suppress(UsageError), store.turn(progress.note):  # the first error is the one to tell
+            _publish(store, machine, kept, progress)
+        raise
+    with store.turn(progress.note):
+        _publish(store, machine, kept, progress)
+        if store.kinds():
+            tables.derive(store)
+    failed |= {case_id for case_id in theirs if not store.is_done(case_id)}
+    left -= failed | theirs | elsewhere
+    found_done = len(suite.cases) - len(todo) + len(theirs - failed)
+    measured = len(suite.cases) - found_done - len(failed) - len(left) - len(elsewhere)
+    return Outcome(measured, found_done, len(failed), len(left), len(elsewhere))
 
 
 def in_order(suite: Suite, environment: Environment, store: Store) -> list[Case]:
     """The cases that a run has to measure, in its order: what failed before comes last."""
     todo = [case for case in suite.cases if not store.is_done(case.case_id(environment))]
     return sorted(todo, key=lambda case: store.has_shard(case.case_id(environment)))
+
+
+def _publish(store: Store, machine: Mapping[str, Any], kept: Collection[str], progress: Progress) -> None:
+    """Collates what is finished, and dates it."""
+    store.write_machine(finished(machine))
+    store.collate(kept, progress.note)
 
 
 def _measure(
@@ -153,7 +181,8 @@ def _measure(
             children.measure(case, own, progress.within, budget.limit_s(), turn.process)
             return ""
         checkpoints = Checkpoints(store.checkpoints(case_id), checkpoint_every_s, progress.note)
-        rows = measure(case, own, suite_name, progress.within, checkpoints)
+        store.write(case_id, measure(case, own, suite_name, progress.within, checkpoints))
+        return ""
     except UsageError:
         raise
     except Exception as error:
@@ -168,5 +197,3 @@ def _measure(
         }
         store.write(case_id, {FAILURES.kind: [row]}, status="failed")
         return line
-    store.write(case_id, rows)
-    return ""

@@ -5,22 +5,31 @@
 
 import itertools
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bench import holding, result_csv, shard
+from bench.collation import write_collected
 from bench.errors import UsageError
+from bench.files import make_folder
+from bench.files import write_bytes as write_bytes
+from bench.files import write_csv as write_csv
+from bench.files import write_text as write_text
 from bench.machine import differences
-from bench.schema import CASE_TIMES, FAILURES, RESULT_FILES, SCHEMA_VERSION, ResultFile
+from bench.machine_file import read_machine as read_machine
+from bench.schema import CASE_TIMES, FAILURES, RESULT_FILES
+from bench.set_aside import set_aside
+from bench.shard import Rows
 
-Rows = Sequence[Mapping[str, Any]]
-_DTYPES = {"text": "string", "integer": "Int64", "number": "float64", "truth": "boolean"}
+
+def _silent(line: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,9 @@ class Store:
     """One result folder.
 
     A case is written as a shard of its own: a temporary file, flushed to the disk, then renamed. So
-    a kill loses the case in hand and no other, and several writers share a folder without a lock.
-    Of the case in hand it loses only what its kind keeps no checkpoint of.
+    a kill loses the case in hand and no other. Of the case in hand it loses only what its kind keeps no
+    checkpoint of. Several runs share a folder: each reserves the case that it measures, and they take turns
+    at what is made of all shards.
     """
 
     folder: Path
@@ -39,25 +49,129 @@ class Store:
         """Where the finished cases lie."""
         return self.folder / "shards"
 
+    @property
+    def put_aside(self) -> Path:
+        """Where what is damaged, or no longer what a run would write, is kept."""
+        return self.shards / "set-aside"
+
     def checkpoints(self, case_id: str) -> Path:
         """The folder of what a case that was not finished goes on from."""
         return self.shards / f"{case_id}.checkpoints"
 
     def is_done(self, case_id: str) -> bool:
-        """True where the case has a shard that says it finished."""
-        shard = self._load(self.shards / f"{case_id}.json")
-        return shard is not None and shard["status"] == "done"
+        """True where the case has a shard that says it finished.
+
+        Raises:
+            UsageError: the shard is of another version of the schema.
+        """
+        try:
+            return shard.read(self._path(case_id))["status"] == "done"
+        except (shard.DamagedError, FileNotFoundError):
+            return False
 
     def has_shard(self, case_id: str) -> bool:
         """True where the case was tried before, whatever became of it."""
-        return (self.shards / f"{case_id}.json").is_file()
+        return self._path(case_id).is_file()
+
+    def written_at(self, case_id: str) -> int | None:
+        """When the case was last tried, in nanoseconds; None if never."""
+        try:
+            return self._path(case_id).stat().st_mtime_ns
+        except OSError:
+            return None
 
     def write(self, case_id: str, tables: Mapping[str, Rows], *, status: str = "done") -> None:
-        """Keeps what a case gave: rows by kind of result file. One that is done needs its checkpoints no more."""
-        content = {"schema_version": SCHEMA_VERSION, "case_id": case_id, "status": status, "tables": tables}
-        write_text(self.shards / f"{case_id}.json", json.dumps(content))
+        """Keeps what a case gave: rows by kind of result file. One that is done needs its checkpoints no more.
+
+        A case that is done stays so, whoever failed to measure it again.
+
+        Raises:
+            UsageError: the folder or the disk does not take it.
+            ValueError: the schema has no such kind or column.
+            TypeError: a value is nothing that JSON knows.
+        """
+        if status != "done" and self.is_done(case_id):
+            return
+        write_text(self._path(case_id), shard.text_of(case_id, status, tables))
         if status == "done":
             shutil.rmtree(self.checkpoints(case_id), ignore_errors=True)
+
+    @contextmanager
+    def reserved(self, case_id: str) -> Iterator[bool]:
+        """Reserves a case for this process; False where another run has it in hand.
+
+        What killed runs left of the case but its checkpoints is cleared away.
+        """
+        with suppress(OSError):
+            self.shards.mkdir(parents=True, exist_ok=True)
+        with holding.reserved(self.shards / f".{case_id}{holding.TEMPORARY}") as held:
+            if held:
+                for path in self.checkpoints(case_id).glob(".*"):
+                    with suppress(OSError):
+                        path.unlink(missing_ok=True)
+            yield held is not False
+
+    def make_folder(self) -> None:
+        """Makes the folder where there is none.
+
+        Raises:
+            UsageError: it cannot be made.
+        """
+        make_folder(self.folder)
+
+    def turn(self, note: Callable[[str], None] = _silent) -> Any:
+        """One run at a time, for what is written of all cases; a context manager.
+
+        Args:
+            note: told where another run has to be waited for.
+        """
+        return holding.turn(
+            self.folder, lambda: note(f"waiting for another run to write the files of {self.folder}")
+        )
+
+    def clean(self, case_ids: Collection[str]) -> list[str]:
+        """Clears away what killed runs left, and sets damaged shards aside; returns a line for each of these.
+
+        Args:
+            case_ids: whose shards are looked at.
+
+        Raises:
+            UsageError: a shard is of another version of the schema, or cannot be moved.
+        """
+        for folder in (self.folder, self.shards, self.folder / "tables", self.folder / "figures"):
+            holding.sweep(folder)
+        lines = []
+        for case_id in sorted(case_ids):
+            try:
+                done = self.has_shard(case_id) and shard.read(self._path(case_id))["status"] == "done"
+            except FileNotFoundError:  # another run set it aside just now
+                continue
+            except shard.DamagedError:
+                lines.append(self._set_aside(case_id))
+                continue
+            if done:
+                shutil.rmtree(self.checkpoints(case_id), ignore_errors=True)
+        return [line for line in lines if line]
+
+    def _set_aside(self, case_id: str) -> str:
+        """Moves a damaged shard away, unless another run has its case in hand; returns a line that says so."""
+        path = self._path(case_id)
+        with self.reserved(case_id) as mine:
+            if not mine:
+                return ""
+            try:
+                shard.frames(shard.read(path))
+            except shard.DamagedError as error:
+                kept = set_aside(path, self.put_aside)
+                return (
+                    f"{path} is no whole shard ({error}): set aside as {kept}; `run` measures its case again"
+                )
+            except FileNotFoundError:
+                pass
+        return ""
+
+    def _path(self, case_id: str) -> Path:
+        return self.shards / f"{case_id}.json"
 
     def claim(self, facts: Mapping[str, Any]) -> None:
         """Makes the folder this machine's, or refuses as `refuse_other_machines` does."""
@@ -108,45 +222,42 @@ class Store:
         """Writes `machine.json`."""
         write_text(self.folder / "machine.json", json.dumps(machine, indent=2, sort_keys=True) + "\n")
 
-    def collate(self, case_ids: Collection[str] | None = None) -> dict[str, pd.DataFrame]:
+    def collate(
+        self, case_ids: Collection[str] | None = None, note: Callable[[str], None] = _silent
+    ) -> dict[str, pd.DataFrame]:
         """Writes every CSV file anew, and returns them by kind.
+
+        A CSV file that holds rows which neither a shard nor the new file has, such as one that was edited by
+        hand, is set aside first.
 
         Args:
             case_ids: the cases that the files shall hold; every shard if None. Those without a shard
                 keep the rows that the CSV files have of them, so that a folder that came without its
                 shards loses nothing. Shards of other cases, such as those of an older version of the
                 measuring code, are left where they are.
+            note: told what was set aside: such a CSV file, or a damaged shard.
 
         Raises:
-            UsageError: a shard is damaged, or a CSV file is of another schema.
+            UsageError: a shard or a CSV file is of another schema.
         """
-        shards = {path.stem: path for path in sorted(self.shards.glob("*.json"))}
-        wanted = set(shards) if case_ids is None else set(case_ids)
-        tables = []
+        there = {path.stem for path in self.shards.glob("*.json")}
+        wanted = there if case_ids is None else set(case_ids)
         without_shard = set(wanted)
-        for case_id in sorted(wanted & set(shards)):
-            shard = self._load(shards[case_id])
-            if shard is None:
-                raise UsageError(
-                    f"{shards[case_id]} is not a whole shard; delete it, and `run` measures its case again"
-                )
-            tables.append(shard["tables"])
-            if shard["status"] == "done":
+        collected: dict[str, list[pd.DataFrame]] = {kind: [] for kind in RESULT_FILES}
+        for case_id in sorted(wanted & there):
+            try:
+                content = shard.read(self._path(case_id))
+                parts = shard.frames(content)
+            except shard.DamagedError:
+                note(self._set_aside(case_id) or f"case {case_id} is being measured again by another run")
+                continue
+            for kind, part in parts.items():
+                collected[kind].append(part)
+            if content["status"] == "done":
                 without_shard.discard(case_id)
-        collected = {kind: self._rows_of(kind, without_shard) for kind in RESULT_FILES}
-        for kind, rows in itertools.chain.from_iterable(table.items() for table in tables):
-            if rows:
-                collected[kind].append(typed(RESULT_FILES[kind], rows))
-        frames = {}
         for kind, parts in collected.items():
-            path = self.folder / f"{kind}.csv"
-            filled = [part for part in parts if len(part)]
-            if filled:
-                frames[kind] = ordered(RESULT_FILES[kind], pd.concat(filled, ignore_index=True))
-                write_csv(path, frames[kind])
-            elif path.is_file():
-                path.unlink()
-        return frames
+            parts += self._rows_of(kind, without_shard)
+        return write_collected(self.folder, collected, there - wanted, self.put_aside, note)
 
     def _rows_of(self, kind: str, case_ids: set[str]) -> list[pd.DataFrame]:
         if kind == FAILURES.kind or not case_ids or kind not in self.kinds():
@@ -163,29 +274,7 @@ class Store:
         path = self.folder / f"{kind}.csv"
         if not path.is_file():
             raise UsageError(f"{self.folder} has no {kind}.csv")
-        columns = RESULT_FILES[kind].all_columns
-        names = [column.name for column in columns]
-        later = {column.name for column in columns if column.later}
-        texts = [column.name for column in columns if column.type == "text"]
-        try:
-            header = pd.read_csv(path, nrows=0).columns
-            missing = set(names) - set(header)
-            if list(header) != [name for name in names if name not in missing] or not missing <= later:
-                raise UsageError(
-                    f"{path} has other columns than schema version {SCHEMA_VERSION}; measure it again"
-                )
-            frame = pd.read_csv(
-                path,
-                keep_default_na=False,
-                na_values={column.name: [""] for column in columns if column.type != "text"},
-                dtype=dict.fromkeys(texts, "string"),
-            )
-            if not isinstance(frame.index, pd.RangeIndex):  # rows longer than the header
-                raise ValueError("its rows have more values than it has columns")
-            whole = frame.reindex(columns=names)
-            return whole.astype({column.name: _DTYPES[column.type] for column in columns})
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"{path} cannot be read as schema version {SCHEMA_VERSION}: {error}") from error
+        return result_csv.read(path, RESULT_FILES[kind])
 
     def case_ids(self) -> set[str]:
         """The cases of which the CSV files hold rows, whether or not their shards are there; no failed ones.
@@ -202,100 +291,7 @@ class Store:
 
     def shard(self, case_id: str) -> dict[str, Any] | None:
         """What a case gave, its `status` and `tables`; None where its shard is not there or not whole."""
-        return self._load(self.shards / f"{case_id}.json")
-
-    @staticmethod
-    def _load(path: Path) -> dict[str, Any] | None:
         try:
-            shard = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return shard.read(self._path(case_id))
+        except (shard.DamagedError, FileNotFoundError):
             return None
-        whole = isinstance(shard, dict) and {"status", "tables"} <= shard.keys()
-        return shard if whole and shard.get("schema_version") == SCHEMA_VERSION else None
-
-
-def read_machine(folder: Path) -> dict[str, Any]:
-    """The facts in a folder's `machine.json`.
-
-    Raises:
-        UsageError: it is missing or damaged.
-    """
-    path = folder / "machine.json"
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(facts["identity"], dict):
-            raise TypeError("identity is no object")
-    except OSError as error:
-        raise UsageError(f"{folder} is not a result folder: it has no machine.json") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path} is damaged ({error}); delete it if the results are this machine's"
-        ) from error
-    return facts
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Writes a DataFrame as this project's CSV, in UTF-8."""
-    write_text(path, csv_text(frame))
-
-
-def csv_text(frame: pd.DataFrame) -> str:
-    """A DataFrame as this project's CSV: LF, nine significant digits."""
-    return frame.to_csv(index=False, lineterminator="\n", float_format="%.9g")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: a temporary file, fsync, rename.
-
-    Raises:
-        UsageError: the folder or the disk does not take it.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}; what was finished before is kept"
-        ) from error
-
-
-def typed(file: ResultFile, rows: Rows) -> pd.DataFrame:
-    """Rows of a result file as a DataFrame with all of its columns, in their dtypes."""
-    names = [column.name for column in file.all_columns]
-    frame = pd.DataFrame(list(rows))
-    unknown = sorted(set(frame.columns) - set(names))
-    if unknown:
-        raise ValueError(f"{file.kind} has no column {unknown[0]!r}")
-    return frame.reindex(columns=names).astype({c.name: _DTYPES[c.type] for c in file.all_columns})
-
-
-def ordered(file: ResultFile, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows in the order in which the file has them."""
-    case = [
-        "suite",
-        "cell",
-        "initialization",
-        "gain",
-        "hidden_size",
-        "input_kind",
-        "sequence_length",
-        "case_id",
-    ]
-    return frame.sort_values(
-        [*case, "seed", *file.order], kind="stable", na_position="first", ignore_index=True
-    )

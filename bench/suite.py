@@ -1,7 +1,6 @@
 """Reads a suite file, checks every key and value, and lists its cases."""
 
 import itertools
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +17,7 @@ from bench.machine import DTYPES
 from bench.nearest import nearest
 from bench.scale import Caps, caps_of
 from bench.suite_tables import cases_of, estimate_of, known_parameters
+from bench.toml_file import read_toml
 
 SUITES = Path(__file__).parent / "suites"
 _TOP_LEVEL = ("description", "estimate_s", "estimate_on", "dtype", "scale", "include")
@@ -166,12 +166,7 @@ def _read(path: Path, scale: str | None, above: Caps | None, chain: tuple[Path, 
         above: the caps of that scale in the file that includes this one, if it has it.
         chain: the files that include this one, outermost first.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # also an encoding that is not UTF-8, a number too long to read
-        raise UsageError(f"{path}: not a TOML file: {error}") from error
+    content = read_toml(path)
     for key in content:
         if key not in _TOP_LEVEL and key not in KINDS:
             raise UsageError(f"{path}: unknown key {key!r}{nearest(key, [*_TOP_LEVEL, *KINDS])}")

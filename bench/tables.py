@@ -12,6 +12,7 @@ from bench.ceilings import ceiling_table
 from bench.claims import claims
 from bench.device_table import device_scaling
 from bench.effective_length import effective_length
+from bench.errors import making
 from bench.explosion_table import explosion_remedies
 from bench.factorization_table import factorizations
 from bench.gpu_targets import gpu_targets, is_asked
@@ -119,19 +120,22 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     }
     for name, (kind, make) in makers.items():
         if kind in store.kinds():
-            table = make(store.read(kind))
+            with making(f"table {name}", store.folder, kind):
+                table = make(store.read(kind))
             if len(table):
                 yield name, table
     if "task_accuracy" in store.kinds():
-        predicts = reach_predicts(store.read("task_accuracy"))
+        with making("table reach_predicts", store.folder, "task_accuracy"):
+            predicts = reach_predicts(store.read("task_accuracy"))
+            answers = reach_answers(predicts) if len(predicts) else predicts
         if len(predicts):
             yield "reach_predicts", predicts
-            yield "reach_answers", reach_answers(predicts)
+            yield "reach_answers", answers
     if "agreement" in store.kinds():
-        yield (
-            "peers",
-            peers(store.read("agreement"), store.read("timings") if "timings" in store.kinds() else None),
-        )
+        with making("table peers", store.folder, "agreement", "timings"):
+            timings = store.read("timings") if "timings" in store.kinds() else None
+            table = peers(store.read("agreement"), timings)
+        yield "peers", table
     of_two: dict[str, tuple[str, str, Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]]] = {
         "roofline": ("timings", "ceilings", roofline),
         "factorizations": ("lyapunov", "timings", factorizations),
@@ -140,13 +144,18 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     }
     for name, (one, other, make_of_two) in of_two.items():
         if {one, other} <= set(store.kinds()):
-            table = make_of_two(store.read(one), store.read(other))
+            with making(f"table {name}", store.folder, one, other):
+                table = make_of_two(store.read(one), store.read(other))
             if len(table):
                 yield name, table
     if {"task_accuracy", "held_out_scores"} <= set(store.kinds()):
-        yield "real_uses", real_uses(store)
+        with making("table real_uses", store.folder, "task_accuracy", "held_out_scores", "dependence"):
+            table = real_uses(store)
+        yield "real_uses", table
     if is_asked(store):
-        yield "gpu_targets", gpu_targets(store)
+        with making("table gpu_targets", store.folder, *store.kinds()):
+            table = gpu_targets(store)
+        yield "gpu_targets", table
     if has_targets(store):
         table = target_table([store], only_run=True)
         if len(table):

@@ -4,11 +4,12 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bench.errors import UsageError
+from bench.errors import UsageError, making
 from bench.schema import EVALUATIONS, TASK_ACCURACY
 from bench.store import Store
 from bench.target_rules import judged
@@ -42,10 +43,13 @@ def target_table(stores: Sequence[Store], only_run: bool = False) -> pd.DataFram
             raise UsageError(f"{store.folder} is not a folder; name one that `rnn-bench run` wrote")
     runs, scores = _of_targets(stores, TASK_ACCURACY.kind), _of_targets(stores, EVALUATIONS.kind)
     rows = []
+    folders = Path(", ".join(str(store.folder) for store in stores))
     for target in targets().values():
-        run, beside = _cases_of(target, runs)
-        if run is not None:
-            rows.append(_row(target, run, beside, _scores_of(run, scores)))
+        with making(f"target {target['target_id']}", folders, TASK_ACCURACY.kind, EVALUATIONS.kind):
+            run, beside = _cases_of(target, runs)
+            row = None if run is None else _row(target, run, beside, _scores_of(run, scores))
+        if row is not None:
+            rows.append(row)
         elif not only_run:
             rows.append(_row(target))
     return pd.DataFrame(rows, columns=COLUMNS)

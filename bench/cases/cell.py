@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 import rnn_jax as rj
-from bench.machine import Environment
+from bench.machine import BASE_SEED, Environment
 from bench.parameter import Parameter
 from bench.schema import SCHEMA_VERSION
 from rnn_jax.coordinates import real_size
@@ -121,7 +121,7 @@ def task_columns(case: Any, environment: Environment, suite: str, task: Any, **f
 
 def seed_key(seed: int | jax.Array, purpose: int) -> jax.Array:
     """The random key of one seed for one purpose (0 weights, 1 inputs, 2 loss, 3 training, 4 state)."""
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(2026), seed), purpose)
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(BASE_SEED), seed), purpose)
 
 
 def white_noise(case: Any, seed: int, count: int, environment: Environment) -> jax.Array:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from bench import comparison
 from bench.check.finding import DAMAGED, Finding
-from bench.store import Store, csv_text
+from bench.files import csv_text
+from bench.store import Store
 from bench.tables import TABLES, markdown, tables
 
 

@@ -9,9 +9,11 @@ import pandas as pd
 
 from bench.check.finding import DAMAGED, Finding, line_numbers, named
 from bench.check.ranges import out_of_range
+from bench.collation import ordered
 from bench.errors import UsageError
+from bench.files import csv_text
 from bench.schema import FAILURES, RESULT_FILES, TUNING
-from bench.store import Store, csv_text, ordered
+from bench.store import Store
 
 _AGAIN = "measure its case again, or take the file from a copy that was not touched"
 _ONE_SEED = (TUNING.kind, FAILURES.kind)

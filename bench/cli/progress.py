@@ -87,7 +87,8 @@ class _Bar:
         )
 
     def note(self, line: str) -> None:
-        self.progress.console.print(f"{self.label}: {line}", markup=False, highlight=False)
+        told = f"{self.label}: {line}" if self.label else line
+        self.progress.console.print(told, markup=False, highlight=False)
 
     def done(self, seconds: float) -> None:
         self._finish_case()

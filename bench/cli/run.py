@@ -1,6 +1,7 @@
 """`rnn-bench run`."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,7 +103,10 @@ def run(
         return
     budget = Budget(minutes, known=None if minutes is None else asked.known(asked.earlier()))
     chosen, environment, store = asked.suite, asked.environment, asked.store
-    store.claim(asked.facts)
+    store.make_folder()
+    with store.turn(partial(say, error=as_json)):
+        store.refuse_other_suites(chosen.name)
+        store.claim(asked.facts)
     write_text(store.folder / plan.FILE, plan.text_of(asked.plan()))
     _say_what_is_to_come(asked, as_json)
     try:
@@ -130,8 +134,8 @@ def run(
         print_document("run", summary(asked, outcome))
     else:
         say_summary(asked, outcome, budget, minutes)
-    nothing = not (outcome.measured or outcome.found_done or outcome.left or asked.in_files)
-    if outcome.failed or nothing:
+    there = outcome.measured or outcome.found_done or outcome.left or outcome.elsewhere or asked.in_files
+    if outcome.failed or not there:
         raise typer.Exit(FAILED)
 
 

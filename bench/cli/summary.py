@@ -22,10 +22,14 @@ def say_summary(job: "Job", outcome: "Outcome", budget: "Budget", minutes: float
         told.append(f"{outcome.failed} failed, see {folder / 'failures.csv'}")
     if outcome.left:
         told.append(f"{outcome.left} left")
+    if outcome.elsewhere:
+        told.append(f"{outcome.elsewhere} in the hand of another run")
     say(f"cases: {', '.join(told)}")
     say(f"CSV files: {folder}")
     say(f"tables:    {folder / 'tables'}")
     say(f"pictures:  {folder / 'figures'}")
+    if outcome.elsewhere:
+        say("another run into this folder measures the rest, and collates all when it is done")
     if outcome.left:
         say(f"{outcome.left} cases are left: the same command goes on from there")
         if not (outcome.measured or outcome.failed):
@@ -60,6 +64,7 @@ def summary(job: "Job", outcome: "Outcome | None") -> dict[str, Any]:
         "done_before": outcome and outcome.found_done,
         "failed": outcome and outcome.failed,
         "left": outcome and outcome.left,
+        "elsewhere": outcome and outcome.elsewhere,
         "in_files": job.in_files,
         "not_installed": len(job.left_out),
         "failures": failures,

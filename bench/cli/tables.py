@@ -1,5 +1,6 @@
 """`rnn-bench tables`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,9 @@ def tables(
     comparisons = [folder for folder in chosen if comparison.is_kept(folder)]
     done = []
     for folder in (each for each in chosen if each not in comparisons):
-        done.append({"folder": folder, "tables": derived.derive(Store(folder))})
+        store = Store(folder)
+        with store.turn(partial(say, error=as_json)):  # a run may be writing the CSV files just now
+            done.append({"folder": folder, "tables": derived.derive(store)})
         made = plan_to_keep(folder)
         if made is not None:
             write_text(folder / plan.FILE, plan.text_of(made))

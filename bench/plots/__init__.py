@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bench.errors import making
 from bench.plots.decay import decay, trained_decay
 from bench.plots.explosion import explosion
 from bench.plots.pairs import pairs
@@ -53,9 +54,10 @@ def draw(store: Store, names: Collection[str] = PICTURES, folder: Path | None = 
     written = []
     with mpl.rc_context(STYLE):
         for name in (each for each in PICTURES if each in names):
-            figure = _MAKERS[name](store)
-            if figure is not None:
-                written += save(figure, (folder or store.folder / "figures") / name)
+            with making(f"picture {name}", store.folder, *store.kinds()):
+                figure = _MAKERS[name](store)
+                if figure is not None:
+                    written += save(figure, (folder or store.folder / "figures") / name)
     return written
 
 

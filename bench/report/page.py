@@ -2,11 +2,12 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 
-from bench.errors import UsageError
+from bench.errors import UsageError, making
 from bench.report.charts import html_chart
 from bench.report.content import Chart, Commands, Findings, Part, Section, Table
 from bench.report.escaping import text
@@ -28,7 +29,7 @@ def page(results: Results) -> str:
     """
     plotly = _plotly()
     script = _asset("page.js")
-    sections = [make(results) for make in SECTIONS]
+    sections = [_made(make, results) for make in SECTIONS]
     style = Template(_asset("page.css")).substitute(light=palette(LIGHT), dark=palette(DARK))
     machines = sorted({str(folder.facts["identity"].get("machine", "?")) for folder in results.folders})
     names = ", ".join(folder.label for folder in results.folders)
@@ -47,6 +48,13 @@ def page(results: Results) -> str:
         plotly=plotly,
         script=script,
     )
+
+
+def _made(make: Callable[[Results], Section], results: Results) -> Section:
+    kinds = dict.fromkeys(kind for folder in results.folders for kind in folder.store.kinds())
+    folders = Path(", ".join(str(folder.store.folder) for folder in results.folders))
+    with making(f"section {make.__name__}", folders, *kinds):
+        return make(results)
 
 
 def _html(section: Section) -> str:

@@ -1,7 +1,7 @@
 """What a report is of: result folders and kept comparisons, read once."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,23 +101,33 @@ def read(paths: Sequence[Path]) -> Results:
             raise UsageError(f"{path} is not a folder; name one that `rnn-bench run` wrote")
         if not Store(path).kinds():
             raise UsageError(f"{path} holds no result file; name a folder that `rnn-bench run` wrote")
-    names = _labels(plain)
+    facts = {path: read_machine(path) for path in plain}
+    names = _labels(facts)
     return Results(
-        [Folder(names[path], Store(path), read_machine(path)) for path in plain],
+        [Folder(names[path], Store(path), facts[path]) for path in plain],
         [each for path in kept for each in _comparisons(path)],
     )
 
 
 def _comparisons(folder: Path) -> list[Comparison]:
-    names = _labels(comparison.sides(folder))
+    names = _labels({side: read_machine(side) for side in comparison.sides(folder)})
     return [
         Comparison(names[left], names[right], joined, unlike(left, right))
         for left, right, joined in comparison.pairs(folder)
     ]
 
 
-def _labels(paths: Sequence[Path]) -> dict[Path, str]:
-    """MACHINE/SUITE; the path as it was given where two would have the same name."""
-    short = {path: "/".join(path.resolve().parts[-2:]) for path in paths}
-    counts = Counter(short.values())
-    return {path: name if counts[name] == 1 else path.as_posix() for path, name in short.items()}
+def _labels(facts: Mapping[Path, Mapping[str, Any]]) -> dict[Path, str]:
+    """MACHINE/SUITE. Where two would have the same name, the path as it was given, or a number where that is not
+    below the working folder: what else it names is nobody's business.
+    """
+    short = {
+        path: f"{each['identity'].get('machine', '?')}/{path.resolve().name}" for path, each in facts.items()
+    }
+    counts, seen = Counter(short.values()), Counter()
+    labels = {}
+    for path, name in short.items():
+        seen[name] += 1
+        own = f"{name} ({seen[name]})" if path.is_absolute() or ".." in path.parts else path.as_posix()
+        labels[path] = name if counts[name] == 1 else own
+    return labels

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from bench import comparison
 from bench.cli.main import app
 from bench.schema import RESULT_FILES
-from bench.store import Store, read_machine, typed, write_csv
+from bench.shard import typed
+from bench.store import Store, read_machine, write_csv
 
 REGRESSION = 3
 FACTS = {"identity": {"machine": "slow-chip-2-cores", "dtype": "float32", "packages": {"jax": "0.10.1"}},

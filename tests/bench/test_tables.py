@@ -1,12 +1,14 @@
 """Derived tables of frames whose numbers are known."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from bench import tables, terminal
 from bench.errors import UsageError
+from bench.folders import result_folders
 from bench.store import Store
 from bench.trained_runs import VERDICTS
 
@@ -358,3 +360,12 @@ def test_derive_leaves_files_of_other_names_alone(row, folder_of):
 def test_derive_refuses_a_folder_without_results(tmp_path):
     with pytest.raises(UsageError, match="holds no result file"):
         tables.derive(Store(tmp_path))
+
+
+@pytest.mark.parametrize("folder", result_folders(), ids=lambda folder: "/".join(folder.parts[1:]))
+def test_every_committed_table_is_one_that_is_derived(folder):
+    """So CI, which derives them all again and compares bytes, leaves none out."""
+    known = {f"{name}{suffix}" for name in tables.TABLES for suffix in (".csv", ".md")}
+    there = {path.name for path in (folder / "tables").iterdir()}
+    assert there <= known
+    assert all({f"{Path(name).stem}.csv", f"{Path(name).stem}.md"} <= there for name in there)

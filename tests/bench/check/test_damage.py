@@ -12,7 +12,8 @@ from bench.check import case_ids, checked, machines, rows, shards
 from bench.check.finding import DAMAGED, NOTE
 from bench.check.ranges import out_of_range
 from bench.schema import RESULT_FILES
-from bench.store import Store, typed
+from bench.shard import typed
+from bench.store import Store
 
 PUBLISHED = Path("results/amd-epyc-2-cores/scaling")
 SEVERAL_SEEDS = Path("results/amd-epyc-1-cores/explosion")

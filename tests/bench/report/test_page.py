@@ -182,10 +182,15 @@ def test_a_folder_without_results_is_told(missing, tmp_path):
         report.read([tmp_path / missing])
 
 
-def test_folders_of_one_name_are_told_apart(row, folder_of):
+def test_folders_of_one_name_are_told_apart(row, folder_of, tmp_path, monkeypatch):
     paths = [folder_of(f"{each}/m/cpu", exactness=[row("exactness")]).folder for each in ("a", "b")]
     labels = [folder.label for folder in report.read(paths).folders]
-    assert labels == [path.as_posix() for path in paths]
+    assert labels == ["slow-chip-2-cores/cpu (1)", "slow-chip-2-cores/cpu (2)"], (
+        "no folder that names a person"
+    )
+    monkeypatch.chdir(tmp_path)
+    near = [path.relative_to(tmp_path) for path in paths]
+    assert [folder.label for folder in report.read(near).folders] == [path.as_posix() for path in near]
 
 
 def test_the_program_writes_the_file(rnn_bench, whole, page, tmp_path):
