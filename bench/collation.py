@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.files import csv_text, encoded, write_bytes
-from bench.schema import FAILURES, RESULT_FILES, ResultFile
+from bench.schema import CASE_TIMES, FAILURES, RESULT_FILES, ResultFile
 from bench.set_aside import set_aside
 
 
@@ -44,7 +44,7 @@ def write_collected(
         before = path.read_bytes() if path.is_file() else b""
         if encoded(text) == before and (text or not path.is_file()):
             continue
-        lost = 0 if kind == FAILURES.kind else _rows_lost(before, text, in_shards)
+        lost = 0 if kind in (FAILURES.kind, CASE_TIMES.kind) else _rows_lost(before, text, in_shards)
         if lost:
             kept = set_aside(path, put_aside, copy=True)
             note(f"{path} had {lost} rows that are in no shard, as after an edit by hand: kept as {kept}")

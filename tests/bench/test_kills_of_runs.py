@@ -156,7 +156,9 @@ def test_four_runs_at_once_into_one_folder_share_the_work(rounds, server, undist
         assert set(ended["codes"]) <= {0, 5}, server.words()
         assert server.words() == "", "no exception"
         measured = Counter(server.measured.read_text(encoding="utf-8").split())
-        assert sorted(measured.values()) == [1] * CASES, "each case by one of the four"
+        # A run that begins after another one has seen a case fail tries it again.
+        assert 1 <= measured.pop("7.0") <= 4
+        assert list(measured.values()) == [1] * (CASES - 1), "each case by one of the four"
         assert content(folder) == wanted
 
 

@@ -73,6 +73,7 @@ def assert_close(left, right):
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11, err_msg=jax.tree_util.keystr(path))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("count", [1, STEPS])
 @pytest.mark.parametrize("name", [name for name in CELLS if name != "gru_before"])
 def test_states_and_all_gradients_are_those_of_the_unrolled_net(name, count):
@@ -164,6 +165,7 @@ def test_forward_mode_works_on_the_plain_path_and_the_other_says_that_it_does_no
         jax.jvp(lambda model: jnp.sum(model.outputs(inputs, 2)), (model,), (along,))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("steps", [3])
 @pytest.mark.parametrize("name", list(CELLS))
 def test_a_model_gives_the_same_outputs_and_gradients_on_both_paths(name, steps):

@@ -111,6 +111,7 @@ def test_a_checkpoint_is_written_when_it_is_due_and_at_the_end(whole, tmp_path):
     assert file.exists()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("other", "told"),
     [

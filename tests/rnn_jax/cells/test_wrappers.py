@@ -36,6 +36,7 @@ def logistic(z):
     return 1 / (1 + np.exp(-z))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("name", "wrap", "structure"),
     [
@@ -56,6 +57,7 @@ def test_a_chain_of_a_wrapped_cell_is_that_of_the_whole_loop(name, wrap, structu
     assert float(np.exp(chain.log_frobenius_norm[LENGTH])) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["elman_tanh", "lstm", "indrnn", "gru_reset_before"])
 def test_a_leaky_cell_lies_between_the_state_and_the_next(name):
     cell, leak = cell_of(name), 0.3
@@ -131,6 +133,7 @@ def test_the_innermost_cell_is_reached_through_all_wrappers():
     assert (changed.leak, changed.cell.delay) == (0.5, 2)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("wrap", "message"),
     [

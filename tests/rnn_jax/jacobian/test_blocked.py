@@ -26,6 +26,7 @@ NETS = [
 
 
 # Each compiles programs of its own: every length of one net and one length of every net are quick enough.
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("name", "gain", "length"),
     [

@@ -30,6 +30,7 @@ def assert_chain_is(chain, expected, products_at=None, tolerance=1e-10):
 # Against reverse mode through the whole net
 
 
+@pytest.mark.costly
 def test_every_lag_of_a_cell_equals_reverse_mode_through_the_unrolled_net(cell, xs, end_jacobians):
     state = jax.tree.map(lambda leaf: leaf + 0.3, cell.initial_state())
     chain = rj.jacobian_chain(cell, state, xs, norms=("frobenius", "spectral"))
@@ -114,6 +115,7 @@ def test_chosen_lags_equal_the_same_lags_of_all(gru, xs):
         np.testing.assert_allclose(getattr(some, name), getattr(every, name)[lags], rtol=1e-13)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("steps", [1, 63, 64, 65, 200])
 def test_every_length_gives_the_powers_of_the_step_jacobian(steps):
     weight = np.array([[0.9, 0.5], [-0.4, 0.8]])

@@ -41,6 +41,7 @@ def products_at(cell, states, xs):
     return np.array(products)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("method", ["sequential", "blocked"])
 def test_jacobians_are_taken_at_exactly_the_states_that_are_given(cell, xs, method):
     states = stray(cell, xs)
@@ -61,6 +62,7 @@ def test_jacobians_are_taken_at_exactly_the_states_that_are_given(cell, xs, meth
     )
 
 
+@pytest.mark.costly
 def test_its_own_trajectory_gives_what_the_cell_gives_itself(cell, xs):
     state = jax.tree.map(lambda leaf: leaf + 0.3, cell.initial_state())
     states = rj.trajectory(cell, state, xs)
@@ -157,6 +159,7 @@ def precisions_of(program, size):
     return {re.search(r"precision = \[(\w+)", line).group(1) for line in square}
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("options", [{}, {"method": "blocked"}, {"lags": [0, 30]}], ids=str)
 @pytest.mark.parametrize("name", ["elman_tanh", "gru_reset_before"])
 def test_every_product_of_the_chain_asks_for_the_precision(name, options):

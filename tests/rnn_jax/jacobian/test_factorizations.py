@@ -58,6 +58,7 @@ def test_a_product_of_low_rank_says_what_is_rounding(factorization):
     assert made.is_rounding.tolist() == [False] * 3 + [True] * 3
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("factorization", EACH)
 def test_zeros_and_what_is_not_finite(factorization):
     zeros = factored(jnp.zeros((4, 4)), 1, factorization)

@@ -36,6 +36,7 @@ def test_an_orthogonal_right_factor_leaves_the_product_as_it_was(product):
     np.testing.assert_allclose(dense(changed), dense(product), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("line", [(2,), *((slice(None), column) for column in range(5))])
 def test_a_zero_row_or_column_makes_one_size_exactly_zero(product, line):
     singular = jax.random.normal(jax.random.key(2), (5, 5)).at[line].set(0.0)
@@ -43,6 +44,7 @@ def test_a_zero_row_or_column_makes_one_size_exactly_zero(product, line):
     np.testing.assert_array_equal(extended.scale.mantissa == 0, [False] * 4 + [True])
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("size", [1, 4, 7])
 def test_jacobi_finds_the_singular_values_of_a_plain_matrix(size):
     matrix = jax.random.normal(jax.random.key(3), (size, size))

@@ -102,6 +102,7 @@ def test_a_product_that_is_exactly_zero_has_log_norm_minus_infinity():
 
 
 # The derivative of relu at NaN is 0, and that of a linear net is its weight: neither says NaN by itself.
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["gru", "lstm", "elman_relu", "elman_identity"])
 def test_a_nan_in_an_input_is_a_nan_in_the_norms_and_not_a_number_that_looks_right(name, xs):
     cell = rj.cells.create(name, 3, 4, key=jax.random.key(1))

@@ -38,6 +38,7 @@ def by_qr(matrices, transient):
 # Closed forms
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_gaussian_products_have_newmans_exponents(size):
     spectrum = of_products(jax.random.normal(jax.random.key(size), (20_000, size, size)))
@@ -77,6 +78,7 @@ def test_gain_times_orthogonal_has_one_exponent_the_log_of_the_gain(dtype):
     assert spectrum.entropy_rate == pytest.approx(16 * np.log(1.3), rel=1e-3)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("factor", [0.5, 1e-6, 1.5])
 def test_a_factor_of_every_step_in_float32(factor):
     step = lambda h, _: jnp.float32(factor) * h  # noqa: E731
@@ -126,6 +128,7 @@ def test_dimension_and_entropy_of_a_linear_map():
 # Against QR at every step, and against determinants
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["lstm", "gru", "gru_reset_before", "elman_tanh"])
 def test_a_driven_cell_has_the_exponents_of_its_dense_jacobians(name):
     cell = rj.cells.create(name, 2, 4, key=jax.random.key(1), gain=1.5)
@@ -302,6 +305,7 @@ def graded_matrices(count=3000):
     return jnp.asarray(np.random.default_rng(0).normal(size=(count, 4, 4)) * scales)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("interval", [10, 12, 40])
 def test_an_interval_that_is_too_long_gives_nan_and_never_a_number_or_minus_infinity(interval):
     xs = graded_matrices()

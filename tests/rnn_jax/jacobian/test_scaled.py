@@ -94,6 +94,7 @@ def test_numbers_near_the_limits_of_the_dtype_are_held_exactly(dtype, name):
     np.testing.assert_allclose(held.log_row_norms(), np.log(float(number)), rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_product_leaves_the_range_of_the_dtype_without_over_or_underflow(dtype, sign):

@@ -22,6 +22,7 @@ def norms_in_float32(numbers, lags=None):
     return chain.frobenius_norm.log_float64(), exact if lags is None else exact[lags]
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("lags", [None, np.array([0, 5, 60])])
 @pytest.mark.parametrize(
     "numbers",
@@ -53,6 +54,7 @@ jax.tree_util.register_dataclass(
 )
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("lags", [None, np.array([7, 64]), np.array([64])])
 def test_a_row_that_leaves_the_range_and_comes_back_between_two_looks_is_exact(lags):
     """Where few lags are wanted rows are looked at now and then only: the growth bound must catch this.
@@ -72,6 +74,7 @@ def test_a_row_that_leaves_the_range_and_comes_back_between_two_looks_is_exact(l
     np.testing.assert_allclose(products.to_array()[0, 1], 64e-5, rtol=1e-5)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("name", "length"),
     [

@@ -71,6 +71,7 @@ CHAINS = {
 }
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("size", [3, 8])
 @pytest.mark.parametrize("name", CHAINS)
 def test_every_singular_value_agrees_with_many_digits(name, size):
@@ -82,6 +83,7 @@ def test_every_singular_value_agrees_with_many_digits(name, size):
     assert measured.errors.max() < 1e-8
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("size", [16, 32])
 @pytest.mark.parametrize("gap", [0.0, 0.2, 1.0, 3.0])
 def test_a_chain_of_known_singular_values(size, gap):

@@ -27,6 +27,7 @@ def flat_step(cell, state, x):
     return step, np.concatenate([np.asarray(leaf) for leaf in leaves])
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["lstm", "gru", "gru_reset_before", "elman_tanh"])
 def test_step_jacobians_equal_finite_differences_row_output_column_input(name, xs):
     cell = rj.cells.create(name, 3, 4, key=jax.random.key(1), gain=1.3)

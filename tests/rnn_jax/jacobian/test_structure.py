@@ -20,6 +20,7 @@ def disturbed(name):
     return jax.tree.map(noise, cell), jax.tree.map(noise, cell.initial_state())
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", sorted(set(rj.cells.CELLS) - {"indrnn"}))
 def test_a_factor_multiplies_as_the_dense_jacobian_does(name):
     cell, state = disturbed(name)
@@ -47,6 +48,7 @@ def test_a_cell_without_input_has_a_cheap_form_too():
     np.testing.assert_allclose(made.after(jnp.eye(8)), dense, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["lstm", "gru", "elman_tanh"])
 def test_a_chain_is_the_same_with_and_without_the_cheap_form(name):
     cell, state = disturbed(name)
@@ -80,6 +82,7 @@ def test_a_structure_that_does_not_exist_is_refused():
         rj.jacobian_chain(Cell(), jnp.ones(2), None, length=3)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["lstm", "gru", "elman_tanh", "indrnn"])
 def test_the_growth_bound_is_above_the_norm_of_every_step_jacobian(name):
     cell, state = disturbed(name)

@@ -21,6 +21,7 @@ def gradient_of_norm(norm, dtype=jnp.float64):
     return jax.tree.map(lambda leaf: (leaf * (norm / 5.0)).astype(dtype), tree)  # its norm is 5
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("norm", [0.01, 0.99, 1.01, 50.0])
 def test_clip_by_norm_equals_optax_on_ordinary_gradients(norm, jax_promotes):
     gradient = gradient_of_norm(norm)

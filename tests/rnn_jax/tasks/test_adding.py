@@ -36,6 +36,7 @@ def assert_uniform(steps, low, high):
     assert chisquare(np.bincount(steps - low, minlength=high - low)).pvalue > SMALLEST_P
 
 
+@pytest.mark.costly
 def test_shapes_and_dtypes(task, batch):
     steps = 33 if task.variant == "martens" else 30
     assert batch.inputs.shape == (EXAMPLES, task.sequence_length, task.input_size) == (EXAMPLES, steps, 2)
@@ -131,6 +132,7 @@ def test_martens_has_the_same_marks_in_sequences_whose_length_varies():
     assert (second - starts < lengths // 2).all()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("variant", "expected"), [("halves", 1 / 6), ("anywhere", 1 / 6), ("mean", 1 / 24), ("martens", 1 / 6)]
 )

@@ -46,6 +46,7 @@ def test_an_exponent_solves_its_equation(gain, noise, fraction):
     assert float(found / fraction) == pytest.approx(1, rel=1e-10)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("gain", "noise"), NETS)
 def test_sums_over_the_spectrum_are_integrals_of_the_exponents(gain, noise):
     net = random_tanh_net(gain, noise)
