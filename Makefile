@@ -22,10 +22,12 @@ bench: $(VENV)/.installed $(if $(EXTRAS),$(VENV)/.installed-with-$(EXTRAS))
 	$(VENV)/bin/rnn-bench run $(SUITE) $(if $(OUT),--out $(OUT))
 
 test: $(VENV)/.installed-test
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not as_users_compile"
+	RNN_JAX_TESTS=as_users $(PYTEST) -m "not slow and as_users_compile"
 
 test-all: $(VENV)/.installed-test
-	$(PYTEST) --every-case
+	$(PYTEST) --every-case -m "not as_users_compile"
+	RNN_JAX_TESTS=as_users $(PYTEST) --every-case -m as_users_compile
 
 lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff check .

@@ -8,6 +8,8 @@ import pytest
 
 import rnn_jax as rj
 
+pytestmark = pytest.mark.as_users_compile
+
 LONG = 1_000_000
 
 

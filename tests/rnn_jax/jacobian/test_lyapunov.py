@@ -9,6 +9,8 @@ from scipy.stats import t as student
 
 import rnn_jax as rj
 
+pytestmark = pytest.mark.as_users_compile
+
 
 def times_matrix(state, matrix):
     """A linear net whose inputs are its step Jacobians."""
