@@ -106,8 +106,8 @@ def _together(parts: Sequence[Mapping[str, Rows]]) -> dict[str, list[Mapping[str
 
 
 def _summed(took: Rows) -> dict[str, Any]:
-    seconds = [row.get("elapsed_s") for row in took]
-    return {**took[0], "elapsed_s": None if None in seconds else sum(seconds)}
+    seconds = [row["elapsed_s"] for row in took if row.get("elapsed_s") is not None]
+    return {**took[0], "elapsed_s": sum(seconds) if len(seconds) == len(took) else None}
 
 
 def _worst(answers: Rows) -> Iterator[Mapping[str, Any]]:
