@@ -153,7 +153,9 @@ def test_weak_noise_raises_the_critical_gain_as_its_power_two_thirds():
         assert critical_gain(noise) - 1 == pytest.approx(0.75 ** (1 / 3) * noise ** (2 / 3), rel=tolerance)
 
 
-@pytest.mark.parametrize(("gain", "noise"), [(2.0, 0.0), (3.0, 0.5), (0.8, 1.0)])
+@pytest.mark.parametrize(
+    ("gain", "noise"), [(2.0, 0.0), pytest.param(3.0, 0.5, marks=pytest.mark.slow), (0.8, 1.0)]
+)
 def test_a_simulated_net_of_200_units(gain, noise):
     n, transient, steps = 200, 150, 400
     rng = np.random.default_rng(1)
