@@ -68,8 +68,17 @@ def ordered(file: ResultFile, frame: pd.DataFrame) -> pd.DataFrame:
         "case_id",
     ]
     return frame.sort_values(
-        [*case, "seed", *file.order], kind="stable", na_position="first", ignore_index=True
+        [*case, "seed", *file.order],
+        kind="stable",
+        na_position="first",
+        ignore_index=True,
+        key=_empty_as_no_text,
     )
+
+
+def _empty_as_no_text(column: pd.Series) -> pd.Series:
+    """Of a text that is missing: a shard has none, a CSV file an empty one, and both have one place in the order."""
+    return column.fillna("") if isinstance(column.dtype, pd.StringDtype) else column
 
 
 def _rows_lost(before: bytes, after: str, in_shards: Collection[str]) -> int:

@@ -178,7 +178,15 @@ def test_a_chain_is_exact_in_a_run(measured):
 def test_a_run_leaves_tables_pictures_and_no_temporary_files(measured):
     here, _ = measured
     out = here / "out"
-    tables = {"decay_summary", "accuracy_summary", "chain_cost", "exactness_summary", "theory", "claims"}
+    tables = {
+        "decay_summary",
+        "accuracy_summary",
+        "chain_cost",
+        "timing_summary",
+        "exactness_summary",
+        "theory",
+        "claims",
+    }
     assert {path.name for path in (out / "tables").iterdir()} == {
         f"{name}.{suffix}" for name in tables for suffix in ("csv", "md")
     }
