@@ -14,8 +14,23 @@ MISSING = (
     "torch", "lyapax", "beartype", "hypothesis", "equinox", "mpmath", "flax", "haiku", "pytest", "diffrax", "tqdm",
     "seaborn", "sympy", "plotly", "playwright",
 )  # fmt: skip
-FORBID = f"import sys\nsys.modules.update(dict.fromkeys({MISSING!r}))\n"
-"""Runs at the start of every Python process: importing any of these raises ModuleNotFoundError."""
+FORBID = f"""
+import sys
+
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def find_spec(self, name, path=None, target=None):
+        missing = name.partition(".")[0] in {MISSING!r}
+        return None if missing else self.finder.find_spec(name, path, target)
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
+"""
+"""Runs at the start of every Python process: none of these is found there."""
 
 
 @pytest.fixture
