@@ -12,6 +12,7 @@ from bench.errors import UsageError
 from bench.expected import Earlier, Expected, earlier_runs, expectations
 from bench.folders import RESULTS, default_folder, result_folders
 from bench.machine import Environment
+from bench.parts import Turn
 from bench.plan import Plan, plan_of
 from bench.store import Store
 from bench.suite import Suite
@@ -68,8 +69,14 @@ class Job:
         return seconds
 
     def case_ids(self) -> dict[str, str]:
-        """The ids of the cases that are asked for, by their labels."""
-        return {self.suite.label(case): case.case_id(self.environment) for case in self.suite.cases}
+        """The ids of the cases that are asked for, by their labels, and by those of their processes where each has several."""
+        found = {}
+        for case in self.suite.cases:
+            label, case_id = self.suite.label(case), case.case_id(self.environment)
+            processes = range(case.processes) if case.processes > 1 else ()
+            turns = [Turn(case, process) for process in (*processes, None)]
+            found |= {turn.label(label): case_id for turn in turns}
+        return found
 
 
 def job(

@@ -2,6 +2,14 @@
 
 from bench.schema.columns import Column, ResultFile
 
+_STEADY = Column(
+    "steady",
+    "truth",
+    "whether the last three samples of the warm-up lay within 5% of each other; empty where a call is too long for so many",
+    is_time=True,
+    later=True,
+)
+
 TIMINGS = ResultFile(
     "timings",
     "case x repetition",
@@ -29,14 +37,7 @@ TIMINGS = ResultFile(
             "seconds that the first call took longer than the median; of a long spectrum, what JAX says it compiled",
             is_time=True,
         ),
-        Column(
-            "steady",
-            "truth",
-            "whether the last three samples of the warm-up lay within 5% of each other; empty where a call is too "
-            "long for so many",
-            is_time=True,
-            later=True,
-        ),
+        _STEADY,
         Column(
             "compile_cache",
             "text",
@@ -112,14 +113,7 @@ CEILINGS = ResultFile(
             "compile_s", "number", "seconds that the first call took longer than the median", is_time=True
         ),
         Column("process", "integer", "number of the fresh process"),
-        Column(
-            "steady",
-            "truth",
-            "whether the last three samples of the warm-up lay within 5% of each other; empty where a call is too "
-            "long for so many",
-            is_time=True,
-            later=True,
-        ),
+        _STEADY,
         Column("compile_cache", "text", "as in timings.csv", is_time=True),
         Column("peak_bytes", "integer", "as in timings.csv", is_time=True),
         Column("flop", "number", "floating-point operations a call"),
