@@ -166,7 +166,9 @@ def _plan(folder: Path, own: "Suite | None", named: set[str], found: set[str]) -
             return kept
         if len(named) != 1:
             return None
-        own = _shipped(named.pop())
+        from bench import suite as suites
+
+        own = suites.shipped(named.pop())
         if own is None:
             return None
     facts, _ = identity(folder)
@@ -184,21 +186,6 @@ def _plan_there(suite: "Suite", facts: dict[str, Any]) -> Plan | None:
         return None
     there = Environment(**{name: facts[name] for name in names})
     return plans.plan_of(suite, there, suite.estimate_s)
-
-
-def _shipped(name: str) -> "Suite | None":
-    """A suite of the harness by the name that results carry: with its scale, where it has one."""
-    from bench import suite as suites
-
-    for known in suites.names():
-        try:
-            if name == known:
-                return suites.load(known)
-            if name.startswith(f"{known}-") and name not in suites.names():
-                return suites.load(known, name.removeprefix(f"{known}-"))
-        except UsageError:  # no such scale
-            continue
-    return None
 
 
 def _suites(folder: Path) -> set[str]:

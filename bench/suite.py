@@ -126,6 +126,19 @@ def names() -> list[str]:
     return sorted(path.stem for path in SUITES.glob("*.toml"))
 
 
+def shipped(name: str) -> Suite | None:
+    """A suite of the harness by the name that results carry, with its scale where it has one; None if there is none."""
+    if name in names():
+        return load(name)
+    for known in names():
+        if name.startswith(f"{known}-"):
+            try:
+                return load(known, name.removeprefix(f"{known}-"))
+            except UsageError:  # no such scale
+                continue
+    return None
+
+
 def load(name_or_file: str, scale: str | None = None) -> Suite:
     """Reads a suite by name, or from a TOML file of one's own.
 

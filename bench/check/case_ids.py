@@ -28,12 +28,12 @@ _OTHER_ARITHMETIC = ("ceilings", "precision", "peers")
 def recomputed(folder: Path, frames: Mapping[str, pd.DataFrame]) -> Iterator[Finding]:
     """Ids that do not follow, rows of an older version, and how many ids cannot be recomputed."""
     for suite, of_suite in _by_suite(frames).items():
-        cases = _cases(suite)
-        if not cases:
+        shipped = suites.shipped(suite)
+        if shipped is None:
             told = f"suite {suite!r} is none that comes with the harness, so no case_id can be recomputed"
             yield Finding(NOTE, "case_id", told, "nothing, if the suite is your own")
             continue
-        yield from _held_to(cases, of_suite, _identity(folder), suite)
+        yield from _held_to(shipped.cases, of_suite, _identity(folder), suite)
 
 
 def _held_to(
@@ -116,18 +116,6 @@ def _by_suite(frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, pd.Data
             for suite, rows in frame.groupby("suite"):
                 found.setdefault(str(suite), {})[kind] = rows
     return found
-
-
-def _cases(name: str) -> Sequence[Case]:
-    """The cases of a suite that comes with the harness, at a scale where the name ends in one."""
-    for known in suites.names():
-        scale = name.removeprefix(f"{known}-") if name != known else None
-        if name == known or name.startswith(f"{known}-"):
-            try:
-                return suites.load(known, scale).cases
-            except UsageError:
-                continue
-    return ()
 
 
 def _identity(folder: Path) -> Mapping[str, Any]:

@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench import folders, plots, report, tables
+from bench.check import checked
 from bench.compare import compared, unlike
 from bench.errors import UsageError
 from bench.schema import RESULT_FILES
+from bench.status import status_of
 from bench.store import Store, read_machine
 from bench.target_table import target_table
 from bench.targets import targets
@@ -134,6 +136,8 @@ READERS = {
     "run": _collate,
     "machine": lambda world: (read_machine(world.store.folder), folders.result_folders(world.store.folder)),
     "case ids": lambda world: world.store.case_ids(),
+    "status": lambda world: status_of(world.store.folder),
+    "check": lambda world: checked(world.store.folder),
 }
 
 
@@ -199,7 +203,8 @@ def check(worlds, change, reader):
 
 
 # A table is most of what some cost.
-OFTEN = ["tables", "run", "run", "compare", "compare", "targets", "targets", "case ids", "machine", "report"]
+OFTEN = ["tables", "run", "run", "compare", "compare", "targets", "targets", "case ids", "machine", "report", "status",
+         "status", "check"]  # fmt: skip
 QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 
 

@@ -41,6 +41,18 @@ def test_shipped_suite_loads(name):
         assert set(case.parameters) == {each.name for each in KINDS[case.kind].PARAMETERS}
 
 
+@pytest.mark.parametrize("name", ["quick", "gpu-tiny", "targets-cpu-long"])
+def test_a_shipped_suite_is_found_by_the_name_that_results_carry(name):
+    found = suite.shipped(name)
+    assert found is not None
+    assert found.name == name
+
+
+@pytest.mark.parametrize("name", ["tiny", "gpu-huge", "quick-", "", "targets"])
+def test_what_no_shipped_suite_is_called_is_none(name):
+    assert suite.shipped(name) is None
+
+
 def test_shipped_suites_are_known_by_name():
     assert {"smoke", "quick", "cpu"} <= set(suite.names())
 
