@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -115,20 +115,36 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
         "operating_system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "packages": {name: _installed(name) for name in _PACKAGES},
+        "packages": packages(),
         "xla_flags": _without_folders(os.environ.get("XLA_FLAGS", "")),
     }
-    volatile = {
+    volatile = provenance(command) | {
+        "driver": _driver(),
+        "kernel": platform.release(),
+        "memory_bytes": _memory_bytes(),
+    }
+    return {"identity": identity, "volatile": volatile}
+
+
+def provenance(command: list[str]) -> dict[str, Any]:
+    """The part of the facts that is of the code and the command, whatever machine measures."""
+    return {
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": None
         if (status := _git("status", "--porcelain", "-uno")) is None
         else bool(status),
-        "driver": _driver(),
-        "kernel": platform.release(),
-        "memory_bytes": _memory_bytes(),
         "command": _without_folders(" ".join(["rnn-bench", *command])),
     }
-    return {"identity": identity, "volatile": volatile}
+
+
+def environment_of(facts: Mapping[str, Any]) -> Environment:
+    """The environment of the process that these facts describe."""
+    return Environment(**{each.name: facts["identity"][each.name] for each in fields(Environment)})
+
+
+def packages() -> dict[str, str | None]:
+    """The installed versions of what can change a result, by name; None of what is not installed."""
+    return {name: _installed(name) for name in _PACKAGES}
 
 
 def finished(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,19 +1,17 @@
-"""Runs the cases of a suite, one after the other, and keeps each as it is done."""
+"""Runs the cases of a suite and keeps each as it is done."""
 
 import traceback
+from collections import deque
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, Protocol
 
 from bench import tables
 from bench.budget import Budget
-from bench.cases import measure
 from bench.cases.cell import setting_columns
-from bench.checkpoints import EVERY_S, Checkpoints
-from bench.children import Children
-from bench.errors import UsageError, failure_of
+from bench.checkpoints import EVERY_S
+from bench.dispatch import Dispatch, Ended, Here
+from bench.errors import failure_of
 from bench.machine import Environment, finished
 from bench.schema import FAILURES
 from bench.store import Store
@@ -21,7 +19,10 @@ from bench.suite import Case, Suite
 
 
 class Progress(Protocol):
-    """Where a run says what it is doing."""
+    """Where a run says what it is doing.
+
+    What it says is of the case that it named last. Where many are measured at once, it names one again.
+    """
 
     def start(self, cases: int, already_done: int) -> None: ...
     def case(self, number: int, label: str) -> None: ...
@@ -52,12 +53,12 @@ def run(
     debug: bool = False,
     budget: Budget | None = None,
     checkpoint_every_s: float = EVERY_S,
+    dispatch: Dispatch | None = None,
 ) -> Outcome:
     """Measures every case of the suite that the folder does not hold yet.
 
     A case that fails leaves a row in failures.csv and the run goes on. The CSV files are collated at
-    the end, also after an interruption. Cases that failed before come last. Where a case of the suite has a
-    dtype or a process of its own, all are measured in other processes, so that this one leaves the device alone.
+    the end, also after an interruption. Cases that failed before come last.
 
     Args:
         suite: what to measure.
@@ -69,9 +70,11 @@ def run(
         budget: the time it may take; a case that does not fit is not begun.
         checkpoint_every_s: seconds between the checkpoints of a training, from which the same case goes on
             after a kill.
+        dispatch: where the cases are measured; here, one after the other, if None.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was finished is collated before.
+        UsageError: what was measured cannot be kept, or nothing can be measured any more.
     """
     budget = Budget(None) if budget is None else budget
     todo = [case for case in suite.cases if not store.is_done(case.case_id(environment))]
@@ -79,37 +82,29 @@ def run(
     found_done = len(suite.cases) - len(todo)
     progress.start(len(todo), found_done)
     failed, left = 0, 0
-    own_processes = nullcontext()
-    if suite.in_children:
-        own_processes = Children(
-            store, suite.name, debug=debug, note=progress.note, checkpoint_every_s=checkpoint_every_s
-        )
+    if dispatch is None:
+        dispatch = Here(suite, environment, store, debug=debug, checkpoint_every_s=checkpoint_every_s)
+    turns = _Turns(progress)
+    waiting, begun = deque(enumerate(todo, start=1)), {}
     try:
-        with own_processes as children:
-            for number, case in enumerate(todo, start=1):
-                if not budget.fits(case):
-                    left += 1
-                    continue
-                progress.case(number, suite.label(case))
-                started = perf_counter()
-                error = _measure(
-                    case,
-                    environment,
-                    suite.name,
-                    store,
-                    progress,
-                    started,
-                    debug,
-                    children,
-                    budget,
-                    checkpoint_every_s,
-                )
-                budget.took(case, perf_counter() - started)
-                if error:
-                    failed += 1
-                    progress.failed(suite.label(case), error)
-                else:
-                    progress.done(perf_counter() - started)
+        with dispatch:
+            while waiting or begun:
+                while waiting and dispatch.free():
+                    number, case = waiting.popleft()
+                    if not budget.fits(case):
+                        left += 1
+                        continue
+                    teller = _Teller(turns, number, suite.label(case))
+                    teller.begins()
+                    begun[number] = case, teller
+                    dispatch.begin(number, case, budget.limit_s(), teller)
+                if begun:
+                    ended = dispatch.ended()
+                    case, teller = begun.pop(ended.number)
+                    budget.took(case, ended.seconds)
+                    error = _kept(case, ended, environment, suite.name, store, debug)
+                    teller.ends(ended.seconds, error)
+                    failed += bool(error)
     finally:
         store.write_machine(finished(machine))
         store.collate({*also_kept, *(case.case_id(environment) for case in suite.cases)})
@@ -118,39 +113,61 @@ def run(
     return Outcome(len(todo) - failed - left, found_done, failed, left)
 
 
-def _measure(
-    case: Case,
-    environment: Environment,
-    suite_name: str,
-    store: Store,
-    progress: Progress,
-    started: float,
-    debug: bool,
-    children: Children | None,
-    budget: Budget,
-    checkpoint_every_s: float,
+def _kept(
+    case: Case, ended: Ended, environment: Environment, suite_name: str, store: Store, debug: bool
 ) -> str:
-    """Measures one case and writes its shard; returns the error in one line, or nothing."""
-    own, case_id = case.own(environment), case.case_id(environment)
-    try:
-        if children is not None:
-            children.measure(case, own, progress.within, budget.limit_s())
-            return ""
-        checkpoints = Checkpoints(store.checkpoints(case_id), checkpoint_every_s, progress.note)
-        rows = measure(case, own, suite_name, progress.within, checkpoints)
-    except UsageError:
-        raise
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        status, line = failure_of(error)
-        row = setting_columns(case, own, suite_name) | {
-            "kind": case.kind,
-            "status": status,
-            "error": line,
-            "elapsed_s": perf_counter() - started,
-        }
-        store.write(case_id, {FAILURES.kind: [row]}, status="failed")
-        return line
-    store.write(case_id, rows)
-    return ""
+    """Writes the shard of a case that ended; returns the error in one line, or nothing."""
+    case_id = case.case_id(environment)
+    if ended.error is None:
+        if ended.tables is not None:
+            store.write(case_id, ended.tables)
+        return ""
+    if debug:
+        traceback.print_exception(ended.error)
+    status, line = failure_of(ended.error)
+    row = setting_columns(case, case.own(environment), suite_name) | {
+        "kind": case.kind,
+        "status": status,
+        "error": line,
+        "elapsed_s": ended.seconds,
+    }
+    store.write(case_id, {FAILURES.kind: [row]}, status="failed")
+    return line
+
+
+@dataclass
+class _Turns:
+    """Whose turn it is to say something."""
+
+    progress: Progress
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """Says how one case goes on, and names it where the last word was of another."""
+
+    turns: _Turns
+    number: int
+    label: str
+
+    def begins(self) -> None:
+        self._progress()
+
+    def within(self, what: str, fraction: float) -> None:
+        self._progress().within(what, fraction)
+
+    def note(self, line: str) -> None:
+        self._progress().note(line)
+
+    def ends(self, seconds: float, error: str) -> None:
+        if error:
+            self._progress().failed(self.label, error)
+        else:
+            self._progress().done(seconds)
+
+    def _progress(self) -> Progress:
+        if self.turns.last != self.number:
+            self.turns.last = self.number
+            self.turns.progress.case(self.number, self.label)
+        return self.turns.progress

@@ -56,6 +56,23 @@ def run(
         float,
         typer.Option(help="Seconds between a training's checkpoints, from which it goes on after a kill."),
     ] = 60.0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure on the nodes of a Ray cluster: auto for the one that this machine is a node of, or HOST:PORT.",
+            show_default=False,
+        ),
+    ] = None,
+    ray_cpus: Annotated[
+        int | None,
+        typer.Option(help="With --ray: cores for each case. Default: all of a node.", show_default=False),
+    ] = None,
+    ray_gpus: Annotated[
+        int | None,
+        typer.Option(
+            help="With --ray: GPUs for each case. Default: 1 where there are any.", show_default=False
+        ),
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show the traceback of a case that fails.")] = False,
 ) -> None:
     """Measure a suite: writes CSV files, tables and pictures.
@@ -65,6 +82,9 @@ def run(
     from bench import machine, runner
     from bench import suite as suites
     from bench.budget import Budget
+    from bench.cluster.crew import Job
+    from bench.cluster.dispatch import OnCluster
+    from bench.cluster.gathering import gathered
     from bench.folders import default_folder
     from bench.store import Store
 
@@ -74,18 +94,31 @@ def run(
         raise UsageError(
             f"--checkpoint-every-s must be a number of seconds from 0 on, got {checkpoint_every_s:g}"
         )
+    if ray is None and (ray_cpus is not None or ray_gpus is not None):
+        raise UsageError("--ray-cpus and --ray-gpus go with --ray; add --ray auto, or leave them out")
+    if ray is not None and simulated_devices is not None:
+        raise UsageError("--simulated-devices does not go with --ray; leave one of them out")
     budget = Budget(minutes)
     chosen = whole = suites.load(suite, scale)
     dtype = whole.dtype if dtype is None else dtype
-    # JAX reads its settings when it is first used: imports do not, and this is the first use.
-    machine.configure(backend, dtype, simulated_devices, shares_device=whole.in_children)
+    # JAX reads its settings when it is first used: imports do not, and this is the first use. A cluster's workers
+    # choose their own device; this process only derives tables.
+    here = backend if ray is None else "cpu"
+    machine.configure(here, dtype, simulated_devices, shares_device=whole.in_children)
     if seeds is not None:
         chosen = chosen.with_seeds(seeds)
     if only is not None:
         chosen = chosen.only(only)
     chosen, left_out = chosen.installed()
-    environment = machine.environment(dtype)
-    facts = machine.describe(environment, sys.argv[1:])
+    if ray is None:
+        environment, workers = machine.environment(dtype), None
+        facts = machine.describe(environment, sys.argv[1:])
+    else:
+        packages = sorted({case.needs for case in chosen.cases if case.needs is not None})
+        job = Job(chosen.name, backend, dtype, packages, checkpoint_every_s, debug)
+        workers = gathered(ray, job, say, cpus=ray_cpus, gpus=ray_gpus, command=sys.argv[1:])
+        environment, facts = workers.environment, workers.facts
+        say(f"Ray: {workers.told}")
     folder = out if out is not None else default_folder(chosen.name, environment, facts, chosen.dtype)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; choose a folder")
@@ -119,6 +152,7 @@ def run(
             debug=debug,
             budget=budget,
             checkpoint_every_s=checkpoint_every_s,
+            dispatch=None if workers is None else OnCluster(workers.crew, environment, store),
         )
     except KeyboardInterrupt:
         say(f"interrupted; what was finished is in {folder}, and the same command goes on from there")
