@@ -116,7 +116,11 @@ def run(
     else:
         packages = sorted({case.needs for case in chosen.cases if case.needs is not None})
         job = Job(chosen.name, backend, dtype, packages, checkpoint_every_s, debug)
-        workers = gathered(ray, job, say, cpus=ray_cpus, gpus=ray_gpus, command=sys.argv[1:])
+        try:
+            workers = gathered(ray, job, say, cpus=ray_cpus, gpus=ray_gpus, command=sys.argv[1:])
+        except KeyboardInterrupt:
+            say("interrupted before anything was measured; the same command begins again")
+            raise typer.Exit(INTERRUPTED) from None
         environment, facts = workers.environment, workers.facts
         say(f"Ray: {workers.told}")
     folder = out if out is not None else default_folder(chosen.name, environment, facts, chosen.dtype)

@@ -77,7 +77,7 @@ class Crew:
         while self._asked and perf_counter() < until:
             for place, _, answer in self._answers(1.0):
                 if isinstance(answer, Lost):
-                    raise UsageError(f"the node at {place.address} cannot take part: {_reason(answer)}")
+                    raise UsageError(f"the node at {place.address} cannot take part: {answer}")
                 answers[place] = answer
                 until = min(until, perf_counter() + LATER_S)
         if not answers:
@@ -105,34 +105,25 @@ class Crew:
     def release(self, place: Place) -> None:
         """Takes a worker back whose case has ended."""
         self._losses[place.node] = 0
-        if place.node in self._left_out:
-            self._engine.stop(self._workers.pop(place))
-        else:
-            self.idle.append(place)
+        self._admit(place)
 
     def news(self, wait_s: float) -> list[tuple[Place, list[dict[str, Any]] | Lost]]:
-        """What workers say of the cases that they began, and which of these were lost; waits so long for it."""
+        """What workers say of the cases that they began, or why one of these was lost; waits so long for it."""
         if perf_counter() - self._looked_at > _LOOK_S:
             self._look()
         told = []
         for place, is_case, answer in self._answers(wait_s):
             if isinstance(answer, Lost):
-                self.lose(place, _reason(answer))
+                self.lose(place, str(answer))
             if is_case:
                 told.append((place, answer))
             elif not isinstance(answer, Lost):
-                problem = why_left_out(answer, self._here, self._facts)
-                if problem:
-                    self._leave_out(place, problem)
-                else:
-                    self.idle.append(place)
+                self._admit(place, why_left_out(answer, self._here, self._facts))
         return told
 
     def lose(self, place: Place, reason: str) -> None:
         """Gives a worker up; the next look at its node starts another one, if the node is alive."""
-        self._engine.stop(self._workers.pop(place))
-        if place in self.idle:
-            self.idle.remove(place)
+        self._dismiss(place)
         self._losses[place.node] += 1
         if self._losses[place.node] >= LOSSES:
             self._leave_out(place, f"it lost {LOSSES} workers in a row: {reason}")
@@ -165,7 +156,7 @@ class Crew:
             try:
                 answers.append((place, is_case, self._engine.value(call)))
             except Lost as lost:
-                answers.append((place, is_case, lost))
+                answers.append((place, is_case, Lost(_reason(lost))))
         return answers
 
     def _look(self) -> None:
@@ -174,8 +165,7 @@ class Crew:
         job, nodes = self._job, self._engine.nodes()
         alive = {node["NodeID"] for node in nodes if node["Alive"]}
         for place in [each for each in self.idle if each.node not in alive]:
-            self.idle.remove(place)
-            self._engine.stop(self._workers.pop(place))
+            self._dismiss(place)
         for node in nodes:
             for place in places_on(node, self._share):
                 if place not in self._workers and place.node not in self._left_out:
@@ -184,15 +174,27 @@ class Crew:
                     )
                     self._ask(place, "described", job.backend, job.dtype, job.packages)
 
+    def _admit(self, place: Place, problem: str = "") -> None:
+        """Takes a worker among the idle ones, unless its node is not to have cases."""
+        if problem:
+            self._leave_out(place, problem)
+        if place.node in self._left_out:
+            self._dismiss(place)
+        else:
+            self.idle.append(place)
+
     def _leave_out(self, place: Place, problem: str) -> None:
         """Gives no more cases to a node; those that it has begun may end."""
         if place.node not in self._left_out:
             self._left_out.add(place.node)
             self._note(f"the node at {place.address} is left out: {problem}")
         for other in [each for each in self.idle if each.node == place.node]:
-            self.idle.remove(other)
-        if place in self._workers:
-            self._engine.stop(self._workers.pop(place))
+            self._dismiss(other)
+
+    def _dismiss(self, place: Place) -> None:
+        if place in self.idle:
+            self.idle.remove(place)
+        self._engine.stop(self._workers.pop(place))
 
 
 def _reason(lost: Lost) -> str:

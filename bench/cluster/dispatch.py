@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, Self
 
-from bench.cluster.crew import Crew
+from bench.cluster.crew import SURVEY_S, Crew
 from bench.cluster.engine import Lost
 from bench.cluster.places import Place
 from bench.dispatch import Ended, Teller
@@ -95,7 +95,7 @@ class OnCluster:
     def _hear(self, place: Place, messages: list[dict[str, Any]] | Lost) -> None:
         begun = self._busy[place]
         if isinstance(messages, Lost):
-            self._lose(place)
+            self._lose(place, str(messages))
             return
         for message in messages:
             match message:
@@ -108,7 +108,7 @@ class OnCluster:
                     write_bytes(self._store.checkpoints(case_id) / name, content)
                 case {"lost": reason}:
                     self._crew.lose(place, reason)
-                    self._lose(place)
+                    self._lose(place, reason)
                     return
                 case {"tables": tables}:
                     self._end(begun, place, tables=tables)
@@ -131,15 +131,16 @@ class OnCluster:
             self._crew.release(place)
         self._over.append(Ended(begun.number, perf_counter() - begun.started, tables, error))
 
-    def _lose(self, place: Place) -> None:
+    def _lose(self, place: Place, reason: str) -> None:
         """What becomes of the case of a worker that is not there any more."""
         begun = self._busy.pop(place)
         begun.losses += 1
-        if begun.losses >= ATTEMPTS:
-            self._end(begun, error=CaseError("failed", f"its worker was lost, {ATTEMPTS} times over"))
+        if begun.losses < ATTEMPTS:
+            begun.teller.note(f"its worker was lost, and it is given to another one: {reason}")
+            self._again.append(begun)
             return
-        begun.teller.note("its worker was lost; it is given to another one")
-        self._again.append(begun)
+        begun.teller.note(f"its worker was lost: {reason}")  # not for a file: Ray tells addresses
+        self._end(begun, error=CaseError("failed", f"its worker was lost, {ATTEMPTS} times over"))
 
     def _await_worker(self) -> None:
         """Waits until a worker is idle.
@@ -147,12 +148,11 @@ class OnCluster:
         Raises:
             UsageError: there is none, and none came.
         """
-        alone_since = perf_counter()
+        since = perf_counter()
         while not self._crew.idle:
             self._crew.news(_POLL_S)
-            if self._crew.size:
-                alone_since = perf_counter()
-            elif perf_counter() - alone_since > WAIT_S:
+            # Those that there are import JAX before they say that they are ready.
+            if perf_counter() - since > (SURVEY_S if self._crew.size else WAIT_S):
                 raise UsageError(
                     "the cluster has no worker left, and what was finished is kept; "
                     "start Ray on its nodes, and the same command goes on from there"

@@ -1,6 +1,12 @@
-"""A cluster without Ray: nodes that come and go, and workers that say what a test has them say."""
+"""A cluster without Ray, whose workers say what a test has them say; and a real one, on this machine."""
 
+import csv
+import os
+import signal
+import sys
+from contextlib import suppress
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +18,7 @@ from bench.cluster.crew import Crew, Job
 from bench.cluster.engine import Lost
 from bench.cluster.places import Share
 from bench.installation import installation
+from bench.schema import RESULT_FILES
 from bench.suite import Case, Suite
 
 
@@ -112,3 +119,108 @@ def suite():
     cells = ("elman_tanh", "lstm", "gru")
     cases = [Case("exactness", exactness.resolved(options | {"cell": cell}), (0,)) for cell in cells]
     return Suite("tiny", "", None, tuple(cases))
+
+
+QUIET = {
+    "JAX_PLATFORMS": "cpu",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A node that was killed is missed within ten seconds; one that a busy machine makes wait is not.
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_failure_threshold": "10",
+}
+
+
+class Nodes:
+    """Nodes of one cluster, each of which claims all cores of this machine; the head has none."""
+
+    def __init__(self):
+        from ray.cluster_utils import Cluster
+
+        self._cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+        )
+        self.address, self._nodes = self._cluster.address, []
+
+    def add(self, **environment):
+        node = self._cluster.add_node(
+            num_cpus=machine.cores(), env_vars={name: str(value) for name, value in environment.items()}
+        )
+        self._nodes.append(node)
+        return node.node_id
+
+    def has(self, node_id):
+        return any(node.node_id == node_id for node in self._nodes)
+
+    def kill(self, node_id):
+        """As if its plug were pulled: every process of the node at once."""
+        node = next(node for node in self._nodes if node.node_id == node_id)
+        raylet = node.all_processes["raylet"][0].process.pid
+        family = [raylet, *descendants(raylet)]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in family:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        self.remove(node_id)
+
+    def remove(self, node_id):
+        node = next(node for node in self._nodes if node.node_id == node_id)
+        self._nodes.remove(node)
+        self._cluster.remove_node(node, allow_graceful=False)
+
+    def measuring(self):
+        """The processes that measure, on any node."""
+        found = []
+        for pid in descendants(os.getpid()):
+            with suppress(OSError):
+                if b"bench.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
+
+    def shut_down(self):
+        self._cluster.shutdown()
+
+
+def descendants(pid):
+    """All processes that this one started, and those that they started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A real cluster of a head that measures nothing; `nodes.add()` has a node join."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'rnn-jax-bench[ray]'")
+    if not sys.platform.startswith("linux"):
+        pytest.skip("finds the processes of a node in /proc")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in QUIET.items():
+            patch.setenv(name, value)
+        cluster = Nodes()
+        yield cluster
+        cluster.shut_down()
+
+
+@pytest.fixture(scope="session")
+def rows_of():
+    """`rows_of(folder)`: its CSV files, row by row, without the columns that are times."""
+
+    def rows(folder):
+        files = {}
+        for path in folder.glob("*.csv"):
+            times = {column.name for column in RESULT_FILES[path.stem].all_columns if column.is_time}
+            with path.open(encoding="utf-8", newline="") as file:
+                files[path.stem] = [
+                    {name: text for name, text in row.items() if name not in times}
+                    for row in csv.DictReader(file)
+                ]
+        return files
+
+    return rows

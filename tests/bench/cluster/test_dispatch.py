@@ -72,12 +72,12 @@ def test_each_case_is_measured_once(go, engine):
 
 
 def test_the_case_of_a_lost_worker_is_given_to_another(go, engine):
-    engine.add("a", says=lambda case: [engine.has.pop("a") and LOST])
+    engine.add("a", says=lambda case: [engine.has.pop("a")])
     engine.add("b", says=lambda case: [[go.tables(case)]])
     outcome, told = go()
     assert outcome == runner.Outcome(measured=3, found_done=0, failed=0)
     assert [cell for _, cell, _ in engine.begun].count("elman_tanh") == 2
-    assert (1, "its worker was lost; it is given to another one") in told
+    assert (1, "its worker was lost, and it is given to another one: the node is gone") in told
     assert len(go.store.read("exactness")) == 3
 
 
@@ -87,8 +87,9 @@ def test_a_case_that_kills_its_workers_fails_in_the_end(go, engine):
 
     for node in "abc":
         engine.add(node, says=says)
-    outcome, _ = go()
+    outcome, told = go()
     assert outcome == runner.Outcome(measured=2, found_done=0, failed=1)
+    assert (2, "its worker was lost: the worker died") in told
     failure = go.store.read("failures").iloc[0]
     assert (failure["cell"], failure["status"]) == ("lstm", "failed")
     assert failure["error"] == "its worker was lost, 3 times over"
