@@ -138,9 +138,11 @@ class Nodes:
     def __init__(self):
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
-        )
+        head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+        try:
+            self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        except Exception:  # it has 30 s to start, which a machine that does much else can need twice
+            self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address, self._nodes = self._cluster.address, []
 
     def add(self, **environment):

@@ -81,50 +81,58 @@ def told_until(run, word):
     raise AssertionError("".join(lines) + run.stdout.read())
 
 
-def test_a_node_is_killed_and_nothing_is_lost_or_doubled(nodes, here, local, rows_of):
+@pytest.fixture(scope="module")
+def spread(nodes, here):
+    """The folder of the run on three nodes of which one was killed, and what was said; one node is left."""
     first, second, _ = (nodes.add() for _ in range(3))
     with started(nodes, here, "spread") as run:
         before = told_until(run, "[3/4]")
         nodes.kill(first)  # each of the three has a case by now
         said, rest = run.communicate(timeout=240)
+    nodes.remove(second)
     assert run.returncode == 1, said + before + rest
+    return here / "spread", said, before + rest
+
+
+def test_a_node_is_killed_and_nothing_is_lost_or_doubled(spread, nodes, local, rows_of):
+    folder, said, told = spread
     assert f"Ray: 3 workers on 3 nodes, {cores()} cores a case" in said
-    assert "its worker was lost, and it is given to another one" in before + rest
-    assert "Traceback" not in rest
+    assert "its worker was lost, and it is given to another one" in told
+    assert "Traceback" not in told
     assert "cases: 3 measured, 1 failed" in said
-    spread = here / "spread"
-    assert rows_of(spread) == rows_of(local)
-    assert {kind: len(rows) for kind, rows in rows_of(spread).items()} == {"exactness": 7, "failures": 1}
-    shards = [path.name for path in (spread / "shards").iterdir()]
+    assert rows_of(folder) == rows_of(local)
+    assert set(rows_of(folder)) == {"exactness", "failures"}
+    shards = [path.name for path in (folder / "shards").iterdir()]
     assert sorted(shards) == sorted(path.name for path in (local / "shards").iterdir())
     for path in (local / "tables").glob("*.csv"):
-        assert path.read_bytes() == (spread / "tables" / path.name).read_bytes(), path.name
-    assert read_machine(spread)["identity"] == read_machine(local)["identity"]
-    assert nodes.address not in json.dumps(read_machine(spread))
-    nodes.remove(second)  # one is enough for the tests that follow
+        assert path.read_bytes() == (folder / "tables" / path.name).read_bytes(), path.name
+    assert read_machine(folder)["identity"] == read_machine(local)["identity"]
+    assert nodes.address not in json.dumps(read_machine(folder))
 
 
-def test_ctrl_c_stops_what_runs_on_the_nodes(nodes, here, local, rows_of, tmp_path):
+def test_ctrl_c_stops_what_runs_on_the_nodes(spread, nodes, rows_of, tmp_path):
+    folder, before = spread[0], rows_of(spread[0])
     (tmp_path / "own.toml").write_text(TOML + LONG, encoding="utf-8")
-    with started(nodes, tmp_path, here / "spread") as run:
+    with started(nodes, tmp_path, folder) as run:
         told_until(run, "[1/2] exactness lstm")
         assert nodes.measuring()
         os.killpg(run.pid, signal.SIGINT)
         said, rest = run.communicate(timeout=120)
     assert run.returncode == 130, said + rest
-    assert f"interrupted; what was finished is in {here / 'spread'}, and the same command goes on" in said
+    assert f"interrupted; what was finished is in {folder}, and the same command goes on" in said
     until = monotonic() + 30
     while nodes.measuring() and monotonic() < until:
         sleep(0.1)
     assert not nodes.measuring()
-    assert rows_of(here / "spread") == rows_of(local), "what was there before is there still"
+    assert rows_of(folder) == before, "what was there before is there still"
 
 
 def test_a_node_with_another_package_is_refused(nodes, here, rnn_bench, complaint, tmp_path):
     (tmp_path / "optax-0.0.1.dist-info").mkdir()
     (tmp_path / "optax-0.0.1.dist-info" / "METADATA").write_text("Name: optax\nVersion: 0.0.1\n")
     nodes.add(PYTHONPATH=tmp_path)
-    done = rnn_bench("run", "own.toml", "--ray", nodes.address, "--out", "spread", cwd=here)
+    done = rnn_bench("run", "own.toml", "--ray", nodes.address, "--out", "refused", cwd=here)
     told = complaint(done)
     assert "cannot take part: another installation: optax 0.0.1 there and " in told
     assert told.endswith("install the same on every node")
+    assert not (here / "refused").exists()
