@@ -139,16 +139,12 @@ class Nodes:
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
-        try:
-            self._cluster = Cluster(initialize_head=True, head_node_args=head)
-        except Exception:  # it has 30 s to start, which a machine that does much else can need twice
-            self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.address, self._nodes = self._cluster.address, []
 
     def add(self, **environment):
-        node = self._cluster.add_node(
-            num_cpus=machine.cores(), env_vars={name: str(value) for name, value in environment.items()}
-        )
+        own = {name: str(value) for name, value in environment.items()}
+        node = patiently(lambda: self._cluster.add_node(num_cpus=machine.cores(), env_vars=own))
         self._nodes.append(node)
         return node.node_id
 
@@ -182,6 +178,20 @@ class Nodes:
 
     def shut_down(self):
         self._cluster.shutdown()
+
+
+def patiently(start):
+    """Ray gives a node 30 s to start, and a machine that does much else can need longer: it is tried again."""
+    before = descendants(os.getpid())
+    try:
+        return start()
+    except Exception as error:
+        if "timed out during startup" not in str(error):
+            raise
+    for pid in descendants(os.getpid()) - before:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return start()
 
 
 def descendants(pid):

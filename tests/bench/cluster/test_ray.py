@@ -88,7 +88,7 @@ def spread(nodes, here):
     with started(nodes, here, "spread") as run:
         before = told_until(run, "[3/4]")
         nodes.kill(first)  # each of the three has a case by now
-        said, rest = run.communicate(timeout=240)
+        said, rest = run.communicate(timeout=600)
     nodes.remove(second)
     assert run.returncode == 1, said + before + rest
     return here / "spread", said, before + rest
@@ -117,10 +117,10 @@ def test_ctrl_c_stops_what_runs_on_the_nodes(spread, nodes, rows_of, tmp_path):
         told_until(run, "[1/2] exactness lstm")
         assert nodes.measuring()
         os.killpg(run.pid, signal.SIGINT)
-        said, rest = run.communicate(timeout=120)
+        said, rest = run.communicate(timeout=300)
     assert run.returncode == 130, said + rest
     assert f"interrupted; what was finished is in {folder}, and the same command goes on" in said
-    until = monotonic() + 30
+    until = monotonic() + 60
     while nodes.measuring() and monotonic() < until:
         sleep(0.1)
     assert not nodes.measuring()
