@@ -81,6 +81,7 @@ class Ray:
         except Exception as error:
             _refuse(address, error)
         self._ray: Any = ray
+        _keep_off_standard_output(ray, debug)
 
     def nodes(self) -> Sequence[Mapping[str, Any]]:
         """What `ray.nodes()` tells."""
@@ -106,6 +107,8 @@ class Ray:
         """The answer to a call."""
         try:
             return self._ray.get(call)
+        except self._ray.exceptions.ActorUnavailableError as error:
+            raise Lost("its node does not answer") from error
         except self._ray.exceptions.RayError as error:
             raise Lost(str(error)) from error
 
@@ -113,6 +116,19 @@ class Ray:
         """Kills an actor."""
         with suppress(self._ray.exceptions.RayError, ValueError):  # it may be dead
             self._ray.kill(worker)
+
+
+def _keep_off_standard_output(ray: Any, debug: bool) -> None:
+    """What Ray says of its nodes it prints amid our lines, and has no setting for it: to standard error, or nowhere."""
+    worker = ray._private.worker
+    show = getattr(worker, "print_to_stdstream", None)
+    if show is not None:
+
+        def aside(data: Mapping[str, Any], *more: Any, **options: Any) -> None:
+            if debug:
+                show({**data, "is_err": True}, *more, **options)
+
+        worker.print_to_stdstream = aside
 
 
 def _check(address: str) -> None:
