@@ -4,10 +4,12 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rnn_jax as rj
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import rnn_jax as rj  # imported where it is used: a process that only asks others for cases needs no JAX
 
 EVERY_S = 60.0
 """Seconds between a training's checkpoints, unless a run says otherwise."""
@@ -29,11 +31,13 @@ class Checkpoints:
     every_s: float
     note: Callable[[str], None]
 
-    def train(self, name: str, *arguments: Any, **options: Any) -> rj.TrainingResult:
+    def train(self, name: str, *arguments: Any, **options: Any) -> "rj.TrainingResult":
         """`rnn_jax.train` with a checkpoint under this name, from which it goes on if it is there.
 
         A file that cannot be gone on from, such as one that other code wrote, is noted and its training begun anew.
         """
+        import rnn_jax as rj
+
         path = self.folder / f"{name}.npz"
         try:
             return self._gone_on(name, path, arguments, options)
@@ -44,7 +48,9 @@ class Checkpoints:
 
     def _gone_on(
         self, name: str, path: Path, arguments: tuple[Any, ...], options: dict[str, Any]
-    ) -> rj.TrainingResult:
+    ) -> "rj.TrainingResult":
+        import rnn_jax as rj
+
         goes_on, tell = path.is_file(), options.get("on_progress")
 
         def on_progress(steps: int, losses: Any) -> None:
@@ -66,6 +72,8 @@ class Checkpoints:
             ) from error
 
 
-def train_without(name: str, *arguments: Any, **options: Any) -> rj.TrainingResult:
+def train_without(name: str, *arguments: Any, **options: Any) -> "rj.TrainingResult":
     """`rnn_jax.train` in the place of `Checkpoints.train`, for a case that is to keep none."""
+    import rnn_jax as rj
+
     return rj.train(*arguments, **options)

@@ -1,7 +1,7 @@
 """A process that measures cases for another one: `python -m bench.child BACKEND DTYPE`.
 
-It reads cases from its input, one a line, stores the shard of each, and says on its output how it goes on. It
-ends with its input: also where whoever started it was killed.
+It reads cases from its input, one a line, stores the shard of each, and says on its output how it goes on. Asked to
+describe where it runs, it says that. It ends with its input: also where whoever started it was killed.
 """
 
 import json
@@ -28,7 +28,16 @@ def main(backend: str, dtype: str, debug: bool) -> None:
 
     machine.configure(backend, dtype, shares_device=True)
     while True:
-        say(_measured(json.loads(tasks.get()), say, debug))
+        task = json.loads(tasks.get())
+        say(_described(dtype, task["describe"]) if "describe" in task else _measured(task, say, debug))
+
+
+def _described(dtype: str, packages: list[str]) -> dict[str, Any]:
+    from bench import machine
+    from bench.installation import installation
+
+    facts = machine.describe(machine.environment(dtype), [])
+    return {"facts": facts, "installation": installation(packages)}
 
 
 def _measured(task: dict[str, Any], say: Any, debug: bool) -> dict[str, Any]:

@@ -9,17 +9,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
 from bench.checkpoints import EVERY_S
 from bench.errors import CaseError, UsageError, status_of
 from bench.machine import Environment
 from bench.store import Store
+
+if TYPE_CHECKING:
+    from bench.case import Case  # it imports JAX, which the process that only asks others does not need
 
 COMMAND = ("-m", "bench.child")
 _ROOT = Path(__file__).parent.parent
@@ -58,11 +60,15 @@ class Children:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process that there is."""
         self._stop()
 
     def measure(
         self,
-        case: Case,
+        case: "Case",
         environment: Environment,
         report: Callable[[str, float], None],
         limit_s: float | None = None,
@@ -81,31 +87,71 @@ class Children:
             CaseError: it failed, took too long, or its process died.
             UsageError: its shard could not be written.
         """
-        kind = (environment.backend, environment.dtype)
-        is_fresh = case.process == "fresh" or process is not None
-        if self._child is not None and (is_fresh or self._child.kind != kind):
+        self.measure_told(asdict(case), asdict(environment), report, limit_s, process)
+
+    def measure_told(
+        self,
+        case: Mapping[str, Any],
+        environment: Mapping[str, Any],
+        report: Callable[[str, float], None],
+        limit_s: float | None = None,
+        process: int | None = None,
+    ) -> None:
+        """The same of a case and an environment as dictionaries of their fields."""
+        kind = (environment["backend"], environment["dtype"])
+        fresh = case["process"] == "fresh" or process is not None
+        if fresh:
             self._stop()
-        if self._child is None:
-            self._child = _Child(kind, self._debug)
         task = {
-            "case": asdict(case),
-            "environment": asdict(environment),
+            "case": dict(case),
+            "environment": dict(environment),
             "suite": self._suite,
             "folder": str(self._store.folder.absolute()),
             "checkpoint_every_s": self._checkpoint_every_s,
             "process": process,
         }
-        try:
-            answer = self._child.ask(task, report, self._note, limit_s)
-        except CaseError:
-            self._stop()
-            raise
-        if answer["status"] != "done" or is_fresh:
+        answer = self._ask(kind, task, report, limit_s)
+        if answer["status"] != "done" or fresh:
             self._stop()  # after an error a device can be unusable; a fresh process is for one case only
         if answer["status"] == "unwritable":
             raise UsageError(answer["error"])
         if answer["status"] != "done":
             raise CaseError(answer["status"], answer["error"])
+
+    def described(
+        self, kind: tuple[str, str], packages: Sequence[str], limit_s: float | None = None
+    ) -> dict[str, Any]:
+        """What a process of this backend and dtype says of where it runs.
+
+        Args:
+            kind: backend and dtype.
+            packages: names of those of which it is asked whether they are there.
+            limit_s: seconds after which it is given up; never if None.
+
+        Returns:
+            "facts" as of `machine.describe`, and "installation" as of `installation.installation`.
+
+        Raises:
+            CaseError: the process died or took too long.
+        """
+        return self._ask(kind, {"describe": list(packages)}, lambda what, fraction: None, limit_s)
+
+    def _ask(
+        self,
+        kind: tuple[str, str],
+        task: dict[str, Any],
+        report: Callable[[str, float], None],
+        limit_s: float | None,
+    ) -> dict[str, Any]:
+        if self._child is not None and self._child.kind != kind:
+            self._stop()
+        if self._child is None:
+            self._child = _Child(kind, self._debug)
+        try:
+            return self._child.ask(task, report, self._note, limit_s)
+        except CaseError:
+            self._stop()
+            raise
 
     def _stop(self) -> None:
         if self._child is not None:

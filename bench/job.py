@@ -91,8 +91,13 @@ def job(
     simulated_devices: int | None = None,
     scale: str | None = None,
     missing: bool = False,
+    elsewhere: Callable[[Suite, str], tuple[Environment, dict[str, Any]]] | None = None,
 ) -> Job:
     """Reads the suite, sets JAX up, and looks at the folder; the arguments are the options of `run`.
+
+    Args:
+        elsewhere: of a run that measures on other machines: from its suite and dtype to what they are and the facts of
+            them. This process then leaves its own device alone.
 
     Raises:
         UsageError: an option cannot be met, or the folder holds results of another machine or suite.
@@ -100,15 +105,19 @@ def job(
     chosen = whole = suites.load(suite, scale)
     dtype = whole.dtype if dtype is None else dtype
     # JAX reads its settings when it is first used: imports do not, and this is the first use.
-    machine.configure(backend, dtype, simulated_devices, shares_device=whole.in_children)
+    own_backend = backend if elsewhere is None else "cpu"
+    machine.configure(own_backend, dtype, simulated_devices, shares_device=whole.in_children)
     if seeds is not None:
         chosen = chosen.with_seeds(seeds)
     planned, _ = chosen.installed()
     if only is not None:
         chosen = chosen.only(only)
     chosen, left_out = chosen.installed()
-    environment = machine.environment(dtype)
-    facts = machine.describe(environment, list(command))
+    if elsewhere is None:
+        environment = machine.environment(dtype)
+        facts = machine.describe(environment, list(command))
+    else:
+        environment, facts = elsewhere(chosen, dtype)
     folder = out if out is not None else default_folder(chosen.name, environment, facts, chosen.dtype)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; choose a folder")

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -132,25 +132,41 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
         "operating_system": platform.system(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "packages": {name: _installed(name) for name in _PACKAGES},
+        "packages": packages(),
         "xla_flags": without_names(os.environ.get("XLA_FLAGS", "")),
     }
     # Only where they are set: else the folders of those who set none would be of another machine.
     if settings := {name: os.environ[name] for name in _CHANGE_RESULTS if os.environ.get(name)}:
         identity["settings"] = {name: without_names(value) for name, value in settings.items()}
-    volatile = {
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": None
-        if (status := _git("status", "--porcelain", "-uno")) is None
-        else bool(status),
+    volatile = provenance(command) | {
         "driver": _driver(),
         "kernel": platform.release(),
         "memory_bytes": _memory_bytes(),
         "settings": _settings(),
+    }
+    return {"identity": identity, "volatile": volatile}
+
+
+def provenance(command: list[str]) -> dict[str, Any]:
+    """The part of the facts that is of the code and the command, whatever machine measures."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": None
+        if (status := _git("status", "--porcelain", "-uno")) is None
+        else bool(status),
         "base_seed": BASE_SEED,
         "command": shlex.join(["rnn-bench", *map(argument, command)]),
     }
-    return {"identity": identity, "volatile": volatile}
+
+
+def environment_of(facts: Mapping[str, Any]) -> Environment:
+    """The environment of the process that these facts describe."""
+    return Environment(**{each.name: facts["identity"][each.name] for each in fields(Environment)})
+
+
+def packages() -> dict[str, str | None]:
+    """The installed versions of what can change a result, by name; None of what is not installed."""
+    return {name: _installed(name) for name in _PACKAGES}
 
 
 def finished(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,16 @@ spell in which the machine is busy meets several cases once rather than one case
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.case import Case
 from bench.machine import Environment
 from bench.schema import AGREEMENT, CASE_TIMES, TIMINGS
 from bench.store import Rows, Store, write_text
+
+if TYPE_CHECKING:
+    from bench.case import Case  # it imports JAX, which a process that only hands rows on does not need
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,11 @@ class Turn:
         process: the number of the fresh process that it is for; None: all of a case that needs no more than one.
     """
 
-    case: Case
+    case: "Case"
     process: int | None = None
 
     @property
-    def costed(self) -> Case:
+    def costed(self) -> "Case":
         """The case with the part of its estimate that this turn takes."""
         if self.process is None or self.case.estimate_s is None:
             return self.case
@@ -42,14 +45,14 @@ class Turn:
         return f"{of_case}, process {self.process + 1} of {self.case.processes}"
 
 
-def turns(cases: Sequence[Case], store: Store, environment: Environment) -> list[Turn]:
+def turns(cases: "Sequence[Case]", store: Store, environment: Environment) -> list[Turn]:
     """The turns that are still to be taken, in order: of each case the first process, then of each the second, ..."""
     of_each = [[Turn(case, process) for process in _missing(case, store, environment)] for case in cases]
     whole = itertools.chain.from_iterable(of_each)
     return sorted(whole, key=lambda turn: turn.process or 0)  # stable: the cases keep their order
 
 
-def _missing(case: Case, store: Store, environment: Environment) -> list[int | None]:
+def _missing(case: "Case", store: Store, environment: Environment) -> list[int | None]:
     if case.processes == 1:
         return [None]
     there = _there(store, case.case_id(environment), case)
@@ -58,7 +61,7 @@ def _missing(case: Case, store: Store, environment: Environment) -> list[int | N
     return missing or [case.processes - 1]
 
 
-def keep(store: Store, case: Case, case_id: str, process: int, tables: Mapping[str, Rows]) -> None:
+def keep(store: Store, case: "Case", case_id: str, process: int, tables: Mapping[str, Rows]) -> None:
     """Keeps what one process gave; once every process has, the case is done.
 
     Raises:
@@ -71,16 +74,24 @@ def keep(store: Store, case: Case, case_id: str, process: int, tables: Mapping[s
         store.write(case_id, _together([there[number] for number in sorted(there)]))
 
 
-def _there(store: Store, case_id: str, case: Case) -> dict[int, Mapping[str, Rows]]:
+def part(store: Store, case_id: str, process: int) -> Mapping[str, Rows]:
+    """What one process gave, as `keep` kept it: rows by kind of result file.
+
+    Raises:
+        OSError, ValueError: it is not there, or cannot be read.
+    """
+    found = json.loads((store.checkpoints(case_id) / _name(process)).read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"{_name(process)} holds no tables")
+    return found
+
+
+def _there(store: Store, case_id: str, case: "Case") -> dict[int, Mapping[str, Rows]]:
     """What the processes so far gave, by number; what cannot be read is measured again."""
     found = {}
     for process in range(case.processes):
-        try:
-            part = json.loads((store.checkpoints(case_id) / _name(process)).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(part, dict):
-            found[process] = part
+        with suppress(OSError, ValueError):
+            found[process] = part(store, case_id, process)
     return found
 
 
@@ -95,8 +106,8 @@ def _numbered(kind: str, row: Mapping[str, Any], process: int) -> dict[str, Any]
 def _together(parts: Sequence[Mapping[str, Rows]]) -> dict[str, list[Mapping[str, Any]]]:
     """The rows of all processes; of answers that were checked in each the one that is furthest off, of what each took the sum."""
     rows: dict[str, list[Mapping[str, Any]]] = {}
-    for part in parts:
-        for kind, some in part.items():
+    for of_one in parts:
+        for kind, some in of_one.items():
             rows.setdefault(kind, []).extend(some)
     if AGREEMENT.kind in rows:
         rows[AGREEMENT.kind] = list(_worst(rows[AGREEMENT.kind]))

@@ -1,7 +1,7 @@
 """What a run says while it goes on: a bar on a terminal, plain lines elsewhere."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -17,11 +17,16 @@ def progress_for(stream: TextIO) -> "RunProgress":
 
 
 class _Lines:
-    """One line a case, and one each half minute within a long case."""
+    """One line a case, and one each half minute within a long case.
+
+    A case that is named again, as where many are measured at once, has its line again before the next word of it.
+    """
 
     def __init__(self, stream: TextIO):
         self.stream = stream
         self.total = 0
+        self.named: set[int] = set()
+        self.heading = ""
         self.last_line_at = perf_counter()
 
     def start(self, cases: int, already_done: int) -> None:
@@ -30,7 +35,10 @@ class _Lines:
             self._say(f"{already_done} cases were done before")
 
     def case(self, number: int, label: str) -> None:
-        self._say(f"[{number}/{self.total}] {label}")
+        self.heading = f"[{number}/{self.total}] {label}"
+        if number not in self.named:
+            self.named.add(number)
+            self._say()
 
     def within(self, what: str, fraction: float) -> None:
         if perf_counter() - self.last_line_at > 30:
@@ -45,9 +53,11 @@ class _Lines:
     def failed(self, label: str, error: str) -> None:
         self._say(f"    FAILED {label}: {error}")
 
-    def _say(self, line: str) -> None:
+    def _say(self, *lines: str) -> None:
         self.last_line_at = perf_counter()
-        print(line, file=self.stream, flush=True)
+        for line in filter(None, [self.heading, *lines]):
+            print(line, file=self.stream, flush=True)
+        self.heading = ""
 
 
 class _Bar:
@@ -65,8 +75,9 @@ class _Bar:
             expand=True,
             transient=True,
         )
-        self.finished, self.total = 0, 0
-        self.label = ""
+        self.total, self.last = 0, 0
+        self.number, self.label = 0, ""
+        self.running: dict[int, float] = {}  # by number, the fraction of each that is finished
 
     def start(self, cases: int, already_done: int) -> None:
         if already_done:
@@ -77,14 +88,15 @@ class _Bar:
             self.progress.start()
 
     def case(self, number: int, label: str) -> None:
-        self.label, self.finished = label, number - 1
-        place = f"{number}/{self.total}"
-        self.progress.update(self.bar, completed=number - 1, description=label, place=place)
+        self.number, self.label = number, label
+        if number > self.last:
+            self.last = number
+            self.running[number] = 0.0
+        self._move(description=label, place=f"{number}/{self.total}")
 
     def within(self, what: str, fraction: float) -> None:
-        self.progress.update(
-            self.bar, completed=self.finished + fraction, description=f"{self.label}: {what}"
-        )
+        self.running[self.number] = fraction
+        self._move(description=f"{self.label}: {what}", place=f"{self.number}/{self.total}")
 
     def note(self, line: str) -> None:
         told = f"{self.label}: {line}" if self.label else line
@@ -98,7 +110,12 @@ class _Bar:
         self._finish_case()
 
     def _finish_case(self) -> None:
-        self.finished += 1
-        self.progress.update(self.bar, completed=self.finished)
+        self.running.pop(self.number, None)
+        self._move()
         if self.progress.finished:
             self.progress.stop()
+
+    def _move(self, **told: Any) -> None:
+        """To all up to the last that began: those that did not begin did not fit into the time."""
+        ended = self.last - len(self.running)
+        self.progress.update(self.bar, completed=ended + sum(self.running.values()), **told)

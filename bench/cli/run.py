@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,8 @@ from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.job import Job
+    from bench.machine import Environment
+    from bench.suite import Suite
 
 
 def run(
@@ -61,6 +63,23 @@ def run(
         float,
         typer.Option(help="Seconds between a training's checkpoints, from which it goes on after a kill."),
     ] = 60.0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure on the nodes of a Ray cluster: auto for the one that this machine is a node of, or HOST:PORT.",
+            show_default=False,
+        ),
+    ] = None,
+    ray_cpus: Annotated[
+        int | None,
+        typer.Option(help="With --ray: cores for each case. Default: all of a node.", show_default=False),
+    ] = None,
+    ray_gpus: Annotated[
+        int | None,
+        typer.Option(
+            help="With --ray: GPUs for each case. Default: 1 where there are any.", show_default=False
+        ),
+    ] = None,
     dry: Annotated[
         bool,
         typer.Option("--dry-run", help="Print the cases and how long they take; measure and write nothing."),
@@ -76,6 +95,9 @@ def run(
     """
     from bench import plan, runner
     from bench.budget import Budget
+    from bench.cluster.crew import Assignment
+    from bench.cluster.dispatch import OnCluster
+    from bench.cluster.gathering import Gathered, gathered
     from bench.job import job
     from bench.signs import Signs
     from bench.store import write_text
@@ -86,18 +108,41 @@ def run(
         raise UsageError(
             f"--checkpoint-every-s must be a number of seconds from 0 on, got {checkpoint_every_s:g}"
         )
-    asked = job(
-        suite,
-        command=sys.argv[1:],
-        out=out,
-        backend=backend,
-        dtype=dtype,
-        only=only,
-        seeds=seeds,
-        simulated_devices=simulated_devices,
-        scale=scale,
-        missing=missing,
-    )
+    if ray is None and (ray_cpus is not None or ray_gpus is not None):
+        raise UsageError("--ray-cpus and --ray-gpus go with --ray; add --ray auto, or leave them out")
+    for name, given in (("--simulated-devices", simulated_devices is not None), ("--dry-run", dry)):
+        if ray is not None and given:
+            raise UsageError(f"{name} does not go with --ray; leave one of them out")
+    crews: list[Gathered] = []
+
+    def elsewhere(chosen: "Suite", dtype: str) -> "tuple[Environment, dict[str, Any]]":
+        packages = sorted({case.needs for case in chosen.cases if case.needs is not None})
+        assignment = Assignment(chosen.name, backend, dtype, packages, checkpoint_every_s, debug)
+        note = partial(say, error=as_json)
+        found = gathered(str(ray), assignment, note, cpus=ray_cpus, gpus=ray_gpus, command=sys.argv[1:])
+        note(f"Ray: {found.told}")
+        crews.append(found)
+        return found.environment, dict(found.facts)
+
+    try:
+        asked = job(
+            suite,
+            command=sys.argv[1:],
+            out=out,
+            backend=backend,
+            dtype=dtype,
+            only=only,
+            seeds=seeds,
+            simulated_devices=simulated_devices,
+            scale=scale,
+            missing=missing,
+            elsewhere=None if ray is None else elsewhere,
+        )
+    except KeyboardInterrupt:
+        if ray is None:
+            raise
+        say("interrupted before anything was measured; the same command begins again", error=as_json)
+        raise typer.Exit(INTERRUPTED) from None
     if dry:
         dry_run(asked, minutes, as_json=as_json)
         return
@@ -109,6 +154,7 @@ def run(
         store.claim(asked.facts)
     write_text(store.folder / plan.FILE, plan.text_of(asked.plan()))
     _say_what_is_to_come(asked, as_json)
+    dispatch = OnCluster(crews[0].crew, environment, store) if crews else None
     try:
         with Signs(store.folder, chosen.name, progress_for(sys.stderr), asked.case_ids()) as progress:
             outcome = runner.run(
@@ -121,6 +167,7 @@ def run(
                 debug=debug,
                 budget=budget,
                 checkpoint_every_s=checkpoint_every_s,
+                dispatch=dispatch,
             )
     except KeyboardInterrupt:
         say(
