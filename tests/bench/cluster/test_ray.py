@@ -101,7 +101,7 @@ def test_a_node_is_killed_and_nothing_is_lost_or_doubled(spread, nodes, local, r
     assert "Traceback" not in told
     assert "cases: 3 measured, 1 failed" in said
     assert rows_of(folder) == rows_of(local)
-    assert set(rows_of(folder)) == {"exactness", "failures"}
+    assert {"exactness", "failures"} <= set(rows_of(folder))
     shards = [path.name for path in (folder / "shards").iterdir()]
     assert sorted(shards) == sorted(path.name for path in (local / "shards").iterdir())
     for path in (local / "tables").glob("*.csv"):
@@ -127,6 +127,7 @@ def test_ctrl_c_stops_what_runs_on_the_nodes(spread, nodes, rows_of, tmp_path):
     assert rows_of(folder) == before, "what was there before is there still"
 
 
+@pytest.mark.slow  # what it is refused for is told apart in test_agreement
 def test_a_node_with_another_package_is_refused(nodes, here, rnn_bench, complaint, tmp_path):
     (tmp_path / "optax-0.0.1.dist-info").mkdir()
     (tmp_path / "optax-0.0.1.dist-info" / "METADATA").write_text("Name: optax\nVersion: 0.0.1\n")
