@@ -27,7 +27,7 @@ test: $(VENV)/.installed-test
 
 test-all: $(VENV)/.installed-test
 	$(PYTEST) --every-case -m "not as_users_compile"
-	RNN_JAX_TESTS=as_users $(PYTEST) --every-case -m as_users_compile
+	RNN_JAX_TESTS=as_users $(PYTEST) --every-case tests/rnn_jax/jacobian
 
 lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff check .

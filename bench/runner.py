@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bench import parts, tables
+from bench import parts
 from bench.budget import Budget
 from bench.case import Case
 from bench.cases.cell import setting_columns
@@ -101,6 +101,8 @@ def run(
     with store.turn(progress.note):
         _publish(store, machine, kept, progress)
         if store.kinds():
+            from bench import tables  # takes a second to import, which who asks for help need not wait for
+
             tables.derive(store)
     return run_of.outcome(len(todo))
 

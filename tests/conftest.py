@@ -2,12 +2,13 @@
 
 Compiling is most of what tests take, so all but those marked `as_users_compile` do it without optimising, and with the
 emitters that are four times as quick where this version of XLA still has a choice. That choice is the process's: with
-RNN_JAX_TESTS=as_users in the environment it is left alone, and `make test` runs the marked tests so.
+RNN_JAX_TESTS=as_users in the environment it is left alone and nothing is optimised less. `make test` runs the marked
+tests so, `make test-all` everything about Jacobians.
 """
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -20,6 +21,8 @@ import pytest
 from beartype import beartype
 from beartype.roar import BeartypeDecorHintPep3119Exception
 from jaxtyping import install_import_hook
+
+AS_USERS = os.environ.get("RNN_JAX_TESTS") == "as_users"
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -74,15 +77,38 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="module", autouse=True)
+def programs_of_one_module():
+    """Every compiled program holds memory maps, and Linux allows a process 65,530: past that XLA's compiler crashes."""
+    yield
+    jax.clear_caches()
+
+
+@pytest.fixture(scope="module", autouse=True)
 def quick_compilation(request):
-    """Without optimising where nothing depends on it; and no module keeps its programs."""
-    wanted = request.node.get_closest_marker("as_users_compile") is None
+    """Without optimising where nothing depends on it, for the fixtures of a module too."""
+    with optimising(AS_USERS or request.node.get_closest_marker("as_users_compile") is not None):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def compiled_as_users_do(request, quick_compilation):
+    """A marked test in a module that is not marked compiles for itself."""
+    wanted = request.node.get_closest_marker("as_users_compile") is not None
+    if not wanted or not jax.config.values["jax_disable_most_optimizations"]:
+        yield
+        return
+    jax.clear_caches()
+    with optimising(True):
+        yield
+    jax.clear_caches()
+
+
+@contextmanager
+def optimising(wanted):
     before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", wanted)
+    jax.config.update("jax_disable_most_optimizations", not wanted)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
-    # Every compiled program holds memory maps, and Linux allows a process 65,530: past that XLA's compiler crashes.
-    jax.clear_caches()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Exponents of products of Gaussian and of orthogonal matrices."""
 
 import numpy as np
-from scipy import special
+import scipy  # loads its parts when they are first used
 
 from rnn_jax.theory.numbers import log, require_not_negative
 
@@ -29,7 +29,7 @@ def gaussian_exponents(size: int, *, std: float = 1.0) -> np.ndarray:
     """
     degrees = _degrees_of_freedom(size)
     require_not_negative("std", std)
-    return log(std) + (np.log(2.0) + special.digamma(degrees / 2)) / 2
+    return log(std) + (np.log(2.0) + scipy.special.digamma(degrees / 2)) / 2
 
 
 def gaussian_exponent_deviations(size: int) -> np.ndarray:
@@ -51,7 +51,7 @@ def gaussian_exponent_deviations(size: int) -> np.ndarray:
     References:
         derived for this project, from the argument of Newman 1986.
     """
-    return np.sqrt(special.polygamma(1, _degrees_of_freedom(size) / 2)) / 2
+    return np.sqrt(scipy.special.polygamma(1, _degrees_of_freedom(size) / 2)) / 2
 
 
 def orthogonal_exponents(size: int, gain: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+import scipy  # loads its parts when they are first used
 
 from rnn_jax.theory.numbers import log, require_not_negative
 
@@ -170,11 +170,11 @@ class _Gaps:
         y, self._weights = _gaussian_nodes(variance)
         self._log_square = -4 * _log_cosh(y)  # ln d**2
         self.mean_log_slope = float(self._weights @ self._log_square) / 2
-        self.log_mean_square = float(special.logsumexp(self._log_square, b=self._weights))
+        self.log_mean_square = float(scipy.special.logsumexp(self._log_square, b=self._weights))
 
     def fraction(self, u: float) -> float:
         """t = E[w d**2 / (1 + w d**2)]."""
-        return float(self._weights @ special.expit(u + self._log_square))
+        return float(self._weights @ scipy.special.expit(u + self._log_square))
 
     def half_log_ratio(self, fraction: float) -> float:
         """ln(t / w) / 2 at a given t."""
@@ -182,14 +182,14 @@ class _Gaps:
             return self.log_mean_square / 2
         if fraction == 1:
             return float("-inf")
-        least = special.logit(fraction)  # exact where d = 1; d is smaller
+        least = scipy.special.logit(fraction)  # exact where d = 1; d is smaller
         missing = 1 - fraction
 
         def excess(u: float) -> float:
             # The smaller of t and 1 - t, so that neither end loses digits.
             if fraction < 0.5:
                 return self.fraction(u) / fraction - 1
-            return 1 - float(self._weights @ special.expit(-u - self._log_square)) / missing
+            return 1 - float(self._weights @ scipy.special.expit(-u - self._log_square)) / missing
 
         if excess(least) >= 0:  # d = 1 throughout, to rounding
             return (np.log(fraction) - least) / 2
@@ -247,7 +247,7 @@ def _gaussian_nodes(variance: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    return float(optimize.brentq(function, low, high, xtol=1e-15))  # pyright: ignore[reportArgumentType]
+    return float(scipy.optimize.brentq(function, low, high, xtol=1e-15))  # pyright: ignore[reportArgumentType]
 
 
 def _first_root(function: Callable[[float], float], positive_at: float) -> float:

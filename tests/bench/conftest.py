@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
 import pytest
 
 from bench import plan, suite
@@ -159,6 +160,28 @@ def verb(capsys):
         code = app([str(each) for each in arguments], standalone_mode=False)
         said = capsys.readouterr()
         return SimpleNamespace(returncode=code or 0, stdout=said.out, stderr=said.err)
+
+    return call
+
+
+@pytest.fixture
+def typed(capsys, monkeypatch):
+    """`typed(*arguments, cwd=folder)`: as `rnn_bench`, but in this process, for what ends before it measures."""
+    from bench.cli.main import main
+
+    def call(*arguments, cwd):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setenv("COLUMNS", "100")
+        monkeypatch.setattr(sys, "argv", ["rnn-bench", *map(str, arguments)])
+        before = dict(jax.config.values)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        for name, value in before.items():
+            if jax.config.values[name] != value:
+                jax.config.update(name, value)
+        return SimpleNamespace(returncode=ended.value.code or 0, stdout=said.out, stderr=said.err)
 
     return call
 

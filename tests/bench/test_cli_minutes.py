@@ -79,8 +79,8 @@ def test_a_scaled_run_says_so(here, rnn_bench):
         (("quick", "--scale", "tiny"), "no scale 'tiny'; it has none"),
     ],
 )
-def test_what_cannot_be_is_told(arguments, told, here, rnn_bench):
-    done = rnn_bench("run", *arguments, "--out", "out", cwd=here)
+def test_what_cannot_be_is_told(arguments, told, here, typed):
+    done = typed("run", *arguments, "--out", "out", cwd=here)
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr

@@ -25,8 +25,8 @@ VERBS = (
 
 
 @pytest.mark.parametrize("verb", [None, *VERBS])
-def test_help_names_what_there_is(verb, rnn_bench, tmp_path):
-    done = rnn_bench(*([verb] if verb else []), "--help", cwd=tmp_path)
+def test_help_names_what_there_is(verb, typed, tmp_path):
+    done = typed(*([verb] if verb else []), "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     expected = VERBS if verb is None else ["Usage", verb]
     for word in expected:
@@ -45,8 +45,8 @@ def test_help_names_what_there_is(verb, rnn_bench, tmp_path):
         ("remedies", ["none", "clip_by_norm", "clip_by_value"]),
     ],
 )
-def test_list(what, words, rnn_bench, tmp_path):
-    done = rnn_bench("list", what, cwd=tmp_path)
+def test_list(what, words, typed, tmp_path):
+    done = typed("list", what, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for word in words:
         assert word in done.stdout
@@ -92,9 +92,9 @@ def test_tune_prints_what_it_found_and_keeps_it(complaint, rnn_bench, tmp_path, 
     ],
     ids=lambda value: " ".join(value[:2]) if value and value[0] in VERBS else "",
 )
-def test_misuse_is_one_line_and_exit_code_2(arguments, told, complaint, rnn_bench, tmp_path):
+def test_misuse_is_one_line_and_exit_code_2(arguments, told, complaint, typed, tmp_path):
     (tmp_path / "bad.toml").write_text('[[exactness]]\ncell = "lstm"\nhiden_size = 4\n', encoding="utf-8")
-    line = complaint(rnn_bench(*arguments, cwd=tmp_path))
+    line = complaint(typed(*arguments, cwd=tmp_path))
     for word in told:
         assert word in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.toml"], "misuse left something behind"

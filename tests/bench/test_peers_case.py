@@ -60,6 +60,7 @@ def test_a_rival_that_is_right_is_timed_in_every_round(monkeypatch):
     assert 0 < own["deviation"] < 1e-12, "held to NumPy, not to itself"
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("change", "deviation"),
     [
@@ -158,6 +159,7 @@ def test_a_training_rival_with_another_gradient_is_wrong(monkeypatch, jax_promot
     assert {row["batch_size"] for rows in told.values() for row in rows} == {2}
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("operation", sorted(peers.CELLS))
 def test_rows_have_only_known_columns(operation, monkeypatch, jax_promotes):
     monkeypatch.setattr(rivals, "contenders", lambda problem: [])

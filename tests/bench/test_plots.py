@@ -148,12 +148,14 @@ def test_norms_of_task_inputs_alone_draw_no_decay(row, folder_of):
     assert drawn(store) == []
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("value", [-math.inf, math.inf, math.nan, 0.0, -1e6, 1e6])
 def test_no_norm_breaks_a_picture(value, row, folder_of):
     norms = decay_rows(row, cells=("elman_relu",), gains=(1.0,), value=value) + decay_rows(row)
     assert drawn(folder_of(gradient_norms=norms)) == ["decay"]
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("loss", [None, math.inf, 0.0, -1.0, 1e38])
 def test_no_loss_breaks_a_picture(loss, row, folder_of):
     tables = task_rows(row, verdict="diverged", accuracy=None, loss=loss, first_nonfinite_step=1)
@@ -171,6 +173,7 @@ def test_sgd_alone_draws_no_accuracy(row, folder_of):
     assert "accuracy" not in drawn(folder_of(**task_rows(row, optimizer="sgd")))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("count", range(1, 10))
 def test_every_number_of_panels_fits(count, row, folder_of):
     cells = [f"cell{number}" for number in range(count)]
@@ -222,6 +225,7 @@ def test_an_explosion_names_its_step_its_quantity_and_the_sequences(row, folder_
         assert words in svg
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_an_explosion_has_a_row_for_each_of_three_settings_at_most(count, row, folder_of):
     svg = explosion_svg(folder_of(**explosion_rows(row, cases=[str(each) for each in range(count)])))

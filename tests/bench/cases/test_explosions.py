@@ -55,6 +55,7 @@ def test_a_seed_that_went_non_finite_leaves_the_chains_of_the_batch_that_did_it(
                 assert row["log10_frobenius_norm"] == pytest.approx(math.log10(2), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_that_stayed_finite_leave_none(jax_promotes):
     rows = rows_of(
         hidden_size=4,

@@ -24,6 +24,7 @@ def rows_of(operation, **chosen):
     return KINDS["timings"].run(case(operation, **chosen), DOUBLE, "tiny", lambda *_: None)["timings"]
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_rows_say_what_was_timed(operation, jax_promotes):
     rows = [row for row in rows_of(operation) if row["implementation"] == "rnn_jax"]
@@ -37,6 +38,7 @@ def test_rows_say_what_was_timed(operation, jax_promotes):
         assert row["flop"] > 0
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("operation", "chosen", "flop"),
     [

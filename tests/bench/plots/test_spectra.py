@@ -94,6 +94,7 @@ def test_the_same_data_give_the_same_bytes(row, folder_of):
     assert drawn(store) == drawn(store)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("value", [math.nan, -math.inf, 0.0, 1e6])
 def test_no_exponent_breaks_a_picture(value, row, folder_of):
     rows = net_rows(row, [value, value], gain=2.0) + gaussian_rows(row) + edge_rows(row)

@@ -5,8 +5,6 @@ import pytest
 
 import rnn_jax as rj
 
-pytestmark = pytest.mark.as_users_compile
-
 T = 50
 
 

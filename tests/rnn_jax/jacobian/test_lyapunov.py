@@ -9,8 +9,6 @@ from scipy.stats import t as student
 
 import rnn_jax as rj
 
-pytestmark = pytest.mark.as_users_compile
-
 
 def times_matrix(state, matrix):
     """A linear net whose inputs are its step Jacobians."""
@@ -160,6 +158,7 @@ def test_the_first_exponents_are_the_head_of_all():
     np.testing.assert_allclose(first.standard_errors, every.standard_errors[:5], atol=1e-7)
 
 
+@pytest.mark.as_users_compile
 def test_the_automatic_interval_keeps_float32_right_where_ten_steps_lose_most_exponents():
     options = {"length": 800, "transient": 100}
     cell, state = chaotic(jnp.float32)
@@ -240,6 +239,7 @@ def test_an_integer_in_the_state_is_carried():
     np.testing.assert_allclose(spectrum.exponents, np.full(2, -np.log(2)), rtol=1e-12)
 
 
+@pytest.mark.as_users_compile
 def test_jit_vmap_and_a_plain_call_agree():
     cell = rj.cells.create("gru", 2, 3, key=jax.random.key(1))
     batch = jax.random.normal(jax.random.key(2), (3, 300, 2))
@@ -339,6 +339,7 @@ def test_dimension_and_entropy_rate_are_known_where_the_first_exponents_decide_t
 # Factorizations
 
 
+@pytest.mark.as_users_compile
 @pytest.mark.parametrize("factorization", ["qr", "cholesky"])
 def test_another_factorization_gives_the_exponents_of_elimination(factorization):
     cell = rj.cells.create("lstm", 2, 12, key=jax.random.key(1))

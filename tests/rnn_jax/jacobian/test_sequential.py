@@ -7,8 +7,6 @@ import rnn_jax as rj
 from rnn_jax.jacobian import sequential
 from rnn_jax.jacobian.groups import GROUP
 
-pytestmark = pytest.mark.as_users_compile
-
 
 def times_number(state, number):
     return number * state

@@ -29,6 +29,7 @@ def assert_same(one, other, places=slice(None), names=NORMS, rtol=1e-12):
 # Against one device
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("name", "length", "options"),
     [

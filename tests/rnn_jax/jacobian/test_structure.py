@@ -8,8 +8,6 @@ import pytest
 import rnn_jax as rj
 from rnn_jax.jacobian.structure import DenseFactor, factor, growth_bound, prepared, structure_of
 
-pytestmark = pytest.mark.as_users_compile
-
 
 def disturbed(name):
     """A cell with nonzero biases, and a state away from zero, so that every term of its Jacobian counts."""

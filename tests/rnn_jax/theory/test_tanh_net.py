@@ -154,7 +154,12 @@ def test_weak_noise_raises_the_critical_gain_as_its_power_two_thirds():
 
 
 @pytest.mark.parametrize(
-    ("gain", "noise"), [(2.0, 0.0), pytest.param(3.0, 0.5, marks=pytest.mark.slow), (0.8, 1.0)]
+    ("gain", "noise"),
+    [
+        (2.0, 0.0),
+        pytest.param(3.0, 0.5, marks=pytest.mark.slow),
+        pytest.param(0.8, 1.0, marks=pytest.mark.slow),
+    ],
 )
 def test_a_simulated_net_of_200_units(gain, noise):
     n, transient, steps = 200, 150, 400
