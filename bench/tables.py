@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.ceilings import ceiling_table
 from bench.claims import claims
+from bench.decay_table import NET, decay_summary
 from bench.device_table import device_scaling
 from bench.effective_length import effective_length
 from bench.errors import making
@@ -30,18 +31,6 @@ from bench.timing_table import timing_summary
 from bench.trained_runs import VERDICTS, each_run_once
 from bench.tuning_budget import tuning_budget
 
-_NET = [
-    "cell",
-    "initialization",
-    "gain",
-    "forget_bias",
-    "hidden_size",
-    "input_size",
-    "input_kind",
-    "input_scale",
-    "sequence_length",
-    "dtype",
-]
 _TASK = [
     "task", "variant", "task_length", "cell", "initialization", "gain", "forget_bias", "hidden_size", "remedy",
     "remedy_strength", "optimizer", "learning_rate", "batch_size", "step_budget", "dtype",
@@ -104,7 +93,6 @@ def derive(store: Store) -> dict[str, pd.DataFrame]:
 def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     """The derived tables that the folder's CSV files allow, by name."""
     makers: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
-        "decay_summary": ("decay", decay_summary),
         "accuracy_summary": ("task_accuracy", accuracy_summary),
         "effective_length": ("task_accuracy", effective_length),
         "remedy_grid": ("task_accuracy", remedy_grid),
@@ -118,6 +106,12 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "precision_summary": ("precision", precision_summary),
         "forecast_horizons": ("held_out_scores", forecast_horizons),
     }
+    if "decay" in store.kinds():
+        with making("table decay_summary", store.folder, "decay", "task_accuracy"):
+            trained = store.read("task_accuracy") if "task_accuracy" in store.kinds() else None
+            table = decay_summary(store.read("decay"), trained)
+        if len(table):
+            yield "decay_summary", table
     for name, (kind, make) in makers.items():
         if kind in store.kinds():
             with making(f"table {name}", store.folder, kind):
@@ -161,30 +155,6 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         if len(table):
             yield "targets", table
     yield "claims", claims(store)
-
-
-def decay_summary(decay: pd.DataFrame) -> pd.DataFrame:
-    """Initial nets: rate, reach and regime of each setting, over seeds."""
-    initial = decay[decay["weights"] == "initial"].drop_duplicates([*_NET, "seed"])
-
-    def summary(group: pd.DataFrame) -> pd.Series:
-        return pd.Series(
-            {
-                "seeds": len(group),
-                "rate_nats_per_step": group["rate_nats_per_step"].median(),
-                "rate_least": group["rate_nats_per_step"].min(),
-                "rate_most": group["rate_nats_per_step"].max(),
-                "rate_stderr_nats_per_step": group["rate_stderr_nats_per_step"].median(),
-                "step_norm_bound_nats_per_step": group["step_norm_bound_nats_per_step"].median(),
-                "reach_steps": group["reach_steps"].median(),
-                "reach_censored_seeds": int(group["reach_censored"].sum()),
-                "explosion_lag_steps": group["explosion_lag_steps"].median(),
-                "regime": _counted(group["regime"]),
-                "share_beyond_half_length": group["share_beyond_half_length"].median(),
-            }
-        )
-
-    return grouped(initial, _NET, summary)
 
 
 def accuracy_summary(accuracy: pd.DataFrame) -> pd.DataFrame:
@@ -292,7 +262,7 @@ def exactness_summary(exactness: pd.DataFrame) -> pd.DataFrame:
 
 def precision_summary(precision: pd.DataFrame) -> pd.DataFrame:
     """Largest deviation of a chain from float64 on the CPU, by arithmetic and lag."""
-    keys = [*_NET, "matmul_precision", "states", "method", "lag"]
+    keys = [*NET, "matmul_precision", "states", "method", "lag"]
 
     def summary(group: pd.DataFrame) -> pd.Series:
         return pd.Series(
@@ -313,14 +283,6 @@ def markdown(table: pd.DataFrame) -> str:
     rule = "|" + "|".join("---" for _ in table.columns) + "|"
     rows = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in table.itertuples(index=False)]
     return "\n".join([header, rule, *rows]) + "\n"
-
-
-def _counted(texts: pd.Series) -> str:
-    """One word where all agree, else each with its count."""
-    counts = texts.value_counts().sort_index()
-    if len(counts) == 1:
-        return str(counts.index[0])
-    return ", ".join(f"{text} {count}" for text, count in counts.items())
 
 
 def _median(values: pd.Series) -> float:
