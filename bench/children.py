@@ -42,6 +42,7 @@ class Children:
         debug: bool = False,
         note: Callable[[str], None] | None = None,
         checkpoint_every_s: float = EVERY_S,
+        without: Mapping[str, str] | None = None,
     ):
         """For the cases of one run.
 
@@ -51,7 +52,9 @@ class Children:
             debug: show what a child says on its standard error.
             note: told what a case has to say once; nobody if None.
             checkpoint_every_s: seconds between the checkpoints of a training.
+            without: settings of the environment that children are not given where they have these values.
         """
+        self._without = without or {}
         self._store, self._suite, self._debug = store, suite, debug
         self._note, self._checkpoint_every_s = note, checkpoint_every_s
         self._child: _Child | None = None
@@ -146,7 +149,7 @@ class Children:
         if self._child is not None and self._child.kind != kind:
             self._stop()
         if self._child is None:
-            self._child = _Child(kind, self._debug)
+            self._child = _Child(kind, self._debug, self._without)
         try:
             return self._child.ask(task, report, self._note, limit_s)
         except CaseError:
@@ -162,7 +165,7 @@ class Children:
 class _Child:
     """One process of `bench.child`."""
 
-    def __init__(self, kind: tuple[str, str], debug: bool):
+    def __init__(self, kind: tuple[str, str], debug: bool, without: Mapping[str, str]):
         self.kind = kind
         self._debug = debug
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed by `stop`)
@@ -173,7 +176,8 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=os.environ | {"PYTHONPATH": path},
+            env={name: value for name, value in os.environ.items() if without.get(name) != value}
+            | {"PYTHONPATH": path},
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()

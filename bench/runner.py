@@ -84,10 +84,12 @@ def run(
     budget = Budget(None) if budget is None else budget
     kept = {*also_kept, *(case.case_id(environment) for case in suite.cases)}
     set_aside = store.clean(kept)
+    # Before looking what is done: what another run does from here on is seen when its turn comes.
+    tried = {case_id: store.written_at(case_id) for case_id in kept}
     todo = in_order(suite, environment, store)
     if dispatch is None:
         dispatch = Here(suite, environment, store, debug=debug, checkpoint_every_s=checkpoint_every_s)
-    run_of = _Run(suite, environment, store, progress, dispatch, budget, debug)
+    run_of = _Run(suite, environment, store, progress, dispatch, budget, debug, tried)
     to_take = turns(todo, store, environment)
     progress.start(len(to_take), len(suite.cases) - len(todo))
     for line in set_aside:
@@ -131,12 +133,12 @@ class _Run:
         dispatch: Dispatch,
         budget: Budget,
         debug: bool,
+        tried: Mapping[str, int | None],
     ):
+        """`tried` tells when each case was last tried, as this run began."""
         self._suite, self._environment, self._store = suite, environment, store
-        self._dispatch, self._budget, self._debug = dispatch, budget, debug
+        self._dispatch, self._budget, self._debug, self._tried = dispatch, budget, debug, tried
         self._speaking = _Speaking(progress)
-        ids = [case.case_id(environment) for case in suite.cases]
-        self._tried = {case_id: store.written_at(case_id) for case_id in ids}
         self._begun: dict[int, _Begun] = {}
         self._failed: set[str] = set()
         self._left: set[str] = set()

@@ -43,7 +43,14 @@ class Worker:
         self._within: list[Any] | None = None
         self._sent: dict[Path, int] = {}
         self._children = Children(
-            self._store, suite, debug=debug, note=self._note, checkpoint_every_s=checkpoint_every_s
+            self._store,
+            suite,
+            debug=debug,
+            note=self._note,
+            checkpoint_every_s=checkpoint_every_s,
+            # Ray sets it where nobody did. It says no more than the cores that this process is held to, and else
+            # the folder would be of another machine than one that was measured without Ray.
+            without={"OMP_NUM_THREADS": str(cpus)},
         )
 
     def described(self, backend: str, dtype: str, packages: Sequence[str]) -> dict[str, Any]:

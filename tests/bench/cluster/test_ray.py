@@ -13,6 +13,9 @@ import pytest
 from bench.machine import cores
 from bench.store import read_machine
 
+# Ray starts its processes by a fork that runs another program at once.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+
 TOML = """
 [[exactness]]
 cell = ["elman_tanh", "lstm"]

@@ -12,6 +12,9 @@ from bench.cluster.engine import Ray
 from bench.cluster.gathering import gathered
 from bench.store import Store
 
+# Ray starts its processes by a fork that runs another program at once.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+
 TOML = """
 [[task_accuracy]]
 cell = ["elman_tanh", "elman_relu", "gru", "lstm"]

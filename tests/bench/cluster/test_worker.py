@@ -119,3 +119,14 @@ def test_each_worker_has_cores_of_its_own(worker_of):
         "error": f"Ray counts more CPUs there than the {ALL} cores that processes may use; "
         f"start it with --num-cpus={ALL}"
     }
+
+
+def test_what_ray_sets_is_no_setting_of_the_machine(worker_of, monkeypatch):
+    says = (
+        "say(note=str(os.environ.get('OMP_NUM_THREADS')) + ' ' + os.environ['ELSE']); shard.write_text(SHARD)"
+    )
+    monkeypatch.setenv("ELSE", str(ALL))
+    for threads, told in ((ALL, "None"), (ALL + 1, str(ALL + 1))):  # of Ray, of whoever started the node
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        worker = worker_of(says.replace("SHARD", repr(SHARD)))
+        assert {"note": f"{told} {ALL}"} in said(worker)
