@@ -26,6 +26,7 @@ from rnn_jax.jacobian import log_singular_values as log_singular_values
 from rnn_jax.jacobian import lyapunov_spectrum as lyapunov_spectrum
 from rnn_jax.jacobian import step_jacobians as step_jacobians
 from rnn_jax.jacobian import tune_blocks as tune_blocks
+from rnn_jax.parallel import parallel_trajectory as parallel_trajectory
 from rnn_jax.training import train as train
 from rnn_jax.training_result import TrainingResult as TrainingResult
 from rnn_jax.trajectory import trajectory as trajectory

@@ -47,13 +47,20 @@ def _cells() -> list[dict[str, Any]]:
 
     import rnn_jax as rj
     from rnn_jax.coordinates import real_size
+    from rnn_jax.jacobian.structure import structure_of
 
     rows = []
     for name, family in rj.cells.CELLS.items():
-        state = jax.eval_shape(
-            lambda name=name: rj.cells.create(name, 1, 64, key=jax.random.key(0)).initial_state()
+        cell = jax.eval_shape(lambda name=name: rj.cells.create(name, 1, 64, key=jax.random.key(0)))
+        rows.append(
+            {
+                "cell": name,
+                "family": family.family,
+                "state_size_at_64_units": real_size(jax.eval_shape(lambda cell: cell.initial_state(), cell)),
+                "jacobian": structure_of(cell),
+                "reference": family.reference,
+            }
         )
-        rows.append({"cell": name, "state_size_at_64_units": real_size(state), "reference": family.reference})
     return rows
 
 
@@ -90,7 +97,9 @@ _HEADINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     },
     "cells": lambda row: {
         "cell": row["cell"],
-        "state size at 64 units": row["state_size_at_64_units"],
+        "family": row["family"],
+        "n at 64": row["state_size_at_64_units"],
+        "Jacobian": row["jacobian"],
         "reference": row["reference"],
     },
     "tasks": lambda row: {

@@ -74,6 +74,11 @@ def stacked_recurrent(
     )
 
 
+def uniform_matrix(key: Array, shape: tuple[int, ...], bound: float, dtype: Any) -> Array:
+    """Entries uniform between -bound and bound."""
+    return (bound * jax.random.uniform(key, shape, jnp.float32, -1, 1)).astype(dtype)
+
+
 def _spectral_radius(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
     """The largest modulus of an eigenvalue, by Gelfand's formula: the limit of |A^m|^(1/m).
 
@@ -98,3 +103,52 @@ def checked_arguments(input_size: Any, hidden_size: Any, key: Any) -> None:
     if input_size < 0:
         raise ValueError(f"input_size must not be negative, got {input_size}; 0 makes a cell without input")
     checked_key(key)
+
+
+def checked_range(
+    name: str,
+    value: Any,
+    *,
+    above: float | int | None = None,
+    at_least: float | int | None = None,
+    below: float | int | None = None,
+    at_most: float | int | None = None,
+) -> None:
+    """Raises ValueError unless the value is a finite number within the bounds."""
+    bounds = {
+        f"above {above}": above is None or value > above,
+        f"at least {at_least}": at_least is None or value >= at_least,
+        f"below {below}": below is None or value < below,
+        f"at most {at_most}": at_most is None or value <= at_most,
+    }
+    wanted = [words for words in bounds if not words.endswith("None")]
+    if not all(bounds.values()) or not np.isfinite(value):
+        raise ValueError(f"{name} must be {' and '.join(wanted)}, got {value!r}")
+
+
+def checked_uniform(name: str, initialization: str) -> None:
+    """Raises ValueError unless the initialization is the one that the cell was published with."""
+    if initialization != "uniform":
+        raise ValueError(f"initialization of {name} must be 'uniform', got {initialization!r}; leave it out")
+
+
+def no_recurrent_matrix(name: str, initialization: str, gain: float) -> None:
+    """Raises ValueError where an initialization or a gain of a matrix is given to a cell that has none."""
+    if initialization != "none" or gain != 1:
+        raise ValueError(
+            f"{name} has no recurrent matrix: initialization must be 'none' and gain 1, got {initialization!r} "
+            f"and {gain!r}; leave them out"
+        )
+
+
+def checked_layers(layers: Any) -> tuple[Any, ...]:
+    """The layers as a tuple; raises ValueError where there are none or one is not a cell."""
+    found = tuple(layers)
+    if not found:
+        raise ValueError("layers must hold at least one cell, got none")
+    for place, cell in enumerate(found):
+        if not callable(cell) or not hasattr(cell, "initial_state") or not hasattr(cell, "output"):
+            raise ValueError(
+                f"layers[{place}] must be a cell with initial_state and output, got {type(cell).__name__}"
+            )
+    return found

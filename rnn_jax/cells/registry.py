@@ -7,24 +7,43 @@ from typing import Any
 
 from jaxtyping import Array
 
+from rnn_jax.cells.antisymmetric import Antisymmetric
+from rnn_jax.cells.cornn import CoRNN
+from rnn_jax.cells.deltanet import DeltaNet
 from rnn_jax.cells.elman import Elman
 from rnn_jax.cells.gru import GRU
 from rnn_jax.cells.indrnn import IndRNN
+from rnn_jax.cells.lem import LEM
+from rnn_jax.cells.lru import LRU
 from rnn_jax.cells.lstm import LSTM
+from rnn_jax.cells.minimal import MinGRU, MinLSTM
+from rnn_jax.cells.reservoir import echo_state
+from rnn_jax.cells.slstm import SLSTM
 
 
 @dataclass(frozen=True)
 class CellFamily:
-    """A cell by name: its class, the options that the name fixes, and where it was published."""
+    """A cell by name: its class, the options that the name fixes, and where it was published.
+
+    Attributes:
+        create: draws one.
+        fixed: options that the name decides.
+        initialization: of the recurrent matrix, where nothing else is asked for; "none" without one.
+        reference: where it was published.
+        family: "simple", "gated", "differential equation", "linear" (in the state) or "matrix state".
+        has_forget_bias: whether `create` takes one.
+    """
 
     create: Callable[..., Any]
     fixed: Mapping[str, Any]
     initialization: str
     reference: str
+    family: str = field(default="simple")
     has_forget_bias: bool = field(default=False)
 
 
 _TANH, _RELU, _LINEAR = {"activation": "tanh"}, {"activation": "relu"}, {"activation": "identity"}
+_GATED, _EQUATION = "gated", "differential equation"
 CELLS: Mapping[str, CellFamily] = MappingProxyType(
     {
         "elman_tanh": CellFamily(Elman.create, _TANH, "gaussian", "Elman 1990"),
@@ -42,23 +61,43 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             "orthogonal",
             "Saxe et al. 2014, arXiv 1312.6120",
         ),
+        "echo_state": CellFamily(echo_state, {}, "sparse", "Jaeger 2001; Jaeger et al. 2007"),
         "indrnn": CellFamily(
             IndRNN.create,
             _RELU | {"initialization": "uniform"},
             "uniform",
             "Li et al. 2018, arXiv 1803.04831",
         ),
+        "antisymmetric": CellFamily(
+            Antisymmetric.create, {}, "gaussian", "Chang et al. 2019, arXiv 1902.09689", _EQUATION
+        ),
+        "cornn": CellFamily(CoRNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2010.00951", _EQUATION),
+        "lem": CellFamily(LEM.create, {}, "uniform", "Rusch et al. 2022, arXiv 2110.04744", _EQUATION),
         "lstm": CellFamily(
-            LSTM.create, {}, "orthogonal", "Hochreiter & Schmidhuber 1997", has_forget_bias=True
+            LSTM.create, {}, "orthogonal", "Hochreiter & Schmidhuber 1997", _GATED, has_forget_bias=True
         ),
         "gru": CellFamily(
             GRU.create,
             {"reset": "after"},
             "orthogonal",
             "Cho et al. 2014, reset after the product as in cuDNN",
+            _GATED,
         ),
         "gru_reset_before": CellFamily(
-            GRU.create, {"reset": "before"}, "orthogonal", "Cho et al. 2014, arXiv 1406.1078"
+            GRU.create, {"reset": "before"}, "orthogonal", "Cho et al. 2014, arXiv 1406.1078", _GATED
+        ),
+        "slstm": CellFamily(
+            SLSTM.create, {}, "orthogonal", "Beck et al. 2024, arXiv 2405.04517", _GATED, has_forget_bias=True
+        ),
+        "mingru": CellFamily(MinGRU.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear"),
+        "minlstm": CellFamily(MinLSTM.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear"),
+        "lru": CellFamily(LRU.create, {}, "ring", "Orvieto et al. 2023, arXiv 2303.06349", "linear"),
+        "deltanet": CellFamily(
+            DeltaNet.create,
+            {},
+            "none",
+            "Schlag et al. 2021, arXiv 2102.11174; Yang et al. 2024, arXiv 2406.06484",
+            "matrix state",
         ),
     }
 )

@@ -1,7 +1,7 @@
 """Remedies that change the weights a cell begins with."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import jax
@@ -98,9 +98,11 @@ def _recurrent_initialization(kind: str, gain: Strength) -> Remedy:
     checked_strength("gain", gain, at_least=0)
 
     def adapt(cell: Any, key: Array) -> Any:
-        shape = getattr(getattr(cell, "weight_hh", None), "shape", None)
+        # One that a cell computes from other weights, as an antisymmetric net does, cannot be set.
+        own = "weight_hh" in {each.name for each in fields(cell)}
+        shape = cell.weight_hh.shape if own else None
         if shape is None or len(shape) != 2 or shape[0] % shape[1]:
-            told = "no weight_hh" if shape is None else f"a weight_hh of shape {shape}"
+            told = "no weight_hh of its own" if shape is None else f"a weight_hh of shape {shape}"
             raise ValueError(
                 f"{name} needs a cell with weight_hh, one square matrix a gate; "
                 f"{type(cell).__name__} has {told}"

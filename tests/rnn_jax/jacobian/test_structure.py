@@ -8,6 +8,9 @@ import pytest
 import rnn_jax as rj
 from rnn_jax.jacobian.structure import DenseFactor, factor, growth_bound, prepared, structure_of
 
+DIAGONAL = {"indrnn", "mingru", "minlstm", "lru"}
+DENSE = {"gru_reset_before", "cornn", "lem", "deltanet"}
+
 
 def disturbed(name):
     """A cell with nonzero biases, and a state away from zero, so that every term of its Jacobian counts."""
@@ -21,7 +24,7 @@ def disturbed(name):
 
 
 @pytest.mark.costly
-@pytest.mark.parametrize("name", sorted(set(rj.cells.CELLS) - {"indrnn"}))
+@pytest.mark.parametrize("name", sorted(set(rj.cells.CELLS) - DIAGONAL))
 def test_a_factor_multiplies_as_the_dense_jacobian_does(name):
     cell, state = disturbed(name)
     x = jnp.array([0.3, -0.5, 1.0])
@@ -35,9 +38,10 @@ def test_a_factor_multiplies_as_the_dense_jacobian_does(name):
 @pytest.mark.parametrize("name", sorted(rj.cells.CELLS))
 def test_the_cells_whose_gates_act_unit_by_unit_take_the_cheap_form(name):
     cell, state = disturbed(name)
-    assert structure_of(cell) == {"gru_reset_before": "dense", "indrnn": "diagonal"}.get(name, "elementwise")
+    expected = "dense" if name in DENSE else "diagonal" if name in DIAGONAL else "elementwise"
+    assert structure_of(cell) == expected
     made = factor(cell, prepared(cell, state, jnp.ones(3)))
-    assert isinstance(made, DenseFactor) == (name == "gru_reset_before")
+    assert isinstance(made, DenseFactor) == (name in DENSE)
 
 
 def test_a_cell_without_input_has_a_cheap_form_too():
