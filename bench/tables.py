@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from bench.atlas import atlas
 from bench.ceilings import ceiling_table
 from bench.claims import claims
 from bench.decay_table import NET, decay_summary
@@ -36,6 +37,7 @@ _TASK = [
     "remedy_strength", "optimizer", "learning_rate", "batch_size", "step_budget", "dtype",
 ]  # fmt: skip
 TABLES = (
+    "atlas",
     "decay_summary",
     "accuracy_summary",
     "effective_length",
@@ -112,6 +114,12 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
             table = decay_summary(store.read("decay"), trained)
         if len(table):
             yield "decay_summary", table
+    if {"decay", "gradient_norms", "lyapunov"} <= set(store.kinds()):
+        with making("table atlas", store.folder, "decay", "gradient_norms", "lyapunov", "timings"):
+            timings = store.read("timings") if "timings" in store.kinds() else None
+            table = atlas(store.read("decay"), store.read("gradient_norms"), store.read("lyapunov"), timings)
+        if len(table):
+            yield "atlas", table
     for name, (kind, make) in makers.items():
         if kind in store.kinds():
             with making(f"table {name}", store.folder, kind):

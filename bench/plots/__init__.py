@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.errors import making
+from bench.plots.atlas import atlas
 from bench.plots.decay import decay, trained_decay
 from bench.plots.explosion import explosion
 from bench.plots.pairs import pairs
@@ -24,6 +25,7 @@ from bench.store import Store
 
 # A picture is None where the folder has no data for it.
 _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
+    "atlas": atlas,
     "decay": decay,
     "trained_decay": trained_decay,
     "pairs": pairs,

@@ -89,7 +89,9 @@ class Antisymmetric:
     @property
     def weight_hh(self) -> Float[Array, "hidden hidden"]:
         """W - W^T - diffusion I."""
-        return self.weight - self.weight.T - self.diffusion * jnp.eye(*self.weight.shape, dtype=self.bias.dtype)
+        return (
+            self.weight - self.weight.T - self.diffusion * jnp.eye(*self.weight.shape, dtype=self.bias.dtype)
+        )
 
     def initial_state(self) -> Float[Array, " hidden"]:
         """h_0 = 0."""

@@ -20,7 +20,9 @@ def save(path: str | os.PathLike[str], cell: Any) -> None:
     """
     if not os.fspath(path).endswith(".npz"):
         raise ValueError(f"path must end in .npz, got {os.fspath(path)!r}")
-    arrays = {jax.tree_util.keystr(place): np.asarray(leaf) for place, leaf in jax.tree.leaves_with_path(cell)}
+    arrays = {
+        jax.tree_util.keystr(place): np.asarray(leaf) for place, leaf in jax.tree.leaves_with_path(cell)
+    }
     np.savez(path, allow_pickle=False, **arrays)
 
 

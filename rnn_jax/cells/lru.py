@@ -117,7 +117,9 @@ class LRU:
         """Real and imaginary parts of what the input adds."""
         if x is None:
             return jnp.zeros((2, *self.nu.shape), self.nu.dtype)
-        return jnp.exp(self.log_input_scale)[None] * jnp.stack([self.input_real @ x, self.input_imaginary @ x])
+        return jnp.exp(self.log_input_scale)[None] * jnp.stack(
+            [self.input_real @ x, self.input_imaginary @ x]
+        )
 
     def affine(self, drive: Float[Array, "2 hidden"]) -> tuple[Array, Array]:
         """a and b of h_t = a h_{t-1} + b, complex."""

@@ -163,7 +163,14 @@ class MinLSTM:
 
 
 def _drawn(
-    name: str, gates: int, input_size: int, hidden_size: int, key: Array, initialization: str, gain: float, dtype: Any
+    name: str,
+    gates: int,
+    input_size: int,
+    hidden_size: int,
+    key: Array,
+    initialization: str,
+    gain: float,
+    dtype: Any,
 ) -> tuple[Array, Array]:
     checked_arguments(input_size, hidden_size, key)
     no_recurrent_matrix(name, initialization, gain)

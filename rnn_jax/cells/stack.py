@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -52,7 +54,7 @@ class Stack:
         """
         stack = cls(checked_layers(layers), bool(normalized), bool(skip))
         sizes = [jax.eval_shape(lambda cell=cell: cell.output(cell.initial_state())) for cell in stack.layers]
-        for place, (below, here) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        for place, (below, here) in enumerate(pairwise(sizes), start=1):
             cell, state = stack.layers[place], stack.layers[place].initial_state()
             try:
                 jax.eval_shape(cell, state, below)
@@ -85,7 +87,7 @@ class Stack:
     def output(self, state: tuple[State, ...]) -> Float[Array, " hidden"]:
         """That of the highest layer; with skips the sum of all layers' outputs."""
         shown = [cell.output(each) for cell, each in zip(self.layers, state, strict=True)]
-        return sum(shown[1:], shown[0]) if self.skip else shown[-1]
+        return reduce(jnp.add, shown) if self.skip else shown[-1]
 
 
 def _normalized(vector: Any) -> Array:

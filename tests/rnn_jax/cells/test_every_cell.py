@@ -66,7 +66,10 @@ def test_a_chain_is_jacrev_of_the_unrolled_net_at_every_lag(name, inputs):
         whole, visible = jax.jacrev(partial(last, rebuild=rebuild, start=LENGTH - lag))(at)
         product = chain.product(lag)
         np.testing.assert_allclose(
-            np.ldexp(product.mantissa, product.exponent[:, None]), whole, rtol=1e-9, atol=1e-12 * np.abs(whole).max()
+            np.ldexp(product.mantissa, product.exponent[:, None]),
+            whole,
+            rtol=1e-9,
+            atol=1e-12 * np.abs(whole).max(),
         )
         for norm, matrix, order in (
             (chain.log_frobenius_norm, whole, "fro"),
@@ -80,7 +83,9 @@ def test_a_chain_is_jacrev_of_the_unrolled_net_at_every_lag(name, inputs):
 def test_a_step_under_jit_and_vmap_is_the_step(name, inputs):
     cell, state = disturbed(name)
     xs = inputs[:3]
-    together = jax.jit(jax.vmap(lambda cell, state, x: cell(state, x), in_axes=(None, None, 0)))(cell, state, xs)
+    together = jax.jit(jax.vmap(lambda cell, state, x: cell(state, x), in_axes=(None, None, 0)))(
+        cell, state, xs
+    )
     for place, x in enumerate(xs):
         for batched, alone in zip(jax.tree.leaves(together), jax.tree.leaves(cell(state, x)), strict=True):
             np.testing.assert_allclose(batched[place], alone, rtol=1e-12, atol=1e-14)
@@ -94,7 +99,9 @@ def test_the_gradient_by_every_weight_is_that_of_finite_differences(name, inputs
     @jax.jit
     def loss(weights):
         cell = rebuild(weights)
-        return jnp.sum(jnp.sin(cell.output(jax.lax.scan(lambda h, x: (cell(h, x), None), state, inputs[:6])[0])))
+        return jnp.sum(
+            jnp.sin(cell.output(jax.lax.scan(lambda h, x: (cell(h, x), None), state, inputs[:6])[0]))
+        )
 
     direction = jax.random.normal(jax.random.key(8), weights.shape)
     slope = jnp.dot(jax.grad(loss)(weights), direction)
@@ -116,11 +123,13 @@ def test_its_parameters_are_saved_and_loaded(name, tmp_path):
 def test_a_file_of_another_cell_is_refused(tmp_path):
     path = tmp_path / "cell.npz"
     rj.cells.save(path, rj.cells.create("lstm", 2, 3, key=jax.random.key(0)))
-    with pytest.raises(ValueError, match=r"\.weight_hh is \(12, 3\) float64 .* but \(16, 4\) float64 in the cell"):
+    with pytest.raises(
+        ValueError, match=r"\.weight_hh is \(12, 3\) float64 .* but \(16, 4\) float64 in the cell"
+    ):
         rj.cells.load(path, rj.cells.create("lstm", 2, 4, key=jax.random.key(0)))
     with pytest.raises(ValueError, match="but a LEM has"):
         rj.cells.load(path, rj.cells.create("lem", 2, 3, key=jax.random.key(0)))
-    with pytest.raises(ValueError, match="must end in .npz"):
+    with pytest.raises(ValueError, match=r"must end in \.npz"):
         rj.cells.save(tmp_path / "cell", rj.cells.create("lstm", 2, 3, key=jax.random.key(0)))
 
 
@@ -136,7 +145,7 @@ def test_in_parallel_over_time_is_the_sequential_run(name, inputs):
 
 def test_a_cell_that_is_not_linear_is_not_run_in_parallel(inputs):
     cell, state = disturbed("gru")
-    with pytest.raises(ValueError, match="linear in its state.*GRU is not; use rnn_jax.trajectory"):
+    with pytest.raises(ValueError, match=r"linear in its state.*GRU is not; use rnn_jax\.trajectory"):
         rj.parallel_trajectory(cell, state, inputs)
 
 
@@ -154,6 +163,7 @@ def test_a_chain_covers_every_part_of_the_state(name, inputs):
         assert np.abs(without - whole)[1:].max() > 1e-3
 
 
+@pytest.mark.usefixtures("jax_promotes")
 def test_training_takes_every_cell():
     for name in ("antisymmetric", "lem", "lru", "deltanet", "slstm"):
         result = rj.train(

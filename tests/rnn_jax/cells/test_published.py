@@ -39,7 +39,9 @@ def test_antisymmetric(xs):
     h = np.array([0.3, -1.0, 0.5])
     expected = h
     for x in xs:
-        moved = [sum((W[i, j] - W[j, i]) * expected[j] for j in range(3)) - 0.2 * expected[i] for i in range(3)]
+        moved = [
+            sum((W[i, j] - W[j, i]) * expected[j] for j in range(3)) - 0.2 * expected[i] for i in range(3)
+        ]
         expected = expected + 0.1 * np.tanh(np.array(moved) + V @ x + b)
     np.testing.assert_allclose(last_of(cell, jnp.asarray(h), xs), expected, rtol=1e-12)
 
@@ -51,7 +53,9 @@ def test_the_antisymmetric_flow_keeps_its_energy_without_diffusion():
     np.testing.assert_allclose(eigenvalues.real, 0, atol=1e-12)
     still = replace(cell, bias=jnp.zeros(3))
     J = rj.step_jacobians(still, jnp.zeros(3), None, length=1)[0]
-    np.testing.assert_allclose(np.abs(np.linalg.eigvals(J)), np.sqrt(1 + (1e-3 * eigenvalues.imag) ** 2), rtol=1e-9)
+    np.testing.assert_allclose(
+        np.abs(np.linalg.eigvals(J)), np.sqrt(1 + (1e-3 * eigenvalues.imag) ** 2), rtol=1e-9
+    )
 
 
 def test_cornn(xs):
@@ -61,7 +65,11 @@ def test_cornn(xs):
     y, z = np.array([0.1, -0.4, 0.9]), np.array([-0.2, 0.3, 0.6])
     state = rj.cells.CoRNNState(jnp.asarray(y), jnp.asarray(z))
     for x in xs:
-        z = z + 0.1 * (np.tanh(W_y @ y + W_z @ z + np.asarray(cell.weight_xh) @ x + np.asarray(cell.bias)) - 1.5 * y - 0.7 * z)
+        z = z + 0.1 * (
+            np.tanh(W_y @ y + W_z @ z + np.asarray(cell.weight_xh) @ x + np.asarray(cell.bias))
+            - 1.5 * y
+            - 0.7 * z
+        )
         y = y + 0.1 * z
     last = last_of(cell, state, xs)
     np.testing.assert_allclose(last.y, y, rtol=1e-12)
@@ -112,7 +120,11 @@ def test_mingru_and_minlstm(xs):
 
 
 def test_a_minlstm_whose_gates_are_both_shut_still_shares_between_them():
-    cell = replace(drawn("minlstm"), weight_xh=jnp.zeros((9, 2)), bias=jnp.array([-2000.0] * 3 + [-2001.0] * 3 + [5.0] * 3))
+    cell = replace(
+        drawn("minlstm"),
+        weight_xh=jnp.zeros((9, 2)),
+        bias=jnp.array([-2000.0] * 3 + [-2001.0] * 3 + [5.0] * 3),
+    )
     after = cell(jnp.ones(3), jnp.zeros(2))
     np.testing.assert_allclose(after, sigmoid(1.0) + 5 * sigmoid(-1.0), rtol=1e-9)
 
@@ -126,7 +138,9 @@ def test_lru(xs):
     C = np.asarray(cell.output_real) + 1j * np.asarray(cell.output_imaginary)
     h = np.array([0.3 + 1j, -1.0, 0.5j])
     driven = [np.exp(np.asarray(cell.log_input_scale)) * (B @ x) for x in xs]
-    expected = eigenvalues**STEPS * h + sum(eigenvalues ** (STEPS - 1 - t) * each for t, each in enumerate(driven))
+    expected = eigenvalues**STEPS * h + sum(
+        eigenvalues ** (STEPS - 1 - t) * each for t, each in enumerate(driven)
+    )
     last = last_of(cell, LRUState(jnp.asarray(h.real), jnp.asarray(h.imag)), xs)
     np.testing.assert_allclose(np.asarray(last.real) + 1j * np.asarray(last.imaginary), expected, rtol=1e-11)
     np.testing.assert_allclose(cell.output(last), (C @ expected).real, rtol=1e-11)
@@ -243,7 +257,11 @@ def test_the_exponents_of_an_lru_are_the_logs_of_its_moduli():
     [
         ("mingru", {"gain": 2.0}, "MinGRU has no recurrent matrix: .*got 'none' and 2.0; leave them out"),
         ("lem", {"dt": 1.5}, "dt must be above 0 and at most 1, got 1.5"),
-        ("lem", {"initialization": "orthogonal"}, "initialization of LEM must be 'uniform', got 'orthogonal'"),
+        (
+            "lem",
+            {"initialization": "orthogonal"},
+            "initialization of LEM must be 'uniform', got 'orthogonal'",
+        ),
         ("cornn", {"damping": -1.0}, "damping must be at least 0, got -1.0"),
         ("lru", {"least_modulus": 1.0}, "least_modulus must be at least 0 and below 1.0, got 1.0"),
         ("lru", {"initialization": "gaussian"}, "initialization of an LRU must be 'ring', got 'gaussian'"),
@@ -257,15 +275,21 @@ def test_a_wrong_argument_is_named(name, options, message):
 
 
 def test_layers_that_do_not_fit_are_refused():
-    lstm, gru = (rj.cells.create(name, 2, size, key=jax.random.key(0)) for name, size in (("lstm", 4), ("gru", 2)))
-    with pytest.raises(ValueError, match=r"layers\[1\] must take the output of the layer under it, shape \(4,\)"):
+    lstm, gru = (
+        rj.cells.create(name, 2, size, key=jax.random.key(0)) for name, size in (("lstm", 4), ("gru", 2))
+    )
+    with pytest.raises(
+        ValueError, match=r"layers\[1\] must take the output of the layer under it, shape \(4,\)"
+    ):
         rj.cells.Stack.create([lstm, gru])
     with pytest.raises(ValueError, match="at least one cell, got none"):
         rj.cells.Stack.create([])
     with pytest.raises(ValueError, match=r"layers\[0\] must be a cell .* got function"):
         rj.cells.Stack.create([lambda h, x: h])
     wider = rj.cells.create("lstm", 2, 4, key=jax.random.key(0))
-    with pytest.raises(ValueError, match=r"skip adds outputs of layers\[0\] and layers\[1\].*same hidden_size"):
+    with pytest.raises(
+        ValueError, match=r"skip adds outputs of layers\[0\] and layers\[1\].*same hidden_size"
+    ):
         rj.cells.Stack.create([gru, wider], skip=True)
 
 
