@@ -41,6 +41,8 @@ def atlas(
                     "reach_censored_seeds", "explosion_lag_steps", "regime"]].copy()  # fmt: skip
     families = [rj.cells.CELLS.get(cell) for cell in chosen["cell"]]
     chosen.insert(0, "family", ["" if each is None else each.family for each in families])
+    sizes = decay.drop_duplicates(NET)[[*NET, "state_size"]]
+    chosen = chosen.merge(sizes, how="left", on=NET)
     chosen["parameter_count"] = [_parameter_count(row) for row in chosen.itertuples()]
     chosen = chosen.merge(_at_half(norms), how="left", on=_SETTING).merge(
         _largest(lyapunov), how="left", on=_SETTING

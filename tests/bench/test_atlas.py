@@ -29,6 +29,7 @@ def decays(cell, regime, reach, explosion, seeds=(0, 1)):
         net(
             cell,
             seed=seed,
+            state_size=16,
             weights="initial",
             input_kind="white_noise",
             dtype="float32",
