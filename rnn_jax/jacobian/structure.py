@@ -143,7 +143,7 @@ class DiagonalFactor:
             sum(blocks[:, :, j] * self.by_leaf[j, column][None] for j in range(leaves))
             for column in range(leaves)
         ]
-        return jnp.stack(columns, axis=-1).reshape(left.shape)
+        return _formed_once(jnp.stack(columns, axis=-1).reshape(left.shape), leaves)
 
     def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
         """J @ right, where row (leaf, u) of `right` belongs to unit u of that leaf."""
@@ -301,7 +301,16 @@ def _with_diagonal_columns(first: Array, left: Array, diagonals: Sequence[Array 
     if not diagonals:
         return first
     columns = [jnp.zeros_like(first) if each is None else _weighted_blocks(left, each) for each in diagonals]
-    return jnp.concatenate([first, *columns], axis=1)
+    return _formed_once(jnp.concatenate([first, *columns], axis=1), len(diagonals))
+
+
+def _formed_once(rows: Array, mixed: int) -> Array:
+    """The rows, kept by themselves where several leaves mix without a matrix product in between.
+
+    XLA would put an elementwise step into each of its readers. Where a leaf is read by two or more others, it
+    is then formed anew for each of them, and over k steps in a row 2^k times or more: an sLSTM's chain never ended.
+    """
+    return rows if mixed < 2 else jax.lax.optimization_barrier(rows)
 
 
 def _plus_diagonal_blocks(product: Array, right: Array, diagonals: Sequence[Array | None]) -> Array:
