@@ -98,7 +98,9 @@ def from_flax_nnx(cell: Any) -> NnxStep:
             "cell must be an nnx.Module called as (carry, inputs) -> (carry, y), got "
             f"{type(cell).__name__}; a cell of flax.linen goes to from_flax_linen(cell, variables)"
         )
-    copy = nnx.merge(*nnx.split(cell))
+    graph, variables = nnx.split(cell)
+    # Without a copy of their own, variables that are set in place later would be the step's too.
+    copy = nnx.merge(graph, jax.tree.map(lambda leaf: leaf, variables))
     nnx.pop(copy, nnx.RngState)  # keys have no gradient, and another seed is not another program
     graph, weights = nnx.split(copy)
     return NnxStep(weights, graph)

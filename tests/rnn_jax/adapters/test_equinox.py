@@ -53,7 +53,9 @@ def test_input_and_state_of_one_size_are_not_swapped(states_agree):
     xs = jax.random.normal(jax.random.key(1), (20, 4), jnp.float32)
     step = rj.adapters.from_equinox(cell)
     states_agree(step, lambda h, x: cell(x, h), step.initial_state(), xs, 1e-6)
-    assert np.abs(step(jnp.zeros(4, jnp.float32), xs[0]) - cell(jnp.zeros(4, jnp.float32), xs[0])).max() > 1e-2
+    assert (
+        np.abs(step(jnp.zeros(4, jnp.float32), xs[0]) - cell(jnp.zeros(4, jnp.float32), xs[0])).max() > 1e-2
+    )
 
 
 @BOTH
@@ -70,7 +72,9 @@ def test_a_module_of_the_users_own_is_adapted(
     assert is_pytree_of_arrays(step)
     states_agree(step, lambda h, x: cell(x, h), state, xs, 1e-12)
     jacobians_agree(step, lambda h, x: cell(x, h), state, xs)
-    assert programs_for_other_weights(step, rj.adapters.from_equinox(residual(jnp.float64, 1)), state, xs) == 0
+    assert (
+        programs_for_other_weights(step, rj.adapters.from_equinox(residual(jnp.float64, 1)), state, xs) == 0
+    )
 
 
 def test_another_activation_is_another_program(inputs):
@@ -113,7 +117,9 @@ def test_the_output_of_a_chain_is_h(name, inputs):
 
 def test_a_module_of_unknown_state_says_what_to_pass():
     step = rj.adapters.from_equinox(residual(jnp.float64))
-    with pytest.raises(ValueError, match=r"initial state of a Residual is not known here; pass the state h_0"):
+    with pytest.raises(
+        ValueError, match=r"initial state of a Residual is not known here; pass the state h_0"
+    ):
         step.initial_state()
     with pytest.raises(ValueError, match=r"visible part of the state of a Residual .* as output="):
         step.output((jnp.ones(4), jnp.ones(4)))

@@ -70,9 +70,7 @@ def test_the_state_is_the_cells_own_first_carry_and_the_output_its_y(name, input
 
 def test_params_alone_are_enough(inputs):
     cell, variables = drawn("gru", jnp.float32)
-    whole, alone = (
-        rj.adapters.from_flax_linen(cell, each) for each in (variables, variables["params"])
-    )
+    whole, alone = (rj.adapters.from_flax_linen(cell, each) for each in (variables, variables["params"]))
     assert jax.tree.structure(whole) == jax.tree.structure(alone)
     x = inputs(jnp.float32)[0]
     np.testing.assert_array_equal(whole(whole.initial_state(), x), alone(alone.initial_state(), x))
@@ -100,7 +98,7 @@ def test_a_wrong_argument_is_named():
 
 def test_a_cell_that_cannot_be_hashed_is_named():
     cell = nn.GRUCell(4, gate_fn=Unhashable())
-    with pytest.raises(TypeError, match="cell must be hashable, .* but GRUCell holds a field that is not"):
+    with pytest.raises(TypeError, match=r"cell must be hashable, .* but GRUCell holds a field that is not"):
         rj.adapters.from_flax_linen(cell, {"params": {"kernel": jnp.ones(3)}})
 
 

@@ -57,6 +57,7 @@ def test_other_weights_use_the_compiled_program(name, inputs, programs_for_other
     assert programs_for_other_weights(first, second, first.initial_state(), inputs(jnp.float64)) == 0
 
 
+@pytest.mark.filterwarnings("ignore:carry_init is provided")
 @EVERY
 def test_the_state_is_the_cells_own_first_carry_and_the_output_its_y(name, inputs):
     cell = drawn(name, jnp.float32, carry_init=nnx.initializers.ones)
@@ -75,7 +76,7 @@ def test_later_changes_of_the_cell_do_not_reach_the_step(inputs):
     np.testing.assert_array_equal(step(step.initial_state(), x), before)
 
 
-@pytest.mark.filterwarnings("ignore:keep_rngs:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:keep_rngs")
 def test_a_cell_that_keeps_its_random_keys_has_its_weights_as_leaves_alone(inputs, states_agree):
     cell = drawn("lstm", jnp.float32, keep_rngs=True)
     step = rj.adapters.from_flax_nnx(cell)
