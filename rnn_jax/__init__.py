@@ -1,5 +1,6 @@
 """How far a recurrent network's gradient reaches: exact Jacobian chains, and training that needs them."""
 
+from rnn_jax import adapters as adapters
 from rnn_jax import cells as cells
 from rnn_jax import remedies as remedies
 from rnn_jax import tasks as tasks
