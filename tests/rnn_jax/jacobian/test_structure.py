@@ -102,3 +102,14 @@ def test_a_leaf_that_the_update_does_not_read_has_no_derivative():
     by_h, by_c = prepared(lstm, state, jnp.ones(3)).by_leaf
     assert by_h is None
     assert by_c.shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "mixes"), [("slstm", True), ("lru", True), ("lstm", False), ("mingru", False)]
+)
+def test_rows_are_formed_once_a_step_where_several_leaves_mix(name, mixes):
+    """Else the work of k steps is 2^k times that of one: XLA forms a fused value anew for each of its readers."""
+    cell, state = disturbed(name)
+    made = factor(cell, prepared(cell, state, jnp.ones(3)))
+    rows = jnp.ones((2 * 4, 2)) if name == "lru" else jnp.ones((4, 1 if name == "mingru" else 4 * len(state)))
+    assert ("optimization_barrier" in str(jax.make_jaxpr(made.after)(rows))) == mixes
