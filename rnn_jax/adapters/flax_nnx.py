@@ -26,7 +26,7 @@ class NnxStep:
     @property
     def cell(self) -> Any:
         """A cell of flax.nnx with these weights."""
-        return framework("flax.nnx", "from_flax_nnx").merge(self.graph, self.weights)
+        return framework("flax.nnx", "from_flax_nnx").merge(self.graph, _copied(self.weights))
 
     def __call__(self, state: State, x: Any) -> State:
         """One step for one example."""
@@ -103,4 +103,9 @@ def from_flax_nnx(cell: Any) -> NnxStep:
     copy = nnx.merge(graph, jax.tree.map(lambda leaf: leaf, variables))
     nnx.pop(copy, nnx.RngState)  # keys have no gradient, and another seed is not another program
     graph, weights = nnx.split(copy)
-    return NnxStep(weights, graph)
+    return NnxStep(_copied(weights), graph)
+
+
+def _copied(weights: Any) -> Any:
+    """The same arrays in variables of their own: nnx changes a variable in place, wherever it is held."""
+    return jax.tree.map(lambda leaf: leaf, weights)

@@ -150,7 +150,9 @@ def _checked_shapes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
             )
     biases = [name for name in _BIASES if name in arrays]
     if len(biases) == 1:
-        raise ValueError(f"state_dict must have both biases or none, got '{biases[0]}' alone; give the other")
+        raise ValueError(
+            f"state_dict must have both biases or none, got '{biases[0]}_l0' alone; give the other"
+        )
     hh = arrays["weight_hh"]
     gates = hh.shape[0] // hh.shape[1] if hh.ndim == 2 and hh.size else 0
     if gates not in KINDS or hh.shape[0] != gates * hh.shape[1]:

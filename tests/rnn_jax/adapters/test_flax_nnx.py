@@ -58,6 +58,7 @@ def test_other_weights_use_the_compiled_program(name, inputs, programs_for_other
 
 
 @pytest.mark.filterwarnings("ignore:carry_init is provided")
+@pytest.mark.filterwarnings("ignore:carry_init is provided in __init__:UserWarning")
 @EVERY
 def test_the_state_is_the_cells_own_first_carry_and_the_output_its_y(name, inputs):
     cell = drawn(name, jnp.float32, carry_init=nnx.initializers.ones)
@@ -74,6 +75,25 @@ def test_later_changes_of_the_cell_do_not_reach_the_step(inputs):
     before = step(step.initial_state(), x)
     cell.dense_i.kernel[...] = jnp.zeros((3, 12), jnp.float32)
     np.testing.assert_array_equal(step(step.initial_state(), x), before)
+
+
+class Counting(nnx.Module):
+    """Counts its calls, which a step must not."""
+
+    def __init__(self):
+        self.calls = nnx.Variable(jnp.zeros(()))
+
+    def __call__(self, carry, x):
+        self.calls[...] = self.calls[...] + 1.0
+        return carry + self.calls[...], carry
+
+
+def test_a_cell_that_changes_itself_begins_each_step_as_it_was_given():
+    cell = Counting()
+    step = rj.adapters.from_flax_nnx(cell)
+    assert [float(step(jnp.zeros(()), None)) for _ in range(3)] == [1.0, 1.0, 1.0]
+    np.testing.assert_array_equal(rj.trajectory(step, jnp.zeros(()), None, length=3), [0.0, 1.0, 2.0, 3.0])
+    assert float(cell.calls[...]) == 0
 
 
 @pytest.mark.filterwarnings("ignore:keep_rngs")
