@@ -11,6 +11,7 @@ from bench.plots.decay import decay, trained_decay
 from bench.plots.explosion import explosion
 from bench.plots.pairs import pairs
 from bench.plots.peers import peer_ratios
+from bench.plots.probed import probed
 from bench.plots.reach_in_training import reach_in_training
 from bench.plots.reach_question import reach_predicts
 from bench.plots.real_uses import real_uses
@@ -25,6 +26,7 @@ from bench.store import Store
 # A picture is None where the folder has no data for it.
 _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "decay": decay,
+    "probed": probed,
     "trained_decay": trained_decay,
     "pairs": pairs,
     "accuracy": accuracy,
