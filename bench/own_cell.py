@@ -9,7 +9,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 import rnn_jax as rj
 from bench.errors import UsageError
 from bench.nearest import nearest
-from rnn_jax.coordinates import ravel_reals
+from rnn_jax.coordinates import ravel_reals, real_dtype
 from rnn_jax.step import checked, is_pytree_of_arrays
 
 CALL = "make_cell(input_size, hidden_size, *, key) -> (step, initial_state)"
@@ -43,12 +44,16 @@ class Net:
     state: Any
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Constants:
-    """What is done with the arrays that a function closes over; equal only to itself, as a function is."""
+    """What is done with the arrays that a function closes over.
 
-    jaxpr: Any
+    Two that read alike are equal, so that one compiled program serves the nets of all seeds.
+    """
+
+    text: str
     structure: Any
+    jaxpr: Any = field(compare=False)
 
     def __call__(self, arrays: Any, state: Any, x: Any) -> Any:
         """The step, with these arrays in place of those it closed over."""
@@ -123,9 +128,13 @@ def make(name: str, function: MakeCell, input_size: int, hidden_size: int, key: 
     x = jnp.zeros(input_size, dtype)
     try:
         state, _, _ = checked(step, state, x[None], None)
+        _refuse_other_dtypes(name, state)
+        jax.eval_shape(partial(_pulled_back, step), state, x)
         if is_pytree_of_arrays(step):
             return Net(jax.tree.map(jnp.asarray, step), state)
         return Net(with_arrays(step, state, x), state)
+    except UsageError:
+        raise
     except Exception as error:
         raise _of_step(name, error) from error
 
@@ -134,7 +143,9 @@ def with_arrays(step: Callable[[Any, Any], Any], state: Any, x: Any) -> Any:
     """A plain function as a step that is a pytree of the arrays that it closes over: its weights."""
     closed, shape = jax.make_jaxpr(step, return_shape=True)(state, x)
     arrays = [jnp.asarray(each) for each in closed.consts]
-    return jax.tree_util.Partial(Constants(closed.jaxpr, jax.tree.structure(shape)), arrays)
+    return jax.tree_util.Partial(
+        Constants(str(closed.jaxpr), jax.tree.structure(shape), closed.jaxpr), arrays
+    )
 
 
 def first_not_finite(net: Net, inputs: jax.Array) -> int | None:
@@ -211,6 +222,24 @@ def _refuse_other_leaves(name: str, state: Any) -> None:
                 f"{name} returned an initial state that holds {_kind(leaf)} ({where}); give arrays, "
                 "such as jnp.zeros(hidden_size)"
             )
+
+
+def _refuse_other_dtypes(name: str, state: Any) -> None:
+    try:
+        bits = jnp.finfo(real_dtype(state)).bits
+    except ValueError as error:
+        raise UsageError(f"{name}: {_one_line(error)}; give the initial state a floating dtype") from error
+    if bits < 32:
+        raise UsageError(
+            f"{name}: the state is {real_dtype(state)}; it must be float32 or float64 to be measured"
+        )
+
+
+def _pulled_back(step: Callable[[Any, Any], Any], state: Any, x: Any) -> Any:
+    """What backpropagation does with the step: traced, it tells whether the step has a derivative."""
+    vector, rebuild = ravel_reals(state)
+    after, pull = jax.vjp(lambda v: ravel_reals(step(rebuild(v), x))[0], vector)
+    return pull(after)
 
 
 def _where(error: BaseException) -> str:

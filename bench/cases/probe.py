@@ -12,8 +12,8 @@ import numpy as np
 import rnn_jax as rj
 from rnn_jax.batching import over_examples
 from rnn_jax.coordinates import real_size
-from rnn_jax.step import is_pytree_of_arrays
 from rnn_jax.jacobian import scaled
+from rnn_jax.step import is_pytree_of_arrays
 
 _LN10 = float(np.log(10.0))
 _BOUND_STEPS = 32

@@ -90,7 +90,9 @@ def probe(
             "machine": here.machine, "cells": found, "folder": out, "picture": picture,
         })  # fmt: skip
         return
-    title = f"White noise, {length} steps, {hidden} units, {seeds} x {sequences} sequences; rates in nats a step"
+    title = (
+        f"White noise, {length} steps, {hidden} units, {seeds} x {sequences} sequences; rates in nats a step"
+    )
     print_rows([_shown(row) for row in found], title)
     say("reach: lag from which the norm of dh_T/dh_t stays under 1e-3; explodes: lag where it exceeds 1e3")
     say(f"CSV files and tables are in {out}, the picture is {picture}")

@@ -31,7 +31,9 @@ def probed(store: Store) -> Figure | None:
     for axes, (_, of_setting) in zip(panels, settings, strict=True):
         cells = sorted(of_setting["cell"].unique(), key=lambda cell: (":" not in cell, cell))
         for place, cell in enumerate(cells):
-            lags, middle, least, most = over_runs(of_setting[of_setting["cell"] == cell], "log10_spectral_norm")
+            lags, middle, least, most = over_runs(
+                of_setting[of_setting["cell"] == cell], "log10_spectral_norm"
+            )
             colour, line = COLOURS[place % len(COLOURS)], LINES[place % len(LINES)]
             axes.fill_between(lags, least, most, color=colour, alpha=0.15, linewidth=0)
             axes.plot(
@@ -46,5 +48,7 @@ def probed(store: Store) -> Figure | None:
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: columns_of(len(settings))]:
         axes.set_ylabel("log10 of the norm of dh_T/dh_t")
-    figure.suptitle("Median over seeds and sequences, band from least to most; grey: a norm of 1e-3", fontsize=10)
+    figure.suptitle(
+        "Median over seeds and sequences, band from least to most; grey: a norm of 1e-3", fontsize=10
+    )
     return figure
