@@ -108,7 +108,7 @@ def measured(
         report: told what is being done and the fraction that is finished.
         note: told where a state did not stay finite.
     """
-    norm_rows, decay_rows, exponent_rows = [], [], []
+    norm_rows, decay_rows, exponent_rows, common = [], [], [], {}
     started = perf_counter()
     for seed in case.seeds:
         report(f"seed {seed}", seed / len(case.seeds))

@@ -43,7 +43,9 @@ def probed(store: Store) -> Figure | None:
         axes.axhline(REACH, color="0.4", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1.0)
         title = told(of_setting.iloc[0], ["hidden_size", "sequence_length", "input_scale"])
-        axes.set(ylim=(_LOW, _HIGH), xlim=(0, lags.max()), xlabel="lag T − t (steps)", title=title)
+        axes.set(
+            ylim=(_LOW, _HIGH), xlim=(0, of_setting["lag"].max()), xlabel="lag T − t (steps)", title=title
+        )
         axes.title.set_fontsize(9)
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: columns_of(len(settings))]:
