@@ -27,7 +27,7 @@ def probe(
     hidden: Annotated[int, typer.Option(help="Units.")] = 64,
     input_size: Annotated[int, typer.Option("--input", help="Numbers in one input.")] = 1,
     seeds: Annotated[int, typer.Option(help="How many nets are drawn of each cell.")] = 3,
-    sequences: Annotated[int, typer.Option(help="Input sequences for each net.")] = 4,
+    sequences: Annotated[int, typer.Option(help="Input sequences for each net.")] = 2,
     input_scale: Annotated[float, typer.Option(help="Standard deviation of the white-noise input.")] = 1.0,
     backend: Annotated[str | None, typer.Option(help="cpu or gpu. Default: what JAX finds.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",

@@ -105,6 +105,12 @@ def test_a_linear_cell_has_the_rate_and_reach_of_its_scale(probe, tmp_path, type
     shown = typed("tables", "out", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "mycell:make_cell" in shown.stdout
+    written = typed("report", "out", "--out", "report.html", cwd=tmp_path)
+    assert written.returncode == 0, written.stderr
+    assert "mycell:make_cell" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    beside = typed("compare", "out", "out", cwd=tmp_path)
+    assert beside.returncode == 0, beside.stderr
+    assert "mycell:make_cell" in beside.stdout
 
 
 WRONG = {
