@@ -52,7 +52,7 @@ def decay_summary(decay: pd.DataFrame, trained: pd.DataFrame | None = None) -> p
                 "reach_steps": group["reach_steps"].median(),
                 "reach_censored_seeds": int(group["reach_censored"].sum()),
                 "explosion_lag_steps": group["explosion_lag_steps"].median(),
-                "regime": _counted(group["regime"]),
+                "regime": counted(group["regime"]),
                 "share_beyond_half_length": group["share_beyond_half_length"].median(),
             }
         )
@@ -68,7 +68,7 @@ def makes_another_net(remedy: str) -> bool:
         return True
 
 
-def _counted(texts: pd.Series) -> str:
+def counted(texts: pd.Series) -> str:
     """One word where all agree, else each with its count."""
     counts = texts.value_counts().sort_index()
     if len(counts) == 1:

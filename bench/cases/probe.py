@@ -13,12 +13,13 @@ import rnn_jax as rj
 from rnn_jax.batching import over_examples
 from rnn_jax.coordinates import real_size
 from rnn_jax.jacobian import scaled
+from rnn_jax.step import is_pytree_of_arrays
 
 _LN10 = float(np.log(10.0))
 _BOUND_STEPS = 32
 
 Loss = Callable[[Any, Any, Any], jax.Array]
-"""`loss(arguments, cell, states) -> scalar`, hashable, of one sequence."""
+"""`loss(arguments, step, states) -> scalar`, hashable, of one sequence."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Reading:
         norm_rows: for gradient_norms.csv, without the common columns.
         decay_row: for decay.csv, likewise.
         exponents: the largest Lyapunov exponents on these sequences in nats a step, mean over sequences.
+        exponent_rows: for lyapunov.csv, likewise; standard errors are those of the means.
     """
 
     norm_rows: list[dict[str, Any]]
     decay_row: dict[str, Any]
     exponents: tuple[float, ...] = ()
+    exponent_rows: tuple[dict[str, Any], ...] = ()
 
 
 def geometric_lags(length: int, count: int) -> np.ndarray:
@@ -42,7 +45,7 @@ def geometric_lags(length: int, count: int) -> np.ndarray:
 
 
 def probe(
-    cell: Any,
+    step: Any,
     inputs: jax.Array,
     lag_count: int,
     loss: Loss,
@@ -51,11 +54,13 @@ def probe(
     weights: str,
     recorded_sequences: int,
     exponents: int = 0,
+    state: Any = None,
 ) -> Reading:
     """Measures one net.
 
     Args:
-        cell: the recurrent cell.
+        step: a recurrent cell, or another step that is a pytree of its weights. Without an `output` it has no
+            output norms, without weights no shares of their gradient.
         inputs: shape (sequences, time, input_size).
         lag_count: how many lags, lag 0 not counted.
         loss: of one sequence's states; equal losses share a compiled program.
@@ -63,9 +68,10 @@ def probe(
         weights: "initial" or "trained", as it stands in the rows.
         recorded_sequences: for how many of the sequences norms are written; all count for the decay.
         exponents: how many of the largest Lyapunov exponents to measure; fewer where the state is smaller.
+        state: the initial state; the cell's own if None.
     """
     lags = geometric_lags(inputs.shape[1], lag_count)
-    measured = _measure(tuple(lags.tolist()), loss, exponents, cell, inputs, loss_arguments)
+    measured = _measure(tuple(lags.tolist()), loss, exponents, step, state, inputs, loss_arguments)
     chains, gradients, shares, bound, largest = jax.tree.map(np.asarray, measured)
     decay = rj.decay(chains)
     norms = {
@@ -75,7 +81,7 @@ def probe(
         "log10_loss_gradient_norm": gradients[0],
         "log10_input_gradient_norm": gradients[1],
     }
-    logs = {name: number.log_float64() / _LN10 for name, number in norms.items()}
+    logs = {name: number.log_float64() / _LN10 for name, number in norms.items() if number is not None}
     rows = [
         {"weights": weights, "sequence": sequence, "lag": int(lag), "method": chains.method}
         | {name: float(values[sequence, place]) for name, values in logs.items() if place < values.shape[1]}
@@ -100,56 +106,95 @@ def probe(
         else float("nan"),
         "share_beyond_half_length": float(share[inputs.shape[1] // 2]),
     }
-    return Reading(rows, decay_row, tuple(np.mean(largest, axis=0).tolist()))
+    mean, exponent_rows = _exponent_rows(largest)
+    return Reading(rows, decay_row, mean, exponent_rows)
+
+
+def _exponent_rows(largest: tuple[Any, ...]) -> tuple[tuple[float, ...], tuple[dict[str, Any], ...]]:
+    """The means over sequences, and a row for each."""
+    exponents, errors, intervals, steps = largest
+    mean = tuple(np.mean(exponents, axis=0).tolist())
+    stderr = np.sqrt(np.sum(np.square(errors), axis=0)) / len(errors)
+    rows = tuple(
+        {
+            "index": index,
+            "exponent_nats_per_step": value,
+            "stderr_nats_per_step": error,
+            "steps": int(steps[0]),
+            "qr_interval_steps": int(np.max(intervals)),
+        }
+        for index, (value, error) in enumerate(zip(mean, stderr.tolist(), strict=True), start=1)
+    )
+    return mean, rows
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _measure(
-    lags: tuple[int, ...], loss: Loss, exponents: int, cell: Any, inputs: jax.Array, loss_arguments: Any
+    lags: tuple[int, ...],
+    loss: Loss,
+    exponents: int,
+    step: Any,
+    state: Any,
+    inputs: jax.Array,
+    loss_arguments: Any,
 ):
+    state = step.initial_state() if state is None else state
     length = inputs.shape[1]
     at_states = length - np.array(lags)
     at_inputs = at_states[at_states > 0] - 1
-    state = cell.initial_state()
+    has_weights = is_pytree_of_arrays(step) and real_size(step) > 0
 
     def one_sequence(arguments: tuple[jax.Array, Any]):
         xs, own_arguments = arguments
-        of_states = partial(loss, own_arguments, cell)
+        of_states = partial(loss, own_arguments, step)
         chain = rj.jacobian_chain(
-            cell, state, xs, np.array(lags), norms=("frobenius", "spectral"), output=cell.output
+            step,
+            state,
+            xs,
+            np.array(lags),
+            norms=("frobenius", "spectral"),
+            output=getattr(step, "output", None),
         )
-        gradients = rj.loss_gradients(of_states, cell, state, xs)
+        gradients = rj.loss_gradients(of_states, step, state, xs)
         assert gradients.input is not None
         norms = (
             jax.tree.map(lambda leaf: leaf[at_states], scaled.row_norms(gradients.state)),
             jax.tree.map(lambda leaf: leaf[at_inputs], scaled.row_norms(gradients.input)),
         )
-        shares = rj.weight_gradient_shares(of_states, cell, state, xs)
-        return chain, norms, shares, _mean_log_step_norm(cell, state, xs), _exponents(cell, xs, exponents)
+        shares = jnp.full(length + 1, jnp.nan)
+        if has_weights:
+            shares = rj.weight_gradient_shares(of_states, step, state, xs)
+        bound = _mean_log_step_norm(step, state, xs)
+        return chain, norms, shares, bound, _exponents(step, state, xs, exponents)
 
     return over_examples(one_sequence, (inputs, loss_arguments))
 
 
-def _exponents(cell: Any, inputs: jax.Array, count: int) -> jax.Array:
-    """The largest Lyapunov exponents along one sequence, over its last nine tenths."""
-    state, length = cell.initial_state(), inputs.shape[0]
+def _exponents(step: Any, state: Any, inputs: jax.Array, count: int) -> tuple[jax.Array, ...]:
+    """The largest Lyapunov exponents along one sequence, over its last nine tenths.
+
+    With their standard errors, the steps between two factorizations, and over how many steps it was.
+    """
+    length = inputs.shape[0]
     if not count or length < 3:
-        return jnp.full(count, jnp.nan)
+        nothing = jnp.full(count, jnp.nan)
+        return nothing, nothing, jnp.zeros((), int), jnp.zeros((), int)
     spectrum = rj.lyapunov_spectrum(
-        cell, state, inputs, count=min(count, real_size(state)), batches=min(20, length - length // 10)
+        step, state, inputs, count=min(count, real_size(state)), batches=min(20, length - length // 10)
     )
-    return spectrum.exponents
+    steps = jnp.full((), spectrum.steps)
+    return spectrum.exponents, spectrum.standard_errors, spectrum.qr_interval, steps
 
 
-def _mean_log_step_norm(cell: Any, state: Any, inputs: jax.Array) -> jax.Array:
+def _mean_log_step_norm(step: Any, state: Any, inputs: jax.Array) -> jax.Array:
     """Mean of log of the largest singular value of J_t over some steps spread over the last 9/10."""
     length = inputs.shape[0]
     times = np.unique(np.linspace(length // 10, length - 1, _BOUND_STEPS).astype(int))
-    states = rj.trajectory(cell, state, inputs)
+    states = rj.trajectory(step, state, inputs)
     before = jax.tree.map(lambda leaf: leaf[times], states)
 
     def log_norm(at: tuple[Any, jax.Array]) -> jax.Array:
-        jacobian = rj.step_jacobians(cell, at[0], at[1][None])[0]
+        jacobian = rj.step_jacobians(step, at[0], at[1][None])[0]
         return scaled.from_array(jacobian).log_spectral_norm()
 
     return jnp.mean(jax.lax.map(log_norm, (before, inputs[times])))

@@ -41,7 +41,11 @@ def out_of_range(kind: str, frame: pd.DataFrame) -> Iterator[tuple[pd.Series, st
         elif name in _CHOICES and column.type == "text":
             known = _CHOICES[name]
             told = f"{name} must be one of {', '.join(filter(None, known))}"
-            yield from _said(values.notna() & ~values.isin(known), told, values)
+            unknown = values.notna() & ~values.isin(known)
+            if name == "cell":  # a name with a colon is that of a cell of somebody's own
+                told += ", or MODULE:FUNCTION"
+                unknown &= ~values.str.contains(":", na=False)
+            yield from _said(unknown, told, values)
         elif name == "run_s":
             yield from _said(values.isna() | values.le(0), "run_s must be over 0 seconds", values)
         elif name in _SHARES and "metric" in frame:

@@ -32,7 +32,9 @@ def titled_rows(joined: Mapping[str, pd.DataFrame]) -> Iterator[Titled]:
         yield f"Rate in nats a step, right minus left; {_far(rates)}", _rates(rates)
     if "exponents" in joined:
         exponents = joined["exponents"]
-        summary = exponents.groupby(["cell", "gain", "state_size", "input_scale"], as_index=False).agg(
+        summary = exponents.groupby(
+            ["cell", "gain", "state_size", "input_scale"], as_index=False, dropna=False
+        ).agg(
             pairs=("difference", "size"),
             by_at_most=("difference", _largest),
             rms_in_stderr=("difference_in_stderr", lambda each: (each**2).mean() ** 0.5),
@@ -78,7 +80,7 @@ def _rates(rates: pd.DataFrame) -> list[dict[Any, Any]]:
             "stderr": _largest(group["difference_in_stderr"]),
             "regimes": f"{int(group['same_regime'].sum())}/{len(group)}",
         }
-        for setting, group in rates.groupby(keys, sort=True)
+        for setting, group in rates.groupby(keys, sort=True, dropna=False)
     ]
 
 

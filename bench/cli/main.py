@@ -7,6 +7,7 @@ from bench.cli.compare import compare
 from bench.cli.list import list_
 from bench.cli.machine import machine
 from bench.cli.plot import plot
+from bench.cli.probe import probe
 from bench.cli.report import report
 from bench.cli.run import run
 from bench.cli.status import status
@@ -33,6 +34,7 @@ VERBS = {
     "check": check,
     "targets": targets,
     "machine": machine,
+    "probe": probe,
     "tune": tune,
 }
 for name, function in VERBS.items():

@@ -12,6 +12,7 @@ from bench.plots.decay import decay, trained_decay
 from bench.plots.explosion import explosion
 from bench.plots.pairs import pairs
 from bench.plots.peers import peer_ratios
+from bench.plots.probed import probed
 from bench.plots.reach_in_training import reach_in_training
 from bench.plots.reach_question import reach_predicts
 from bench.plots.real_uses import real_uses
@@ -27,6 +28,7 @@ from bench.store import Store
 _MAKERS: dict[str, Callable[[Store], Figure | None]] = {
     "atlas": atlas,
     "decay": decay,
+    "probed": probed,
     "trained_decay": trained_decay,
     "pairs": pairs,
     "accuracy": accuracy,

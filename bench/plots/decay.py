@@ -44,7 +44,7 @@ def decay(store: Store) -> Figure | None:
         varying = varying_columns(of_cell, NET[1:])
         for (_, of_net), colour, line in zip(nets, cycle(COLOURS), cycle(LINES), strict=False):
             lags, middle, least, most = over_runs(of_net, "log10_spectral_norm")
-            label = told(of_net.iloc[0], ["gain", *varying])
+            label = told(of_net.iloc[0], ["gain", *varying]) or "as given"  # somebody's own cell has no gain
             axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
         axes.axhline(REACH, color="0.4", linewidth=0.8)

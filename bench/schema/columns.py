@@ -67,7 +67,8 @@ COMMON = (
     Column(
         "cell",
         "text",
-        "the recurrent cell, as `rnn-bench list cells` names it, or gaussian_matrices: h_t = gain X_t h_(t-1)",
+        "the recurrent cell, as `rnn-bench list cells` names it, or gaussian_matrices: h_t = gain X_t h_(t-1), "
+        "or MODULE:FUNCTION, which `rnn-bench probe` was given",
     ),
     Column("layers", "integer", "number of stacked cells"),
     Column("initialization", "text", "of the recurrent matrix"),

@@ -20,6 +20,7 @@ BROKEN = {
     "check": ("bench.check.checked", ("FOLDER",)),
     "targets": ("bench.target_table.target_table", ()),
     "machine": ("bench.machine.configure", ()),
+    "probe": ("bench.own_cell.find", ("mycell:make_cell", "--out", "out")),
     "tune": ("bench.machine.configure", ()),
 }
 

@@ -57,7 +57,8 @@ def test_it_fits_eighty_columns(arguments, verb, terminal, tiny_folder, without_
 
 
 @pytest.mark.parametrize(
-    "name", ["list", "run", "status", "tables", "plot", "report", "compare", "targets", "machine", "tune"]
+    "name",
+    ["list", "run", "status", "tables", "plot", "report", "compare", "targets", "machine", "probe", "tune"],
 )
 def test_help_fits_and_offers_debug(name, verb, terminal):
     done = verb(name, "--help")

@@ -17,6 +17,7 @@ VERBS = (
     "check",
     "targets",
     "machine",
+    "probe",
     "tune",
 )
 

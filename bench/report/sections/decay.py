@@ -57,7 +57,7 @@ def decay(results: Results) -> Section:
 
 def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
     """The view of a folder, and the number of lags of its longest line."""
-    cells, gains = sorted(norms["cell"].unique()), sorted(norms["gain"].unique())
+    cells, gains = sorted(norms["cell"].unique()), sorted(norms["gain"].dropna().unique())
     looks = looks_of(cells, dashes=("solid",))
     values = norms["log10_spectral_norm"]
     # An exact zero lies well under all else, and not at minus infinity.
@@ -68,12 +68,16 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
         varying = varying_columns(of_cell, _SETTINGS)
         for _, of_net in of_cell.groupby(["gain", *_SETTINGS], dropna=False, sort=True):
             gain = of_net["gain"].iloc[0]
+            place = gains.index(gain) if gain == gain else len(gains)  # a cell of somebody's own has none
             name = told(of_net.iloc[0], ["cell", "gain", *varying])
             look = Look(looks[cell].colour, looks[cell].symbol, _dash(gain))
-            drawn, end, count = _net(name, of_net, look, [cells.index(cell), gains.index(gain)], floor)
+            drawn, end, count = _net(name, of_net, look, [cells.index(cell), place], floor)
             traces += drawn
             ends.append((end, name))
             most = max(most, count)
+    options = [Option(f"{gain:g}", Look(dash=_dash(gain)), _is_first(gain, gains)) for gain in gains]
+    if norms["gain"].isna().any():
+        options.append(Option("as given", Look(dash="solid")))
     (least, lowest), (greatest, highest) = min(ends), max(ends)
     view = View(
         label,
@@ -87,7 +91,7 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
         "every rate and reach.",
         [
             Switches("Cells", [Option(cell, looks[cell]) for cell in cells]),
-            Switches("Gains", [Option(f"{gain:g}", Look(dash=_dash(gain)), _is_first(gain, gains)) for gain in gains]),
+            Switches("Gains", options),
         ],
     )  # fmt: skip
     return view, most

@@ -1,0 +1,284 @@
+"""Somebody's own cell: found by its name, made, and looked at before anything is measured.
+
+Everything that is wrong with it is told in one sentence, with the file and line where it is in their code.
+"""
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+import rnn_jax as rj
+from bench.errors import UsageError
+from bench.nearest import nearest
+from rnn_jax.coordinates import ravel_reals, real_dtype
+from rnn_jax.step import checked, is_pytree_of_arrays
+
+CALL = "make_cell(input_size, hidden_size, *, key) -> (step, initial_state)"
+_LIBRARIES = ("bench", "rnn_jax", "jax", "jaxlib", "numpy", "beartype", "jaxtyping")
+
+MakeCell = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Net:
+    """A step that was found right, and its initial state.
+
+    Attributes:
+        step: a pytree of its weights, callable as `step(state, x)`.
+        state: arrays.
+    """
+
+    step: Any
+    state: Any
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What is done with the arrays that a function closes over.
+
+    Two that read alike are equal, so that one compiled program serves the nets of all seeds.
+    """
+
+    text: str
+    structure: Any
+    jaxpr: Any = field(compare=False)
+
+    def __call__(self, arrays: Any, state: Any, x: Any) -> Any:
+        """The step, with these arrays in place of those it closed over."""
+        run = jaxpr_as_fun(ClosedJaxpr(self.jaxpr, arrays))
+        return jax.tree.unflatten(self.structure, run(*jax.tree.leaves((state, x))))
+
+
+def find(name: str) -> MakeCell:
+    """The function that a name such as mypackage:make_cell stands for; the current folder is looked in first.
+
+    Raises:
+        UsageError: there is no such module or function, or the module cannot be imported.
+    """
+    module_name, colon, function_name = name.partition(":")
+    if not colon or not module_name or not function_name:
+        raise UsageError(f"name the cell as MODULE:FUNCTION, such as mycell:make_cell, got {name!r}")
+    if module_name.endswith(".py") or "/" in module_name or os.sep in module_name:
+        shown = Path(module_name).stem
+        raise UsageError(
+            f"name a module, not a file: {shown}:{function_name} in the folder of {shown}.py, got {name!r}"
+        )
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and (module_name + ".").startswith(missing + "."):
+            files = sorted(path.stem for path in Path(here).glob("*.py"))
+            raise UsageError(
+                f"there is no module {missing!r} in the current folder nor among the installed packages"
+                f"{nearest(module_name, files)}; run from the folder of its file, or install its package"
+            ) from error
+        raise theirs(error, f"{module_name} cannot be imported") from error
+    found = getattr(module, function_name, None)
+    if found is None:
+        own = sorted(word for word, value in vars(module).items() if callable(value) and word[:1] != "_")
+        raise UsageError(f"module {module_name} has no {function_name!r}{nearest(function_name, own)}")
+    if not callable(found):
+        raise UsageError(f"{name} is no function but {_kind(found)}; name a function {CALL}")
+    return found
+
+
+def make(name: str, function: MakeCell, input_size: int, hidden_size: int, key: jax.Array, dtype: str) -> Net:
+    """Makes the net and looks at it by shapes and at its first step by value.
+
+    Args:
+        name: as it is told in errors.
+        function: what `find` found.
+        input_size, hidden_size, key: what it is called with.
+        dtype: of the inputs.
+
+    Raises:
+        UsageError: it cannot be called so, does not give a step and a state, or the step does not keep the state's
+            structure, shapes and dtypes, or cannot be differentiated.
+    """
+    try:
+        inspect.signature(function).bind(input_size, hidden_size, key=key)
+    except TypeError as error:
+        told = f"{name} cannot be called as make_cell(input_size, hidden_size, key=key): {error}"
+        raise UsageError(f"{told}; its signature must be {CALL}") from error
+    except ValueError:  # a builtin tells no signature
+        pass
+    try:
+        made = function(input_size, hidden_size, key=key)
+    except Exception as error:
+        raise theirs(error, f"{name} failed") from error
+    step, state = _pair(name, made)
+    _refuse_other_leaves(name, state)
+    x = jnp.zeros(input_size, dtype)
+    try:
+        state, _, _ = checked(step, state, x[None], None)
+        _refuse_other_dtypes(name, state)
+        jax.eval_shape(partial(_pulled_back, step), state, x)
+        if is_pytree_of_arrays(step):
+            return Net(jax.tree.map(jnp.asarray, step), state)
+        return Net(with_arrays(step, state, x), state)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise _of_step(name, error) from error
+
+
+def with_arrays(step: Callable[[Any, Any], Any], state: Any, x: Any) -> Any:
+    """A plain function as a step that is a pytree of the arrays that it closes over: its weights."""
+    closed, shape = jax.make_jaxpr(step, return_shape=True)(state, x)
+    arrays = [jnp.asarray(each) for each in closed.consts]
+    return jax.tree_util.Partial(
+        Constants(str(closed.jaxpr), jax.tree.structure(shape), closed.jaxpr), arrays
+    )
+
+
+def first_not_finite(net: Net, inputs: jax.Array) -> int | None:
+    """The first step after which a state on these sequences is not finite; 0 is the initial state; None if none is.
+
+    Args:
+        net: what `make` gave.
+        inputs: shape (sequences, time, input_size).
+    """
+    bad = [~np.asarray(_finite_states(net.step, net.state, xs)) for xs in inputs]
+    steps = [int(each.argmax()) for each in bad if each.any()]
+    return min(steps, default=None)
+
+
+@jax.jit
+def _finite_states(step: Any, state: Any, xs: jax.Array) -> jax.Array:
+    """For each of h_0..h_T, whether all of its real coordinates are finite."""
+    states = rj.trajectory(step, state, xs)
+    return jnp.all(jnp.isfinite(jax.vmap(lambda each: ravel_reals(each)[0])(states)), axis=1)
+
+
+def theirs(error: BaseException, what: str) -> UsageError:
+    """An exception out of somebody's own code, in a sentence that says where."""
+    line = next(iter(str(error).splitlines()), "").strip()
+    where = _where(error)
+    told = f"{type(error).__name__}{': ' if line else ''}{line}"
+    return UsageError(f"{what}{f' in {where}' if where else ''}: {told}; --debug shows the whole traceback")
+
+
+def _of_step(name: str, error: Exception) -> UsageError:
+    """What the library, or the step itself, says of a step."""
+    cause = error.__cause__
+    if isinstance(cause, jax.errors.ConcretizationTypeError):
+        error = cause
+    if isinstance(error, jax.errors.ConcretizationTypeError):
+        where = _where(error)
+        return UsageError(
+            f"the step of {name} makes a Python decision on a number that is not known beforehand"
+            f"{f', in {where}' if where else ''} ({type(error).__name__}); use jnp.where or jax.lax.cond there"
+        )
+    where = _where(cause) if cause is not None else _where(error)
+    own = isinstance(error, ValueError | TypeError) and _innermost_is_library(error)
+    if own:
+        return UsageError(f"{name}: {_one_line(error)}{f' ({where})' if where else ''}")
+    return theirs(error, f"the step of {name} failed")
+
+
+def _pair(name: str, made: Any) -> tuple[Any, Any]:
+    must = f"it must return a pair (step, initial_state), see {CALL}"
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        what = f"{len(made)} values" if isinstance(made, tuple | list) else _kind(made)
+        more = ""
+        if hasattr(made, "initial_state"):
+            more = "; for a cell, return cell, cell.initial_state()"
+        raise UsageError(f"{name} returned {what}; {must}{more}")
+    step, state = made
+    if not callable(step) and callable(state):
+        raise UsageError(f"{name} returned (initial_state, step); swap them: {must}")
+    if not callable(step):
+        raise UsageError(f"{name} returned {_kind(step)} where the step belongs; {must}")
+    if callable(state) and not is_pytree_of_arrays(state):
+        raise UsageError(
+            f"{name} returned a function where the initial state belongs; call it: {must}, the state as arrays"
+        )
+    return step, state
+
+
+def _refuse_other_leaves(name: str, state: Any) -> None:
+    """A state is of arrays and numbers alone."""
+    for path, leaf in jax.tree.leaves_with_path(state):
+        if not isinstance(leaf, int | float | complex | np.ndarray | jax.Array):
+            where = f"state{jax.tree_util.keystr(path)}"
+            raise UsageError(
+                f"{name} returned an initial state that holds {_kind(leaf)} ({where}); give arrays, "
+                "such as jnp.zeros(hidden_size)"
+            )
+
+
+def _refuse_other_dtypes(name: str, state: Any) -> None:
+    try:
+        bits = jnp.finfo(real_dtype(state)).bits
+    except ValueError as error:
+        raise UsageError(f"{name}: {_one_line(error)}; give the initial state a floating dtype") from error
+    if bits < 32:
+        raise UsageError(
+            f"{name}: the state is {real_dtype(state)}; it must be float32 or float64 to be measured"
+        )
+
+
+def _pulled_back(step: Callable[[Any, Any], Any], state: Any, x: Any) -> Any:
+    """What backpropagation does with the step: traced, it tells whether the step has a derivative."""
+    vector, rebuild = ravel_reals(state)
+    after, pull = jax.vjp(lambda v: ravel_reals(step(rebuild(v), x))[0], vector)
+    return pull(after)
+
+
+def _where(error: BaseException) -> str:
+    """File, line and function of the innermost frame that is no library's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(error.filename)}, line {error.lineno}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not _is_library(frame.filename):
+            return f"{_shown(frame.filename)}, line {frame.lineno}, in {frame.name}"
+    return ""
+
+
+def _innermost_is_library(error: BaseException) -> bool:
+    """Whether it was raised by a library that the step's code did not call: the library's own check of it."""
+    return all(_is_library(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _is_library(file: str) -> bool:
+    if file.startswith("<"):
+        return True
+    path = Path(file).resolve()
+    loaded = [sys.modules[name].__file__ for name in _LIBRARIES if name in sys.modules]
+    if any(path.is_relative_to(Path(each).resolve().parent) for each in loaded if each):
+        return True
+    standard = path.is_relative_to(Path(os.__file__).resolve().parent)
+    return standard and not {"site-packages", "dist-packages"} & set(path.parts)
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else path.name
+
+
+def _one_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing (None)"
+    shape = getattr(value, "shape", None)
+    return f"an array of shape {shape}" if shape is not None else f"{type(value).__name__} {value!r:.40}"

@@ -1,0 +1,56 @@
+"""The picture of a probe: somebody's own cell beside the usual ones."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+from matplotlib.figure import Figure
+
+from bench.plots.decay import REACH, over_runs
+from bench.plots.labels import told
+from bench.plots.style import COLOURS, LINES, columns_of, panels_of
+from bench.store import Store
+
+_SETTING = ["hidden_size", "input_size", "input_scale", "sequence_length", "dtype"]
+_LOW, _HIGH = -12.5, 12.5
+
+
+def probed(store: Store) -> Figure | None:
+    """log10 spectral norm against lag of a cell of one's own, beside the usual ones."""
+    if "gradient_norms" not in store.kinds():
+        return None
+    norms = store.read("gradient_norms")
+    norms = norms[(norms["weights"] == "initial") & norms["cell"].str.contains(":", na=False).groupby(
+        [norms[name] for name in _SETTING], dropna=False
+    ).transform("any")]  # fmt: skip
+    if norms.empty:
+        return None
+    settings = list(norms.groupby(_SETTING, dropna=False, sort=True))
+    figure, panels = panels_of(len(settings), shared_y=True)
+    if len(settings) == 1:
+        figure.set_size_inches(7.2, 4.8)
+    for axes, (_, of_setting) in zip(panels, settings, strict=True):
+        cells = sorted(of_setting["cell"].unique(), key=lambda cell: (":" not in cell, cell))
+        for place, cell in enumerate(cells):
+            lags, middle, least, most = over_runs(
+                of_setting[of_setting["cell"] == cell], "log10_spectral_norm"
+            )
+            colour, line = COLOURS[place % len(COLOURS)], LINES[place % len(LINES)]
+            axes.fill_between(lags, least, most, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(
+                lags, middle, color=colour, linestyle=line, linewidth=3.0 if ":" in cell else 1.6,
+                label=cell.lstrip("_"), zorder=3 if ":" in cell else 2,
+            )  # fmt: skip
+        axes.axhline(REACH, color="0.4", linewidth=0.8)
+        axes.set_xscale("symlog", linthresh=1.0)
+        title = told(of_setting.iloc[0], ["hidden_size", "sequence_length", "input_scale"])
+        axes.set(
+            ylim=(_LOW, _HIGH), xlim=(0, of_setting["lag"].max()), xlabel="lag T − t (steps)", title=title
+        )
+        axes.title.set_fontsize(9)
+        axes.legend(fontsize=8, loc="best")
+    for axes in panels[:: columns_of(len(settings))]:
+        axes.set_ylabel("log10 of the norm of dh_T/dh_t")
+    figure.suptitle(
+        "Median over seeds and sequences, band from least to most; grey: a norm of 1e-3", fontsize=10
+    )
+    return figure
