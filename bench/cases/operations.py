@@ -17,7 +17,7 @@ from bench.formulas import spectrum_flop, trajectory_flop, weight_shape
 from bench.machine import Environment
 from bench.peers import ours
 from rnn_jax.batching import over_examples
-from rnn_jax.jacobian.structure import DENSE, structure_of
+from rnn_jax.jacobian.structure import DENSE, DIAGONAL, ELEMENTWISE, KRONECKER, structure_of
 from rnn_jax.model import Model
 
 LEARNING_RATE = 2e-3
@@ -62,11 +62,11 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
     }
     if hidden_size < size:
         calls["own_products"] = lambda: own(factor[:, :hidden_size], length)
-    dense = 2.0 * length * size**3
-    flop = {"bare_products": dense}
-    flop["rnn_jax"] = flop["own_products"] = dense * hidden_size / size
-    if structure_of(cell) == DENSE:
-        flop["rnn_jax"] = dense
+    flop = {
+        "bare_products": 2.0 * length * size**3,
+        "own_products": 2.0 * length * size**2 * hidden_size,
+        "rnn_jax": length * product_flop(structure_of(cell), size, hidden_size),
+    }
     for name in calls:
         columns[name] = _columns(
             case,
@@ -76,6 +76,23 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
             lag_count=length + 1 if lags is None else len(lags),
         )
     return Operation(common | {"seed": seed}, calls, columns)
+
+
+def product_flop(structure: str, size: int, hidden_size: int) -> float:
+    """Multiplications and additions that extend a product of step Jacobians by one step.
+
+    Args:
+        structure: of the step.
+        size, hidden_size: numbers of a state, and units.
+    """
+    leaves = size // hidden_size
+    by_structure = {
+        DENSE: size**3,
+        ELEMENTWISE: size**2 * hidden_size,
+        DIAGONAL: size * leaves**2,
+        KRONECKER: hidden_size**3,
+    }
+    return 2.0 * by_structure[structure]
 
 
 def trajectory(case: Any, environment: Environment, suite: str) -> Operation:

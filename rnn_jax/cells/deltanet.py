@@ -45,7 +45,7 @@ class DeltaNet:
     bias: Array
     bias_beta: Array
 
-    structure = "dense"
+    structure = "kronecker"
 
     @classmethod
     def create(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.jacobian.structure import DENSE, ELEMENTWISE, structure_of
+from rnn_jax.jacobian.structure import DENSE, ELEMENTWISE, KRONECKER, structure_of
 from rnn_jax.step import State
 
 _LEAST_VARIANCE = 1e-5
@@ -35,8 +35,9 @@ class Leaky:
 
     @property
     def structure(self) -> str:
-        """That of the cell."""
-        return structure_of(self.cell)
+        """That of the cell, but where each number keeps a part of itself that must keep nothing."""
+        structure = structure_of(self.cell)
+        return DENSE if structure == KRONECKER else structure
 
     @property
     def weight_hh(self) -> Array:

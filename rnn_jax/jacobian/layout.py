@@ -1,16 +1,17 @@
-"""How the rows of a product are held: dense, or for diagonal cells only what is not zero."""
+"""How the rows of a product are held: in full, or of a structured one only what is not zero or said before."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from rnn_jax.coordinates import ravel_reals
+from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.jacobian.structure import DIAGONAL, structure_of
+from rnn_jax.jacobian.structure import DIAGONAL, KRONECKER, structure_of
 from rnn_jax.step import State, Step
 
 
@@ -87,18 +88,90 @@ class DiagonalLayout:
         return ScaledMatrix(jnp.einsum("iuj,uv->iujv", blocks, units).reshape(size, size), product.exponent)
 
 
-Layout = DenseLayout | DiagonalLayout
+@dataclass(frozen=True)
+class KroneckerLayout:
+    """Of a product I (x) P for the rows of a matrix and c I for the other leaves: P, and c in a corner of its own.
+
+    P is held times sqrt(value_size) and c times the root of how many numbers the other leaves have, so that the
+    Frobenius norm of what is held is that of the whole.
+
+    Attributes:
+        value_size, key_size: the matrix's rows and columns.
+        others: how many numbers the other leaves have.
+    """
+
+    value_size: int
+    key_size: int
+    others: int
+
+    def identity(self, dtype: Any) -> Float[Array, "rows rows"]:
+        """The product of no factor."""
+        corner = [1.0] if self.others else [0.0]
+        return jnp.diag(jnp.asarray(self._weights() * ([1.0] * self.key_size + corner), dtype))
+
+    def compressed(self, rows: Float[Array, "m n"]) -> Float[Array, "rows columns"]:
+        """Rows of the same Frobenius norm after any product: of all the rows that P will meet, the triangular factor.
+
+        The other leaves are met by c alone, so that of their columns the norm is enough.
+        """
+        size = self.value_size * self.key_size
+        triangular = jnp.linalg.qr(rows[:, :size].reshape(-1, self.key_size), mode="r")
+        others = jnp.sqrt(jnp.sum(jnp.square(rows[:, size:])))
+        held = jnp.zeros((triangular.shape[0] + 1, self.key_size + 1), rows.dtype)
+        return held.at[:-1, :-1].set(triangular).at[-1, -1].set(others)
+
+    def product(self, left: ScaledMatrix, right: ScaledMatrix) -> ScaledMatrix:
+        """left @ right, `right` as the identity is held."""
+        weights = jnp.asarray(1 / self._weights(), right.mantissa.dtype)
+        return scaled.product(left, ScaledMatrix(right.mantissa * weights[:, None], right.exponent))
+
+    def largest(self, product: ScaledMatrix) -> ScaledNumber:
+        """The spectral norm: the larger one of P's and c."""
+        weight, weight_of_others = self._weights()[0], self._weights()[-1]
+        of_rows = scaled.spectral_norm(jax.tree.map(lambda leaf: leaf[:-1], product))
+        mantissas = jnp.stack([of_rows.mantissa / weight, product.mantissa[-1, -1] / weight_of_others])
+        exponents = jnp.stack([of_rows.exponent, product.exponent[-1]])
+        column, highest = scaled.aligned(scaled.normalized(mantissas[:, None], exponents))
+        return ScaledNumber(jnp.max(column), highest)
+
+    def in_full(self, product: ScaledMatrix) -> ScaledMatrix:
+        """The product as a matrix, shape (n, n)."""
+        dtype = product.mantissa.dtype
+        held = product.mantissa * jnp.asarray(1 / self._weights(), dtype)[:, None]
+        of_rows = jnp.kron(jnp.eye(self.value_size, dtype=dtype), held[:-1, :-1])
+        of_others = held[-1, -1] * jnp.eye(self.others, dtype=dtype)
+        exponents = [
+            jnp.tile(product.exponent[:-1], self.value_size),
+            jnp.tile(product.exponent[-1:], self.others),
+        ]
+        return ScaledMatrix(jax.scipy.linalg.block_diag(of_rows, of_others), jnp.concatenate(exponents))
+
+    def _weights(self) -> np.ndarray:
+        """Of each row that is held."""
+        return np.sqrt([self.value_size] * self.key_size + [max(self.others, 1)])
+
+
+Layout = DenseLayout | DiagonalLayout | KroneckerLayout
 
 
 def layout_of(step: Step, state: State) -> Layout:
     """The cheapest layout that a step's structure allows.
 
     Raises:
-        ValueError: a diagonal cell's state has leaves of different shapes or no real vectors.
+        ValueError: a diagonal cell's state has leaves of different shapes or no real vectors, or that of a
+            Kronecker cell does not begin with a real matrix.
     """
-    if structure_of(step) != DIAGONAL:
+    structure, leaves = structure_of(step), jax.tree.leaves(state)
+    if structure == KRONECKER:
+        memory = leaves[0]
+        if memory.ndim != 2 or not jnp.issubdtype(memory.dtype, jnp.floating):
+            raise ValueError(
+                'a step of structure "kronecker" needs a state whose first leaf is a real matrix, got '
+                f"{memory.shape} {memory.dtype}"
+            )
+        return KroneckerLayout(*memory.shape, others=real_size(leaves[1:]))
+    if structure != DIAGONAL:
         return DenseLayout(ravel_reals(state)[0].size)
-    leaves = jax.tree.leaves(state)
     shapes = {leaf.shape for leaf in leaves}
     if len(shapes) > 1 or any(leaf.ndim != 1 or jnp.iscomplexobj(leaf) for leaf in leaves):
         raise ValueError(

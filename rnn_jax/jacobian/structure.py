@@ -11,11 +11,18 @@ so it is assembled in O(n**2), and a product with it costs n x n x hidden_size: 
 a dense one. A diagonal cell computes `state' = update(drive, state)`: each unit sees its own past
 only, its Jacobian is the D_ij alone, and a product with it costs O(n). The derivatives are taken
 from `update` itself, one forward pass a gate or leaf, so the fast path and the step cannot
-disagree. Every other step has its dense `jax.jacrev`.
+disagree.
+
+A Kronecker cell has a matrix M as the first leaf of its state and computes `M' = M A + B`, where A,
+B and all other leaves come from the input alone. Each row of M goes through the same A, so that its
+Jacobian is I (x) A^T, one factor of key_size x key_size for value_size x key_size numbers. A is taken
+from the step itself: it is what the tangent I of M becomes.
+
+Every other step has its dense `jax.jacrev`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import jax
@@ -26,7 +33,8 @@ from rnn_jax.jacobian.scaled import row_squares
 from rnn_jax.jacobian.steps import step_jacobian
 from rnn_jax.step import State, Step
 
-ELEMENTWISE, DIAGONAL, DENSE = "elementwise", "diagonal", "dense"
+ELEMENTWISE, DIAGONAL, KRONECKER, DENSE = "elementwise", "diagonal", "kronecker", "dense"
+_STRUCTURES = (ELEMENTWISE, DIAGONAL, KRONECKER, DENSE)
 
 
 class ElementwiseCell(Protocol):
@@ -44,6 +52,12 @@ class DiagonalCell(Protocol):
 
     def drive(self, x: Any) -> Any: ...
     def update(self, drive: Any, state: Any) -> Any: ...
+
+
+class KroneckerCell(Protocol):
+    """A cell of `structure = "kronecker"` declares no more: the first leaf of its state is the matrix."""
+
+    def __call__(self, state: Any, x: Any) -> Any: ...
 
 
 @jax.tree_util.register_dataclass
@@ -150,7 +164,32 @@ class DiagonalFactor:
         return _plus_diagonal_blocks(jnp.zeros_like(right), right, tuple(jnp.moveaxis(self.by_leaf, 1, 0)))
 
 
-Factor = DenseFactor | ElementwiseFactor | GatedFactor | DiagonalFactor
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class KroneckerFactor:
+    """A step Jacobian that sends every row m of a matrix through one factor, and all other leaves to zero.
+
+    Attributes:
+        matrix: d m' / d m = A^T, shape (key_size, key_size).
+        value_size: the number of rows.
+    """
+
+    matrix: Array
+    value_size: int = field(metadata={"static": True})
+
+    def after(self, left: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:
+        """left @ J, `left` held as a `KroneckerLayout` does: its last column stands for the other leaves."""
+        return jnp.concatenate([left[:, :-1] @ self.matrix, jnp.zeros_like(left[:, -1:])], axis=1)
+
+    def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
+        """J @ right."""
+        size = self.value_size * self.matrix.shape[0]
+        by_row = right[:size].reshape(self.value_size, self.matrix.shape[0], -1)
+        moved = jnp.einsum("ij,vjc->vic", self.matrix, by_row).reshape(size, -1)
+        return jnp.concatenate([moved, jnp.zeros_like(right[size:])])
+
+
+Factor = DenseFactor | ElementwiseFactor | GatedFactor | DiagonalFactor | KroneckerFactor
 
 
 @jax.tree_util.register_dataclass
@@ -169,16 +208,14 @@ class Diagonals:
 
 
 def structure_of(step: Step) -> str:
-    """ "elementwise" or "diagonal" where the step says so, else "dense".
+    """ "elementwise", "diagonal" or "kronecker" where the step says so, else "dense".
 
     Raises:
         ValueError: the step names a structure that does not exist.
     """
     structure = getattr(step, "structure", DENSE)
-    if structure not in (ELEMENTWISE, DIAGONAL, DENSE):
-        raise ValueError(
-            f"step.structure must be {ELEMENTWISE!r}, {DIAGONAL!r} or {DENSE!r}, got {structure!r}"
-        )
+    if structure not in _STRUCTURES:
+        raise ValueError(f"step.structure must be among {', '.join(_STRUCTURES)}, got {structure!r}")
     return structure
 
 
@@ -196,6 +233,9 @@ def prepared(step: Any, state: State, x: Any, nan_or_zero: Any = 0.0) -> Any:
     if structure == DIAGONAL:
         made = _diagonals_alone(step, state, x)
         return replace(made, by_leaf=tuple(leaf + nan_or_zero for leaf in made.by_leaf))
+    if structure == KRONECKER:
+        made = _of_rows(step, state, x)
+        return replace(made, matrix=made.matrix + nan_or_zero)
     return state, x, nan_or_zero
 
 
@@ -206,6 +246,8 @@ def factor(step: Any, material: Any) -> Factor:
         return _assembled(step, material)
     if structure == DIAGONAL:
         return DiagonalFactor(jnp.stack(material.by_leaf, axis=1))
+    if structure == KRONECKER:
+        return material
     state, x, nan_or_zero = material
     return DenseFactor(step_jacobian(step, state, x) + nan_or_zero)
 
@@ -217,8 +259,11 @@ def growth_bound(step: Any, materials: Any) -> Array | None:
         step: the step.
         materials: what `prepared` gave, stacked.
     """
-    if structure_of(step) == DENSE:
+    structure = structure_of(step)
+    if structure == DENSE:
         return None
+    if structure == KRONECKER:
+        return jnp.sqrt(jnp.max(jnp.sum(jnp.square(materials.matrix), axis=(-2, -1))))
     leaves = len(materials.by_leaf)
     bound = sum(leaves * jnp.max(jnp.abs(each)) for each in materials.by_leaf if each is not None)
     if materials.by_gate is not None:
@@ -257,6 +302,22 @@ def _diagonals_alone(cell: DiagonalCell, state: State, x: Any) -> Diagonals:
     zeros = jnp.stack([jnp.zeros_like(leaf) for leaf in leaves])
     by_leaf = (zeros if each is None else each for each in _by_leaf(by_leaves, leaves))
     return Diagonals(by_gate=None, by_leaf=tuple(by_leaf))
+
+
+def _of_rows(cell: KroneckerCell, state: State, x: Any) -> KroneckerFactor:
+    """A row of the identity, as a tangent of the matrix, becomes that row of A."""
+    leaves, structure = jax.tree.flatten(state)
+    memory = leaves[0]
+    value_size, key_size = memory.shape
+
+    def moved(memory: Array) -> Array:
+        return jax.tree.leaves(cell(jax.tree.unflatten(structure, [memory, *leaves[1:]]), x))[0]
+
+    # As many rows at once as the matrix has.
+    count = -(-key_size // value_size)
+    tangents = jnp.eye(count * value_size, key_size, dtype=memory.dtype).reshape(count, value_size, key_size)
+    by_row = jnp.stack([jax.jvp(moved, (memory,), (tangent,))[1] for tangent in tangents])
+    return KroneckerFactor(by_row.reshape(-1, key_size)[:key_size].T, value_size)
 
 
 def _by_leaf(function: Callable, leaves: Sequence[Array]) -> tuple[Array | None, ...]:

@@ -44,6 +44,8 @@ def logistic(z):
         ("gru", lambda cell: Leaky.create(cell, 0.3), "elementwise"),
         ("indrnn", lambda cell: Leaky.create(cell, 0.3), "diagonal"),
         ("gru_reset_before", lambda cell: Leaky.create(cell, 0.3), "dense"),
+        # Its last query would stay in part, so that the state is more than one matrix through one factor.
+        ("deltanet", lambda cell: Leaky.create(cell, 0.3), "dense"),
         ("elman_tanh", lambda cell: Skip.create(cell, 3), "dense"),
         ("gru", LayerNorm.create, "dense"),
         ("elman_tanh", lambda cell: Leaky.create(LayerNorm.create(cell), 0.3), "dense"),

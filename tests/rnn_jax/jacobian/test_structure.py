@@ -9,7 +9,13 @@ import rnn_jax as rj
 from rnn_jax.jacobian.structure import DenseFactor, factor, growth_bound, prepared, structure_of
 
 DIAGONAL = {"indrnn", "mingru", "minlstm", "lru"}
-DENSE = {"gru_reset_before", "cornn", "lem", "deltanet"}
+KRONECKER = {"deltanet"}
+DENSE = {"gru_reset_before", "cornn", "lem"}
+EXPECTED = (
+    dict.fromkeys(DIAGONAL, "diagonal")
+    | dict.fromkeys(KRONECKER, "kronecker")
+    | dict.fromkeys(DENSE, "dense")
+)
 
 
 def disturbed(name):
@@ -24,7 +30,7 @@ def disturbed(name):
 
 
 @pytest.mark.costly
-@pytest.mark.parametrize("name", sorted(set(rj.cells.CELLS) - DIAGONAL))
+@pytest.mark.parametrize("name", sorted(set(rj.cells.CELLS) - DIAGONAL - KRONECKER))
 def test_a_factor_multiplies_as_the_dense_jacobian_does(name):
     cell, state = disturbed(name)
     x = jnp.array([0.3, -0.5, 1.0])
@@ -38,8 +44,7 @@ def test_a_factor_multiplies_as_the_dense_jacobian_does(name):
 @pytest.mark.parametrize("name", sorted(rj.cells.CELLS))
 def test_the_cells_whose_gates_act_unit_by_unit_take_the_cheap_form(name):
     cell, state = disturbed(name)
-    expected = "dense" if name in DENSE else "diagonal" if name in DIAGONAL else "elementwise"
-    assert structure_of(cell) == expected
+    assert structure_of(cell) == EXPECTED.get(name, "elementwise")
     made = factor(cell, prepared(cell, state, jnp.ones(3)))
     assert isinstance(made, DenseFactor) == (name in DENSE)
 
@@ -82,12 +87,12 @@ def test_a_structure_that_does_not_exist_is_refused():
         def __call__(self, h, x):
             return 0.5 * h
 
-    with pytest.raises(ValueError, match="'elementwise', 'diagonal' or 'dense', got 'sparse'"):
+    with pytest.raises(ValueError, match="elementwise, diagonal, kronecker, dense, got 'sparse'"):
         rj.jacobian_chain(Cell(), jnp.ones(2), None, length=3)
 
 
 @pytest.mark.costly
-@pytest.mark.parametrize("name", ["lstm", "gru", "elman_tanh", "indrnn"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "elman_tanh", "indrnn", "deltanet"])
 def test_the_growth_bound_is_above_the_norm_of_every_step_jacobian(name):
     cell, state = disturbed(name)
     xs = jax.random.normal(jax.random.key(4), (20, 3))
