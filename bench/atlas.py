@@ -12,6 +12,7 @@ from rnn_jax.coordinates import real_size
 
 _SETTING = ["cell", "initialization", "gain", "forget_bias", "hidden_size", "input_size", "input_scale"]
 _EXPONENTS = 3
+_LEAST_CELLS = 6
 _REGIMES = ("stable", "vanishing", "exploding", "not_finite")
 
 
@@ -58,6 +59,12 @@ def atlas(
         .drop(columns=["order", "lag"])
         .reset_index(drop=True)
     )
+
+
+def is_atlas(decay: pd.DataFrame, lyapunov: pd.DataFrame) -> bool:
+    """Whether a folder compares enough cells for an atlas: reach and exponents of six, on white noise."""
+    noise = decay[(decay["input_kind"] == "white_noise") & (decay["weights"] == "initial")]
+    return noise.merge(lyapunov[_SETTING].drop_duplicates(), on=_SETTING)["cell"].nunique() >= _LEAST_CELLS
 
 
 def _parameter_count(row: object) -> int | None:

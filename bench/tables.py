@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from bench.atlas import atlas
+from bench.atlas import atlas, is_atlas
 from bench.ceilings import ceiling_table
 from bench.claims import claims
 from bench.decay_table import NET, decay_summary
@@ -116,9 +116,12 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
             yield "decay_summary", table
     if {"decay", "gradient_norms", "lyapunov"} <= set(store.kinds()):
         with making("table atlas", store.folder, "decay", "gradient_norms", "lyapunov", "timings"):
-            timings = store.read("timings") if "timings" in store.kinds() else None
-            table = atlas(store.read("decay"), store.read("gradient_norms"), store.read("lyapunov"), timings)
-        if len(table):
+            decay, lyapunov = store.read("decay"), store.read("lyapunov")
+            table = None
+            if is_atlas(decay, lyapunov):
+                timings = store.read("timings") if "timings" in store.kinds() else None
+                table = atlas(decay, store.read("gradient_norms"), lyapunov, timings)
+        if table is not None:
             yield "atlas", table
     for name, (kind, make) in makers.items():
         if kind in store.kinds():

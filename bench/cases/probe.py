@@ -194,7 +194,8 @@ def _mean_log_step_norm(step: Any, state: Any, inputs: jax.Array) -> jax.Array:
     before = jax.tree.map(lambda leaf: leaf[times], states)
 
     def log_norm(at: tuple[Any, jax.Array]) -> jax.Array:
-        jacobian = rj.step_jacobians(step, at[0], at[1][None])[0]
-        return scaled.from_array(jacobian).log_spectral_norm()
+        # As a chain of one step: it knows the Jacobian's structure.
+        chain = rj.jacobian_chain(step, at[0], at[1][None], [1], norms=("spectral",))
+        return chain.log_spectral_norm[0]
 
     return jnp.mean(jax.lax.map(log_norm, (before, inputs[times])))

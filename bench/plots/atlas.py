@@ -8,6 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.atlas import atlas as table_of
+from bench.atlas import is_atlas
+from bench.decay_table import NET
 from bench.store import Store
 
 _LIMIT = 6.0
@@ -18,18 +20,21 @@ def atlas(store: Store) -> Figure | None:
     """Cells that keep the gradient on top, exploding ones at the bottom; a row a net."""
     if not set(store.kinds()) >= _NEEDED:
         return None
-    norms = store.read("gradient_norms")
-    table = table_of(store.read("decay"), norms, store.read("lyapunov"), None)
-    if table.empty:
+    decay, lyapunov = store.read("decay"), store.read("lyapunov")
+    if not is_atlas(decay, lyapunov):
         return None
+    norms = store.read("gradient_norms")
+    norms = norms[(norms["weights"] == "initial") & (norms["lag"] > 0)]
+    table = table_of(decay, norms, lyapunov, None)
     figure = Figure(figsize=(8.4, 0.27 * len(table) + 1.6))
     axes = figure.subplots()
     image, labels = None, []
     for place, net in enumerate(table.itertuples()):
-        of_net = norms[
-            (norms["cell"] == net.cell) & (norms["hidden_size"] == net.hidden_size) & (norms["lag"] > 0)
+        same = [
+            norms[name].eq(getattr(net, name)) | norms[name].isna() & pd.isna(getattr(net, name))
+            for name in NET
         ]
-        of_net = of_net[(of_net["gain"] == net.gain) & (of_net["weights"] == "initial")]
+        of_net = norms[np.logical_and.reduce(same)]
         by_lag = of_net.groupby("lag")["log10_spectral_norm"].median()
         image = axes.pcolormesh(
             _edges(by_lag.index.to_numpy(float)),

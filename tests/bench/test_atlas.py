@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.atlas import atlas
+from bench.atlas import atlas, is_atlas
 
 SETTING = {
     "initialization": "orthogonal",
@@ -117,3 +117,13 @@ def test_without_timings_there_are_no_costs_and_without_white_noise_no_atlas(tab
     decay, norms, lyapunov, _ = tables
     assert "step_us" not in atlas(decay, norms, lyapunov, None)
     assert atlas(decay.assign(input_kind="adding"), norms, lyapunov, None).empty
+
+
+def test_exponents_of_six_cells_make_an_atlas(tables):
+    decay, _, _, _ = tables
+    cells = ["elman_tanh", "gru", "lru", "lstm", "mingru", "slstm"]
+    six = pd.concat([decay, *(pd.DataFrame(decays(cell, "stable", 100, np.nan)) for cell in cells[4:])])
+    exponents = pd.DataFrame([net(cell, index=1, exponent_nats_per_step=0.0) for cell in cells])
+    assert is_atlas(six, exponents)
+    assert not is_atlas(six, exponents.assign(hidden_size=9)), "of other nets"
+    assert not is_atlas(six, exponents[1:])

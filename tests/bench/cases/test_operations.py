@@ -44,6 +44,7 @@ def test_rows_say_what_was_timed(operation, jax_promotes):
     [
         ("jacobian_chain", {"method": "blocked"}, 2 * 40 * 6**3),
         ("jacobian_chain", {"cell": "indrnn"}, 2 * 40 * 6),
+        ("jacobian_chain", {"cell": "deltanet"}, 2 * 40 * 6**3),
         ("trajectory", {"batch_size": 5, "input_size": 2}, 2 * 40 * 5 * 6 * (6 + 2)),
         ("trajectory", {"cell": "gru"}, 2 * 40 * 3 * 6 * (6 + 1)),
         ("training_step", {"batch_size": 5}, 3 * 2 * 40 * 5 * 6 * (6 + 2)),
