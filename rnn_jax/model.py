@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.backpropagation import last_states
 from rnn_jax.jacobian.structure import ELEMENTWISE, structure_of
-from rnn_jax.step import State
+from rnn_jax.step import State, materialized
 
 BACKPROPAGATIONS = ("auto", "autodiff")
 
@@ -44,16 +44,16 @@ class Model:
 
     def __call__(self, inputs: Float[Array, "time input"], target_steps: int) -> Float[Array, "steps output"]:
         """y after each of the last `target_steps` steps of one sequence; the others are not formed."""
-        silent = inputs.shape[0] - target_steps
+        cell, silent = materialized(self.cell), inputs.shape[0] - target_steps
 
         def advance(state, x):
-            return self.cell(state, x), None
+            return cell(state, x), None
 
         def advance_and_read(state, x):
-            state = self.cell(state, x)
-            return state, self.cell.output(state)
+            state = cell(state, x)
+            return state, cell.output(state)
 
-        state, _ = jax.lax.scan(advance, self.cell.initial_state(), inputs[:silent])
+        state, _ = jax.lax.scan(advance, cell.initial_state(), inputs[:silent])
         _, visible = jax.lax.scan(advance_and_read, state, inputs[silent:])
         return visible @ self.weight.T + self.bias[None]
 
@@ -80,33 +80,35 @@ class Model:
         """
         if backpropagation not in BACKPROPAGATIONS:
             raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
-        if adapt_step is None and (backpropagation == "autodiff" or structure_of(self.cell) != ELEMENTWISE):
+        cell = materialized(self.cell)
+        if adapt_step is None and (backpropagation == "autodiff" or structure_of(cell) != ELEMENTWISE):
             return jax.vmap(lambda sequence: self(sequence, target_steps))(inputs)
         state = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf, (inputs.shape[0], *leaf.shape)), self.cell.initial_state()
+            lambda leaf: jnp.broadcast_to(leaf, (inputs.shape[0], *leaf.shape)), cell.initial_state()
         )
         by_time = jnp.swapaxes(inputs, 0, 1)
         if adapt_step is None:
-            states = last_states(self.cell, state, by_time, target_steps)
+            states = last_states(cell, state, by_time, target_steps)
         else:
-            states = self._last_states(state, by_time, target_steps, adapt_step)
-        visible = jnp.swapaxes(jax.vmap(jax.vmap(self.cell.output))(states), 0, 1)
+            states = _last_states(cell, state, by_time, target_steps, adapt_step)
+        visible = jnp.swapaxes(jax.vmap(jax.vmap(cell.output))(states), 0, 1)
         return visible @ self.weight.T + self.bias[None, None]
 
-    def _last_states(self, state: State, inputs: Array, count: int, adapt_step: Callable) -> State:
-        """`last_states` through a step that a remedy has changed, by plain autodiff."""
-        step = adapt_step(lambda states, xs, steps_left: jax.vmap(self.cell)(states, xs))
-        steps_left = jnp.arange(inputs.shape[0] - 1, -1, -1, dtype=jnp.int32)
-        silent = inputs.shape[0] - count
 
-        def advance(state, at):
-            state = step(state, *at)
-            return state, None
+def _last_states(cell: Any, state: State, inputs: Array, count: int, adapt_step: Callable) -> State:
+    """`last_states` through a step that a remedy has changed, by plain autodiff."""
+    step = adapt_step(lambda states, xs, steps_left: jax.vmap(cell)(states, xs))
+    steps_left = jnp.arange(inputs.shape[0] - 1, -1, -1, dtype=jnp.int32)
+    silent = inputs.shape[0] - count
 
-        def advance_and_read(state, at):
-            state = step(state, *at)
-            return state, state
+    def advance(state, at):
+        state = step(state, *at)
+        return state, None
 
-        state, _ = jax.lax.scan(advance, state, (inputs[:silent], steps_left[:silent]))
-        _, states = jax.lax.scan(advance_and_read, state, (inputs[silent:], steps_left[silent:]))
-        return states
+    def advance_and_read(state, at):
+        state = step(state, *at)
+        return state, state
+
+    state, _ = jax.lax.scan(advance, state, (inputs[:silent], steps_left[:silent]))
+    _, states = jax.lax.scan(advance_and_read, state, (inputs[silent:], steps_left[silent:]))
+    return states

@@ -142,11 +142,24 @@ def call_compiled(function: Callable, callables: tuple[Any, ...], *operands: Any
     A callable that is a pytree of arrays (a cell, a `jax.tree_util.Partial`, also None) is an
     operand like any other: new weights of the same shapes reuse the compiled program. Any other
     callable is a constant of the program, so it is traced anew at every call and what it closes
-    over is never stale.
+    over is never stale. Cells come to the function as `materialized` gives them.
     """
     if all(is_pytree_of_arrays(each) for each in callables):
-        return _call(function, tuple(sorted(static.items())), *callables, *operands)
-    return jax.jit(lambda *inner: function(*callables, *inner, **static))(*operands)
+        return _call(function, tuple(sorted(static.items())), callables, *operands)
+    return jax.jit(lambda *inner: function(*map(materialized, callables), *inner, **static))(*operands)
+
+
+def materialized(tree: Any) -> Any:
+    """A cell, or a pytree with cells in it, with their weights as steps read them.
+
+    A cell whose weights are a function of what is trained, such as a matrix exponential, says so by a method
+    `materialized() -> cell`. It is called once for a sequence, not at every step.
+    """
+
+    def says_so(node: Any) -> bool:
+        return hasattr(node, "materialized")
+
+    return jax.tree.map(lambda node: node.materialized() if says_so(node) else node, tree, is_leaf=says_so)
 
 
 def bound_method_as_pytree(function: Callable | None) -> Any:
@@ -158,8 +171,8 @@ def bound_method_as_pytree(function: Callable | None) -> Any:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _call(function, static, *operands):
-    return function(*operands, **dict(static))
+def _call(function, static, callables, *operands):
+    return function(*map(materialized, callables), *operands, **dict(static))
 
 
 def is_pytree_of_arrays(tree: Any) -> bool:

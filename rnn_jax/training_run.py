@@ -14,6 +14,7 @@ from jaxtyping import Array
 from rnn_jax.model import Model
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
+from rnn_jax.step import materialized
 from rnn_jax.tasks.task import Batch, Task, evaluation_task
 
 EVALUATION_EXAMPLES = 2_000
@@ -134,6 +135,7 @@ def training_step(
     batch = training_batch(task, run.key, run.step, batch_size, run.model.bias.dtype)
 
     def loss_of(model: Model) -> tuple[Array, Array]:
+        model = materialized(model)
         outputs = model.outputs(batch.inputs, task.target_steps, backpropagation, remedy.adapt_step)
         loss = task.loss(outputs, batch)
         if remedy.penalty is None:

@@ -19,6 +19,7 @@ from bench.peers import ours
 from rnn_jax.batching import over_examples
 from rnn_jax.jacobian.structure import DENSE, DIAGONAL, ELEMENTWISE, KRONECKER, structure_of
 from rnn_jax.model import Model
+from rnn_jax.step import materialized
 
 LEARNING_RATE = 2e-3
 
@@ -47,7 +48,7 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
     common = noise_columns(case, environment, suite)
     size, hidden_size = common["state_size"], case["hidden_size"]
     lags = geometric_lags(length, case["lags"]) if case["lags"] else None
-    structure = structure_of(cell)
+    structure = structure_of(materialized(cell))
     # What a matrix memory's product is made of; a dense one of its whole state would take longer than anybody waits.
     factor_size = hidden_size if structure == KRONECKER else size
     factor = jax.random.orthogonal(seed_key(seed, 2), factor_size, dtype=jnp.float32).astype(

@@ -6,6 +6,7 @@ from rnn_jax.cells.cornn import CoRNNState as CoRNNState
 from rnn_jax.cells.deltanet import DeltaNet as DeltaNet
 from rnn_jax.cells.deltanet import DeltaNetState as DeltaNetState
 from rnn_jax.cells.elman import Elman as Elman
+from rnn_jax.cells.exprnn import ExpRNN as ExpRNN
 from rnn_jax.cells.files import load as load
 from rnn_jax.cells.files import save as save
 from rnn_jax.cells.gru import GRU as GRU

@@ -11,6 +11,7 @@ from rnn_jax.cells.antisymmetric import Antisymmetric
 from rnn_jax.cells.cornn import CoRNN
 from rnn_jax.cells.deltanet import DeltaNet
 from rnn_jax.cells.elman import Elman
+from rnn_jax.cells.exprnn import ExpRNN
 from rnn_jax.cells.gru import GRU
 from rnn_jax.cells.indrnn import IndRNN
 from rnn_jax.cells.lem import LEM
@@ -60,6 +61,9 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             _TANH | {"initialization": "orthogonal"},
             "orthogonal",
             "Saxe et al. 2014, arXiv 1312.6120",
+        ),
+        "exprnn": CellFamily(
+            ExpRNN.create, {}, "cayley", "Lezcano-Casado & Martinez-Rubio 2019, arXiv 1901.08428"
         ),
         "echo_state": CellFamily(echo_state, {}, "sparse", "Jaeger 2001; Jaeger et al. 2007"),
         "indrnn": CellFamily(

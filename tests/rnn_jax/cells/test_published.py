@@ -231,6 +231,7 @@ def test_echo_state(xs):
     ("name", "source", "least", "most"),
     [
         ("orthogonal", "Saxe et al. 2014: an orthogonal product of slopes up to 1 never grows", -1.0, 0.0),
+        ("exprnn", "Lezcano-Casado & Martinez-Rubio 2019: orthogonal, slopes 0 or 1", -1.0, 1e-9),
         ("lru", "Orvieto et al. 2023, section 3.2: |l| < 1, here up to r_max = 1", -0.05, 0.0),
         ("cornn", "Rusch & Mishra 2021, proposition 3.2: gradients stay bounded", -0.2, 0.01),
     ],

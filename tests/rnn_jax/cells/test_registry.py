@@ -15,6 +15,7 @@ NAMES = [
     "lstm",
     "gru",
     "gru_reset_before",
+    "exprnn",
     "echo_state",
     "antisymmetric",
     "cornn",
@@ -33,7 +34,7 @@ def test_the_names_that_files_and_suites_rely_on_are_there():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_cell_keeps_its_state_and_shows_one_number_a_unit(name):
-    scale = {} if rj.cells.CELLS[name].initialization == "none" else {"gain": 0.8}
+    scale = {} if rj.cells.CELLS[name].initialization in ("none", "cayley") else {"gain": 0.8}
     cell = rj.cells.create(name, 3, 4, key=jax.random.key(0), dtype=jnp.float32, **scale)
     before = cell.initial_state()
     after = cell(before, jnp.ones(3, jnp.float32))

@@ -7,6 +7,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax.jacobian.structure import DenseFactor, factor, growth_bound, prepared, structure_of
+from rnn_jax.step import materialized
 
 DIAGONAL = {"indrnn", "mingru", "minlstm", "lru"}
 KRONECKER = {"deltanet"}
@@ -20,7 +21,7 @@ EXPECTED = (
 
 def disturbed(name):
     """A cell with nonzero biases, and a state away from zero, so that every term of its Jacobian counts."""
-    cell = rj.cells.create(name, 3, 4, key=jax.random.key(1))
+    cell = materialized(rj.cells.create(name, 3, 4, key=jax.random.key(1)))
     keys = iter(jax.random.split(jax.random.key(2), 20))
 
     def noise(leaf):
