@@ -11,12 +11,12 @@ from jax.flatten_util import ravel_pytree
 
 import rnn_jax as rj
 
-LENGTH, LAGS = 20, (0, 1, 7, 20)
+LENGTH, LAGS = 9, (0, 1, 9)
 
 
 @pytest.fixture
 def inputs():
-    """20 inputs of 3 numbers in a dtype."""
+    """9 inputs of 3 numbers in a dtype."""
     return lambda dtype: jax.random.normal(jax.random.key(2), (LENGTH, 3), dtype)
 
 

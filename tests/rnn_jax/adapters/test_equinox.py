@@ -41,6 +41,7 @@ def test_states_are_those_of_equinox_in_a_loop(name, inputs, states_agree):
     states_agree(step, lambda h, x: cell(x, h), step.initial_state(), xs, 1e-6)
 
 
+@pytest.mark.costly
 @BOTH
 def test_the_chain_is_jacrev_of_the_unrolled_cell(name, inputs, jacobians_agree):
     cell, xs = drawn(name, jnp.float64), inputs(jnp.float64)
@@ -58,6 +59,7 @@ def test_input_and_state_of_one_size_are_not_swapped(states_agree):
     )
 
 
+@pytest.mark.costly
 @BOTH
 def test_other_weights_use_the_compiled_program(name, inputs, programs_for_other_weights):
     first, second = (rj.adapters.from_equinox(drawn(name, jnp.float64, seed)) for seed in (0, 1))

@@ -45,6 +45,7 @@ def test_states_are_those_of_flax_in_a_loop(name, inputs, states_agree):
     states_agree(step, own_call(cell, variables), step.initial_state(), inputs(jnp.float32), 1e-6)
 
 
+@pytest.mark.costly
 @EVERY
 def test_the_chain_is_jacrev_of_the_unrolled_cell(name, inputs, jacobians_agree):
     cell, variables = drawn(name, jnp.float64)
@@ -52,6 +53,7 @@ def test_the_chain_is_jacrev_of_the_unrolled_cell(name, inputs, jacobians_agree)
     jacobians_agree(step, own_call(cell, variables), step.initial_state(), inputs(jnp.float64))
 
 
+@pytest.mark.costly
 @EVERY
 def test_other_weights_use_the_compiled_program(name, inputs, programs_for_other_weights):
     first, second = (rj.adapters.from_flax_linen(*drawn(name, jnp.float64, seed)) for seed in (0, 1))

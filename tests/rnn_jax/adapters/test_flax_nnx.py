@@ -44,6 +44,7 @@ def test_states_are_those_of_flax_in_a_loop(name, inputs, states_agree):
     states_agree(step, own_call(cell), step.initial_state(), xs, 1e-6)
 
 
+@pytest.mark.costly
 @EVERY
 def test_the_chain_is_jacrev_of_the_unrolled_cell(name, inputs, jacobians_agree):
     cell, xs = drawn(name, jnp.float64), inputs(jnp.float64)
@@ -51,13 +52,13 @@ def test_the_chain_is_jacrev_of_the_unrolled_cell(name, inputs, jacobians_agree)
     jacobians_agree(step, own_call(cell), step.initial_state(), xs)
 
 
+@pytest.mark.costly
 @EVERY
 def test_other_weights_use_the_compiled_program(name, inputs, programs_for_other_weights):
     first, second = (rj.adapters.from_flax_nnx(drawn(name, jnp.float64, seed)) for seed in (0, 1))
     assert programs_for_other_weights(first, second, first.initial_state(), inputs(jnp.float64)) == 0
 
 
-@pytest.mark.filterwarnings("ignore:carry_init is provided")
 @pytest.mark.filterwarnings("ignore:carry_init is provided in __init__:UserWarning")
 @EVERY
 def test_the_state_is_the_cells_own_first_carry_and_the_output_its_y(name, inputs):

@@ -10,9 +10,13 @@ from scipy.stats import t as student
 import rnn_jax as rj
 
 
-def times_matrix(state, matrix):
+def _times_matrix(_, state, matrix):
     """A linear net whose inputs are its step Jacobians."""
     return matrix @ state
+
+
+# A pytree, which is compiled once a shape and not at every call.
+times_matrix = jax.tree_util.Partial(_times_matrix, np.ones(()))
 
 
 def newman(size):
@@ -108,9 +112,13 @@ def test_the_henon_map():
     assert spectrum.kaplan_yorke_dimension == pytest.approx(1 + 0.419 / 1.623, abs=0.004)
 
 
+def scaled_each(rates, state, _):
+    return rates * state
+
+
 def test_dimension_and_entropy_of_a_linear_map():
     def of(logs, **options):
-        step = jax.tree_util.Partial(lambda rates, h, _: rates * h, jnp.exp(jnp.array(logs)))
+        step = jax.tree_util.Partial(scaled_each, jnp.exp(jnp.array(logs)))
         return rj.lyapunov_spectrum(step, jnp.ones(len(logs)), None, length=400, **options)
 
     spectrum = of([1.0, -0.5, 0.25, -2.0])
