@@ -22,6 +22,7 @@ from bench.decay_table import counted
 from bench.errors import UsageError
 from bench.machine import Environment
 from bench.own_cell import MakeCell, Net
+from bench.plan import Plan, Planned
 from bench.schema import CASE_TIMES, DECAY, GRADIENT_NORMS, LYAPUNOV
 from rnn_jax.coordinates import ravel_reals, real_size
 
@@ -65,6 +66,20 @@ class Setting:
         if cell in BESIDE:
             parameters = resolved_cell(parameters | {"gain": 1.0})
         return Case("gradient_norms", parameters, tuple(range(self.seeds)))
+
+
+def label(case: Case) -> str:
+    """What a person calls a case of a probe."""
+    return f"{case['cell']}, {case['hidden_size']} units, {case['sequence_length']} steps"
+
+
+def plan_with(earlier: Plan | None, cases: Sequence[Case], environment: Environment) -> Plan:
+    """What a folder is meant to hold: these cases, after those of earlier probes into it."""
+    planned = {} if earlier is None else {case.case_id: case for case in earlier.cases}
+    for case in cases:
+        case_id = case.case_id(environment)
+        planned[case_id] = Planned(case_id, case.match_id(), case.kind, label(case))
+    return Plan(SUITE, tuple(planned.values()))
 
 
 def maker(case: Case, environment: Environment, own: MakeCell | None) -> Callable[[int], Net]:

@@ -47,9 +47,9 @@ def probe(
         raise UsageError(f"--input-scale must be a number from 0 to 1e6, got {input_scale:g}")
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; choose a folder")
-    from bench import own_cell, probing
+    from bench import own_cell, plan, probing
     from bench.machine import configure, describe, environment, finished
-    from bench.store import Store
+    from bench.store import Store, write_text
     from bench.tables import derive
 
     function = own_cell.find(cell)
@@ -66,6 +66,7 @@ def probe(
     with store.turn(note):
         store.refuse_other_suites(probing.SUITE)
         store.claim(facts)
+        write_text(out / plan.FILE, plan.text_of(probing.plan_with(plan.read(out), cases, here)))
     ids = [case.case_id(here) for case in cases]
     # Somebody's code may have changed since; ours is of a version that its ids tell.
     todo = [place for place, id_ in enumerate(ids) if place == 0 or not store.is_done(id_)]
@@ -73,7 +74,7 @@ def probe(
     progress.start(len(todo), len(ids) - len(todo))
     for number, place in enumerate(todo, start=1):
         begun = perf_counter()
-        progress.case(number, f"{cases[place]['cell']}, {hidden} units, {length} steps")
+        progress.case(number, probing.label(cases[place]))
         rows = probing.measured(cases[place], here, makers[place], progress.within, progress.note)
         store.write(ids[place], rows)
         progress.done(perf_counter() - begun)

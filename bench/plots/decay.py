@@ -15,6 +15,8 @@ from bench.plots.training import fullest_setting
 from bench.store import Store
 
 REACH = -3.0
+_LONG = 2000
+"""From so many steps on, lags are shown by their logarithm; up to there an exponential decay is a straight line."""
 NET = [
     "gain",
     "initialization",
@@ -49,6 +51,9 @@ def decay(store: Store) -> Figure | None:
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
         axes.axhline(REACH, color="0.4", linewidth=0.8)
         axes.set(title=cell, ylim=(low, high), xlabel="lag T − t (steps)")
+        if of_cell["lag"].max() > _LONG:
+            axes.set_xscale("symlog", linthresh=1.0)
+            axes.set_xlim(0, of_cell["lag"].max())
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: columns_of(len(cells))]:
         axes.set_ylabel("log10 of the norm of dh_T/dh_t")

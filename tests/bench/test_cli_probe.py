@@ -9,6 +9,7 @@ import pytest
 
 from bench import own_cell, probing
 from bench.check import checked
+from bench.status import status_of
 from bench.store import Store
 
 LINEAR = """
@@ -102,6 +103,8 @@ def test_a_linear_cell_has_the_rate_and_reach_of_its_scale(probe, tmp_path, type
     for word in ("mycell:make_cell", "-0.693", "9.966", "vanishing", "elman_tanh", "probed.png"):
         assert word in again.stdout
     assert all(len(line.rstrip()) <= 80 for line in again.stdout.splitlines()[:4])
+    found = status_of(tmp_path / "out")
+    assert (found.suite, found.cases, found.done, found.left) == ("probe", 2, 2, 0)
     shown = typed("tables", "out", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "mycell:make_cell" in shown.stdout
