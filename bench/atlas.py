@@ -50,7 +50,7 @@ def atlas(
     )
     if timings is not None:
         chosen = chosen.merge(_costs(timings), how="left", on=_SETTING)
-    order = chosen["regime"].map(lambda told: _REGIMES.index(told) if told in _REGIMES else len(_REGIMES))
+    order = chosen["regime"].map(_place)
     return (
         chosen.assign(order=order, lag=chosen["explosion_lag_steps"].fillna(chosen["reach_steps"]))
         .sort_values(
@@ -59,6 +59,12 @@ def atlas(
         .drop(columns=["order", "lag"])
         .reset_index(drop=True)
     )
+
+
+def _place(told: str) -> float:
+    """Of a regime in the order of the atlas; where seeds differ, such as "stable 2, vanishing 1", halfway to the worst."""
+    places = [place for place, regime in enumerate(_REGIMES) if regime in told]
+    return (places[0] + places[-1]) / 2 if places else len(_REGIMES)
 
 
 def is_atlas(decay: pd.DataFrame, lyapunov: pd.DataFrame) -> bool:

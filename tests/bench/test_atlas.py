@@ -87,6 +87,15 @@ def test_exploding_cells_are_last_and_a_longer_reach_is_before_a_shorter(tables)
     assert atlas(*tables)["cell"].tolist() == ["lru", "lstm", "gru", "elman_tanh"]
 
 
+def test_a_cell_whose_seeds_differ_lies_between_the_regimes(tables):
+    decay, *others = tables
+    mixed = decay.copy()
+    mixed.loc[(mixed["cell"] == "lru") & (mixed["seed"] == 1), "regime"] = "vanishing"
+    table = atlas(pd.concat([mixed, pd.DataFrame(decays("irnn", "stable", 100, np.nan))]), *others)
+    assert table["cell"].tolist() == ["irnn", "lru", "lstm", "gru", "elman_tanh"]
+    assert table["regime"][1] == "stable 1, vanishing 1"
+
+
 def test_exponents_norms_and_costs_are_those_of_the_same_net(tables):
     table = atlas(*tables).set_index("cell")
     gru = table.loc["gru"]
