@@ -7,6 +7,7 @@ over again, rescaled at every step. So a chain costs little more than its produc
 These functions are traced: their arguments were checked, and they are compiled, by their callers.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import Segment, materials
 from rnn_jax.jacobian.measure import Measure, Measured
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.jacobian.structure import factor, growth_bound
+from rnn_jax.jacobian.structure import DENSE, Factor, factor, growth_bound, structure_of
 from rnn_jax.step import Step
 
 GROUP = 16
@@ -96,11 +97,23 @@ def unmeasured_group(step: Step, chain: Chain, material: Any, poison: Array) -> 
 def _unscaled(step: Step, chain: Chain, material: Any, looks: Any) -> tuple[Array, Array]:
     """The product over a group without rescaling, and the sums of squares of its rows after some steps."""
     rows, squares = chain.product.mantissa, []
-    for place in reversed(range(GROUP)):
-        rows = factor(step, jax.tree.map(lambda leaf: leaf[place], material)).after(rows)  # noqa: B023
+    for place, at_step in reversed(list(enumerate(_factors(step, material)))):
+        rows = at_step.after(rows)
         if place in looks:
             squares.append(scaled.row_squares(rows))
     return rows, jnp.stack(squares[::-1])
+
+
+def _factors(step: Step, material: Any) -> list[Factor]:
+    """The Jacobians of a group, in the order of time.
+
+    Dense ones are formed all at once, which takes a smaller program and less time; the others are so cheap to form that
+    each is better made next to its product.
+    """
+    if structure_of(step) == DENSE:
+        material = jax.vmap(partial(factor, step))(material)
+    at_steps = [jax.tree.map(lambda leaf, place=place: leaf[place], material) for place in range(GROUP)]
+    return at_steps if structure_of(step) == DENSE else [factor(step, each) for each in at_steps]
 
 
 def _in_range(chain: Chain, squares: Array, dtype: Any) -> Bool[Array, ""]:
