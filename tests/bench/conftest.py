@@ -189,6 +189,8 @@ def typed(capsys, monkeypatch):
 @pytest.fixture
 def terminal(monkeypatch):
     """Both outputs are taken for terminals of 80 columns."""
+    import typer.rich_utils  # noqa: F401 it reads these when it is first imported, and keeps what it read for later tests
+
     for name, value in {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "COLUMNS": "80", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
 
