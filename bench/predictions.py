@@ -81,7 +81,8 @@ def _kind_of_prediction(setting: pd.Series) -> str:
 
 def _held_against(found: np.ndarray, predicted: float) -> dict[str, float]:
     measured = float(found.mean())
-    stderr = float(found.std(ddof=1) / len(found) ** 0.5) if len(found) > 1 else float("nan")
+    with np.errstate(invalid="ignore"):  # exponents of -inf have no standard error
+        stderr = float(found.std(ddof=1) / len(found) ** 0.5) if len(found) > 1 else float("nan")
     deviation = measured - predicted
     return {
         "measured": measured,
