@@ -21,7 +21,7 @@ class Remembered(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Associations:
-    """M' = decay M (I - k k^T) + v k^T, of any shape, and whether the last query is a part of the state."""
+    """M' = 0.9 M R (I - k k^T) + v k^T, R a shift of columns, of any shape, and whether the last query is a part of the state."""
 
     keys: jax.Array
     values: jax.Array
@@ -30,7 +30,8 @@ class Associations:
 
     def __call__(self, state, x):
         key, value = jnp.tanh(self.keys @ x), self.values @ x
-        kept = 0.9 * (state.memory - jnp.outer(state.memory @ key, key))
+        turned = jnp.roll(state.memory, 1, axis=1)  # so that the factor is not symmetric
+        kept = 0.9 * (turned - jnp.outer(turned @ key, key))
         return Remembered(kept + jnp.outer(value, key), jnp.sin(key) if state.query.size else state.query)
 
     def output(self, state):
