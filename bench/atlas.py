@@ -45,7 +45,7 @@ def atlas(
     sizes = decay.drop_duplicates(NET)[[*NET, "state_size"]]
     chosen = chosen.merge(sizes, how="left", on=NET)
     chosen["parameter_count"] = [_parameter_count(row) for row in chosen.itertuples()]
-    chosen = chosen.merge(_at_half(norms), how="left", on=_SETTING).merge(
+    chosen = chosen.merge(_at_half(norms), how="left", on=NET).merge(
         _largest(lyapunov), how="left", on=_SETTING
     )
     if timings is not None:
@@ -86,7 +86,7 @@ def _at_half(norms: pd.DataFrame) -> pd.DataFrame:
     """Norms of dy_T/dh_t and of the loss by x_t at the largest lag up to T/2, medians over sequences and seeds."""
     initial = norms[(norms["weights"] == "initial") & (norms["lag"] <= norms["sequence_length"] / 2)]
     last = initial[initial["lag"] == initial.groupby("case_id")["lag"].transform("max")]
-    return last.groupby(_SETTING, dropna=False, as_index=False).agg(
+    return last.groupby(NET, dropna=False, as_index=False).agg(
         output_norm_lag_steps=("lag", "max"),
         log10_output_norm=("log10_output_norm", "median"),
         log10_input_gradient_norm=("log10_input_gradient_norm", "median"),
@@ -113,6 +113,8 @@ def _largest(lyapunov: pd.DataFrame) -> pd.DataFrame:
 def _costs(timings: pd.DataFrame) -> pd.DataFrame:
     """Microseconds of a step, and of a step of the chain at every lag: medians of all samples."""
     ours = timings[(timings["implementation"] == "rnn_jax") & (timings["batch_size"] == 1)]
+    at_some_lags = (ours["operation"] == "jacobian_chain") & (ours["lag_count"] <= ours["sequence_length"])
+    ours = ours[~at_some_lags]
     made = ours[_SETTING].drop_duplicates()
     for name, operation in {"step_us": "trajectory", "jacobian_us": "jacobian_chain"}.items():
         of_it = ours[ours["operation"] == operation]

@@ -30,11 +30,7 @@ def atlas(store: Store) -> Figure | None:
     axes = figure.subplots()
     image, labels = None, []
     for place, net in enumerate(table.itertuples()):
-        same = [
-            norms[name].eq(getattr(net, name)) | norms[name].isna() & pd.isna(getattr(net, name))
-            for name in NET
-        ]
-        of_net = norms[np.logical_and.reduce(same)]
+        of_net = norms.merge(table.loc[[place], NET], on=NET)
         by_lag = of_net.groupby("lag")["log10_spectral_norm"].median()
         image = axes.pcolormesh(
             _edges(by_lag.index.to_numpy(float)),

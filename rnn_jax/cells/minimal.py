@@ -11,9 +11,44 @@ from rnn_jax.cells.initializers import checked_arguments, input_matrix, no_recur
 from rnn_jax.dtypes import float_dtype
 
 
+class _Minimal:
+    """What both share: h_t = a h_{t-1} + b, where a and b are made of some gates of the input alone."""
+
+    weight_xh: Array
+    bias: Array
+
+    structure = "diagonal"
+    gates: int
+
+    def initial_state(self) -> Float[Array, " hidden"]:
+        """h_0 = 0."""
+        return jnp.zeros(self.bias.shape[0] // self.gates, self.bias.dtype)
+
+    def drive(self, x: Float[Array, " input"] | None) -> Float[Array, "gates hidden"]:
+        """The pre-activations; they need no state."""
+        return (self.bias if x is None else self.weight_xh @ x + self.bias).reshape(self.gates, -1)
+
+    def affine(self, drive: Float[Array, "gates hidden"]) -> tuple[Array, Array]:
+        """a and b of h_t = a h_{t-1} + b."""
+        raise NotImplementedError
+
+    def update(self, drive: Array, state: Array) -> Float[Array, " hidden"]:
+        """The next state, elementwise over units."""
+        keep, add = self.affine(drive)
+        return keep * state + add
+
+    def __call__(self, state: Array, x: Array | None) -> Float[Array, " hidden"]:
+        """One step for one example."""
+        return self.update(self.drive(x), state)
+
+    def output(self, state: Array) -> Float[Array, " hidden"]:
+        """The visible part of the state: h."""
+        return state
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class MinGRU:
+class MinGRU(_Minimal):
     """h_t = (1 - z_t) h_{t-1} + z_t (W_h x_t + b_h), z_t = s(W_z x_t + b_z), s the logistic function.
 
     The state is h, shape (hidden_size,), and so is the output.
@@ -29,7 +64,7 @@ class MinGRU:
     weight_xh: Array
     bias: Array
 
-    structure = "diagonal"
+    gates = 2
 
     @classmethod
     def create(
@@ -54,39 +89,20 @@ class MinGRU:
         Raises:
             ValueError: a size, the key, the initialization or the gain is not allowed.
         """
-        weight, bias = _drawn(cls.__name__, 2, input_size, hidden_size, key, initialization, gain, dtype)
+        weight, bias = _drawn(
+            cls.__name__, cls.gates, input_size, hidden_size, key, initialization, gain, dtype
+        )
         return cls(weight, bias)
-
-    def initial_state(self) -> Float[Array, " hidden"]:
-        """h_0 = 0."""
-        return jnp.zeros(self.bias.shape[0] // 2, self.bias.dtype)
-
-    def drive(self, x: Float[Array, " input"] | None) -> Float[Array, "2 hidden"]:
-        """The pre-activations; they need no state."""
-        return (self.bias if x is None else self.weight_xh @ x + self.bias).reshape(2, -1)
 
     def affine(self, drive: Float[Array, "2 hidden"]) -> tuple[Array, Array]:
         """a and b of h_t = a h_{t-1} + b."""
         z, candidate = drive
         return jax.nn.sigmoid(-z), jax.nn.sigmoid(z) * candidate
 
-    def update(self, drive: Array, state: Array) -> Float[Array, " hidden"]:
-        """The next state, elementwise over units."""
-        keep, add = self.affine(drive)
-        return keep * state + add
-
-    def __call__(self, state: Array, x: Array | None) -> Float[Array, " hidden"]:
-        """One step for one example."""
-        return self.update(self.drive(x), state)
-
-    def output(self, state: Array) -> Float[Array, " hidden"]:
-        """The visible part of the state: h."""
-        return state
-
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class MinLSTM:
+class MinLSTM(_Minimal):
     """h_t = f h_{t-1} + i (W_h x_t + b_h) with gates of the input alone that add up to 1.
 
     f = s(W_f x + b_f) and i = s(W_i x + b_i), both divided by their sum; s is the logistic function.
@@ -103,7 +119,7 @@ class MinLSTM:
     weight_xh: Array
     bias: Array
 
-    structure = "diagonal"
+    gates = 3
 
     @classmethod
     def create(
@@ -130,16 +146,10 @@ class MinLSTM:
         Raises:
             ValueError: a size, the key, the initialization or the gain is not allowed.
         """
-        weight, bias = _drawn(cls.__name__, 3, input_size, hidden_size, key, initialization, gain, dtype)
+        weight, bias = _drawn(
+            cls.__name__, cls.gates, input_size, hidden_size, key, initialization, gain, dtype
+        )
         return cls(weight, bias.at[:hidden_size].set(forget_bias))
-
-    def initial_state(self) -> Float[Array, " hidden"]:
-        """h_0 = 0."""
-        return jnp.zeros(self.bias.shape[0] // 3, self.bias.dtype)
-
-    def drive(self, x: Float[Array, " input"] | None) -> Float[Array, "3 hidden"]:
-        """The pre-activations; they need no state."""
-        return (self.bias if x is None else self.weight_xh @ x + self.bias).reshape(3, -1)
 
     def affine(self, drive: Float[Array, "3 hidden"]) -> tuple[Array, Array]:
         """a and b of h_t = a h_{t-1} + b."""
@@ -147,19 +157,6 @@ class MinLSTM:
         # f / (f + i) of two logistic functions, as one logistic function: no quotient of tiny numbers.
         difference = jax.nn.log_sigmoid(f) - jax.nn.log_sigmoid(i)
         return jax.nn.sigmoid(difference), jax.nn.sigmoid(-difference) * candidate
-
-    def update(self, drive: Array, state: Array) -> Float[Array, " hidden"]:
-        """The next state, elementwise over units."""
-        keep, add = self.affine(drive)
-        return keep * state + add
-
-    def __call__(self, state: Array, x: Array | None) -> Float[Array, " hidden"]:
-        """One step for one example."""
-        return self.update(self.drive(x), state)
-
-    def output(self, state: Array) -> Float[Array, " hidden"]:
-        """The visible part of the state: h."""
-        return state
 
 
 def _drawn(

@@ -9,7 +9,9 @@ SETTING = {
     "gain": 1.0,
     "forget_bias": np.nan,
     "input_size": 1,
+    "input_kind": "white_noise",
     "input_scale": 1.0,
+    "dtype": "float32",
 }
 
 
@@ -31,8 +33,6 @@ def decays(cell, regime, reach, explosion, seeds=(0, 1)):
             seed=seed,
             state_size=16,
             weights="initial",
-            input_kind="white_noise",
-            dtype="float32",
             rate_nats_per_step=-0.1 - seed,
             rate_stderr_nats_per_step=0.01,
             step_norm_bound_nats_per_step=0.0,
@@ -67,17 +67,28 @@ def tables():
         for seed in (0, 1)
         for lag in (0, 10, 50, 100)
     ]
+    longer = {"case_id": "longer", "sequence_length": 1000, "lag": 500, "log10_output_norm": 99.0}
+    norms.append({**norms[-1], **longer})
     lyapunov = [
         net("gru", seed=seed, index=index, exponent_nats_per_step=-index - seed)
         for seed in (0, 2)
         for index in (1, 2, 3, 4)
     ]
     timings = [
-        net("gru", seed=0, operation=operation, implementation=implementation, batch_size=1, run_s=run_s)
-        for operation, implementation, run_s in (
-            ("trajectory", "rnn_jax", 1e-4),
-            ("jacobian_chain", "rnn_jax", 1e-3),
-            ("jacobian_chain", "bare_products", 5.0),
+        net(
+            "gru",
+            seed=0,
+            operation=operation,
+            implementation=implementation,
+            batch_size=1,
+            lag_count=lag_count,
+            run_s=run_s,
+        )
+        for operation, implementation, lag_count, run_s in (
+            ("trajectory", "rnn_jax", np.nan, 1e-4),
+            ("jacobian_chain", "rnn_jax", 101, 1e-3),
+            ("jacobian_chain", "rnn_jax", 5, 7.0),  # at chosen lags: another question
+            ("jacobian_chain", "bare_products", 101, 5.0),
         )
     ]
     return tuple(map(pd.DataFrame, (decay, norms, lyapunov, timings)))
