@@ -11,9 +11,11 @@ import numpy as np
 
 import rnn_jax as rj
 from rnn_jax.batching import over_examples
-from rnn_jax.coordinates import real_size
+from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import scaled
-from rnn_jax.step import is_pytree_of_arrays
+from rnn_jax.jacobian.layout import layout_of
+from rnn_jax.jacobian.structure import factor, prepared
+from rnn_jax.step import is_pytree_of_arrays, materialized
 
 _LN10 = float(np.log(10.0))
 _BOUND_STEPS = 32
@@ -190,12 +192,13 @@ def _mean_log_step_norm(step: Any, state: Any, inputs: jax.Array) -> jax.Array:
     """Mean of log of the largest singular value of J_t over some steps spread over the last 9/10."""
     length = inputs.shape[0]
     times = np.unique(np.linspace(length // 10, length - 1, _BOUND_STEPS).astype(int))
+    step = materialized(step)
     states = rj.trajectory(step, state, inputs)
     before = jax.tree.map(lambda leaf: leaf[times], states)
+    layout = layout_of(step, state)
 
     def log_norm(at: tuple[Any, jax.Array]) -> jax.Array:
-        # As a chain of one step: it knows the Jacobian's structure.
-        chain = rj.jacobian_chain(step, at[0], at[1][None], [1], norms=("spectral",))
-        return chain.log_spectral_norm[0]
+        jacobian = factor(step, prepared(step, *at)).after(layout.identity(real_dtype(state)))
+        return layout.largest(scaled.from_array(jacobian)).log()
 
     return jnp.mean(jax.lax.map(log_norm, (before, inputs[times])))
