@@ -198,7 +198,8 @@ def _mean_log_step_norm(step: Any, state: Any, inputs: jax.Array) -> jax.Array:
     layout = layout_of(step, state)
 
     def log_norm(at: tuple[Any, jax.Array]) -> jax.Array:
-        jacobian = factor(step, prepared(step, *at)).after(layout.identity(real_dtype(state)))
+        with jax.default_matmul_precision("highest"):
+            jacobian = factor(step, prepared(step, *at)).after(layout.identity(real_dtype(state)))
         return layout.largest(scaled.from_array(jacobian)).log()
 
     return jnp.mean(jax.lax.map(log_norm, (before, inputs[times])))
