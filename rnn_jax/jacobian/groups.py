@@ -21,7 +21,7 @@ from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
 from rnn_jax.jacobian.structure import DENSE, Factor, factor, growth_bound, structure_of
 from rnn_jax.step import Step
 
-GROUP = 16
+GROUP = 8
 """So many steps are multiplied between two rescalings."""
 
 LOOK = 4
