@@ -1,10 +1,10 @@
 """Trajectories of cells that are linear in their state, all steps at once."""
 
+import operator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from rnn_jax.step import Inputs, State, checked
 
@@ -17,7 +17,8 @@ def parallel_trajectory(cell: Any, state: State, xs: Inputs, *, length: int | No
     loop takes T steps one after another: faster on accelerators, for long sequences.
 
     Args:
-        cell: with `drive(x)` and `affine(drive)`, which returns a and b, such as `MinGRU`, `MinLSTM` or `LRU`.
+        cell: with `drive(x)` and `affine(drive)`, which returns a and b, such as `MinGRU`, `MinLSTM`, `LRU`, `S5`
+            or `SelectiveSSM`. Both are like the state, or one complex array for its real and imaginary parts.
         state: the initial state h_0.
         xs: the inputs x_1..x_T, leading with the time axis, or None.
         length: T, for `xs=None`.
@@ -33,26 +34,32 @@ def parallel_trajectory(cell: Any, state: State, xs: Inputs, *, length: int | No
     """
     if not hasattr(cell, "affine"):
         raise ValueError(
-            f"cell must be linear in its state, with drive and affine, as MinGRU, MinLSTM and LRU are; "
-            f"{type(cell).__name__} is not; use rnn_jax.trajectory"
+            f"cell must be linear in its state, with drive and affine, as MinGRU, MinLSTM, LRU, S5 "
+            f"and SelectiveSSM are; {type(cell).__name__} is not; use rnn_jax.trajectory"
         )
     state, xs, length = checked(cell, state, xs, length)
     return _run(cell, state, xs, length)
 
 
-def _combined(earlier: tuple[Array, Array], later: tuple[Array, Array]) -> tuple[Array, Array]:
-    return later[0] * earlier[0], later[0] * earlier[1] + later[1]
+def _combined(earlier: tuple[Any, Any], later: tuple[Any, Any]) -> tuple[Any, Any]:
+    factors = jax.tree.map(operator.mul, later[0], earlier[0])
+    return factors, jax.tree.map(lambda a, b, c: a * b + c, later[0], earlier[1], later[1])
 
 
 def _run_all(cell: Any, state: State, xs: Inputs, length: int) -> State:
     with jax.default_matmul_precision("highest"):
         factors, offsets = jax.vmap(lambda x: cell.affine(cell.drive(x)), axis_size=length)(xs)
     leaves, structure = jax.tree.flatten(state)
-    first = jax.lax.complex(*leaves) if jnp.iscomplexobj(offsets) else leaves[0]
+    is_complex = any(jnp.iscomplexobj(leaf) for leaf in jax.tree.leaves(offsets))
+    first = jax.lax.complex(*leaves) if is_complex else state
     products, sums = jax.lax.associative_scan(_combined, (factors, offsets))
-    later = jnp.concatenate([first[None], products * first[None] + sums])
-    parts = [later.real, later.imag] if jnp.iscomplexobj(offsets) else [later]
-    return jax.tree.unflatten(structure, parts)
+    later = jax.tree.map(
+        lambda one, product, sum: jnp.concatenate([one[None], product * one[None] + sum]),
+        first,
+        products,
+        sums,
+    )
+    return jax.tree.unflatten(structure, [later.real, later.imag]) if is_complex else later
 
 
 _run = jax.jit(_run_all, static_argnums=3)

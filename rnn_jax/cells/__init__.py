@@ -1,12 +1,15 @@
 """Recurrent cells: frozen dataclass pytrees, called as `cell(state, x)`, one example at a time."""
 
 from rnn_jax.cells.antisymmetric import Antisymmetric as Antisymmetric
+from rnn_jax.cells.complex_diagonal import ComplexState as ComplexState
 from rnn_jax.cells.cornn import CoRNN as CoRNN
 from rnn_jax.cells.cornn import CoRNNState as CoRNNState
 from rnn_jax.cells.deltanet import DeltaNet as DeltaNet
 from rnn_jax.cells.deltanet import DeltaNetState as DeltaNetState
+from rnn_jax.cells.deltanet import GatedDeltaNet as GatedDeltaNet
 from rnn_jax.cells.elman import Elman as Elman
 from rnn_jax.cells.exprnn import ExpRNN as ExpRNN
+from rnn_jax.cells.fastgrnn import FastGRNN as FastGRNN
 from rnn_jax.cells.files import load as load
 from rnn_jax.cells.files import save as save
 from rnn_jax.cells.gru import GRU as GRU
@@ -15,18 +18,22 @@ from rnn_jax.cells.initializers import INITIALIZATIONS as INITIALIZATIONS
 from rnn_jax.cells.lem import LEM as LEM
 from rnn_jax.cells.lem import LEMState as LEMState
 from rnn_jax.cells.lru import LRU as LRU
-from rnn_jax.cells.lru import LRUState as LRUState
 from rnn_jax.cells.lstm import LSTM as LSTM
 from rnn_jax.cells.lstm import LSTMState as LSTMState
+from rnn_jax.cells.mgu import MGU as MGU
 from rnn_jax.cells.minimal import MinGRU as MinGRU
 from rnn_jax.cells.minimal import MinLSTM as MinLSTM
 from rnn_jax.cells.registry import CELLS as CELLS
 from rnn_jax.cells.registry import CellFamily as CellFamily
 from rnn_jax.cells.registry import create as create
 from rnn_jax.cells.reservoir import echo_state as echo_state
+from rnn_jax.cells.s5 import S5 as S5
+from rnn_jax.cells.selective_ssm import SelectiveSSM as SelectiveSSM
+from rnn_jax.cells.selective_ssm import SelectiveSSMState as SelectiveSSMState
 from rnn_jax.cells.slstm import SLSTM as SLSTM
 from rnn_jax.cells.slstm import SLSTMState as SLSTMState
 from rnn_jax.cells.stack import Stack as Stack
+from rnn_jax.cells.unicornn import UnICORNN as UnICORNN
 from rnn_jax.cells.wrappers import LayerNorm as LayerNorm
 from rnn_jax.cells.wrappers import Leaky as Leaky
 from rnn_jax.cells.wrappers import Skip as Skip

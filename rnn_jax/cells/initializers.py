@@ -1,5 +1,6 @@
 """Initial weights. Every draw is made in float32 and then cast, so each dtype starts from the same net."""
 
+import math
 from typing import Any
 
 import jax
@@ -77,6 +78,22 @@ def stacked_recurrent(
 def uniform_matrix(key: Array, shape: tuple[int, ...], bound: float, dtype: Any) -> Array:
     """Entries uniform between -bound and bound."""
     return (bound * jax.random.uniform(key, shape, jnp.float32, -1, 1)).astype(dtype)
+
+
+def normal_matrix(key: Array, shape: tuple[int, ...], deviation: float, dtype: Any) -> Array:
+    """Entries N(0, deviation**2), whatever the shape."""
+    return (deviation * jax.random.normal(key, shape, jnp.float32)).astype(dtype)
+
+
+def log_uniform(key: Array, shape: tuple[int, ...], least: float, largest: float, dtype: Any) -> Array:
+    """Logs of numbers between two positive ones, uniform."""
+    low, high = math.log(least), math.log(largest)
+    return (low + (high - low) * jax.random.uniform(key, shape, jnp.float32)).astype(dtype)
+
+
+def inverse_softplus(values: Array) -> Array:
+    """b with log(1 + exp(b)) = value, without overflow or cancellation."""
+    return values + jnp.log(-jnp.expm1(-values))
 
 
 def _spectral_radius(matrix: Float[Array, "n n"]) -> Float[Array, ""]:

@@ -2,26 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
+from rnn_jax.cells.complex_diagonal import ComplexDiagonal
 from rnn_jax.cells.initializers import checked_arguments, checked_range
 from rnn_jax.dtypes import float_dtype
 
 
-class LRUState(NamedTuple):
-    """Real and imaginary parts of the state; both shape (hidden_size,)."""
-
-    real: Array
-    imaginary: Array
-
-
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class LRU:
+class LRU(ComplexDiagonal):
     """h_t = l h_{t-1} + exp(log_input_scale) B x_t with complex l = exp(-exp(nu) + i exp(theta)), one a unit.
 
     |l| < 1 for any nu, so that it is stable however it is trained. The state is held as real and
@@ -46,8 +40,6 @@ class LRU:
     log_input_scale: Array
     output_real: Array
     output_imaginary: Array
-
-    structure = "diagonal"
 
     @classmethod
     def create(
@@ -104,14 +96,9 @@ class LRU:
             output_imaginary=drawn(keys[5], hidden_size, hidden_size),
         )
 
-    @property
-    def eigenvalues(self) -> Complex[Array, " hidden"]:
-        """l, one a unit."""
-        return jnp.exp(jax.lax.complex(-jnp.exp(self.nu), jnp.exp(self.theta)))
-
-    def initial_state(self) -> LRUState:
-        """h_0 = 0."""
-        return LRUState(jnp.zeros_like(self.nu), jnp.zeros_like(self.nu))
+    def modulus_and_phase(self) -> tuple[Float[Array, " hidden"], Float[Array, " hidden"]]:
+        """|l| and its angle in radians."""
+        return jnp.exp(-jnp.exp(self.nu)), jnp.exp(self.theta)
 
     def drive(self, x: Float[Array, " input"] | None) -> Float[Array, "2 hidden"]:
         """Real and imaginary parts of what the input adds."""
@@ -120,24 +107,3 @@ class LRU:
         return jnp.exp(self.log_input_scale)[None] * jnp.stack(
             [self.input_real @ x, self.input_imaginary @ x]
         )
-
-    def affine(self, drive: Float[Array, "2 hidden"]) -> tuple[Array, Array]:
-        """a and b of h_t = a h_{t-1} + b, complex."""
-        return self.eigenvalues, jax.lax.complex(drive[0], drive[1])
-
-    def update(self, drive: Array, state: LRUState) -> LRUState:
-        """The next state, elementwise over units."""
-        modulus, phase = jnp.exp(-jnp.exp(self.nu)), jnp.exp(self.theta)
-        cosine, sine = modulus * jnp.cos(phase), modulus * jnp.sin(phase)
-        return LRUState(
-            cosine * state.real - sine * state.imaginary + drive[0],
-            sine * state.real + cosine * state.imaginary + drive[1],
-        )
-
-    def __call__(self, state: LRUState, x: Array | None) -> LRUState:
-        """One step for one example."""
-        return self.update(self.drive(x), state)
-
-    def output(self, state: LRUState) -> Float[Array, " hidden"]:
-        """Re(C h)."""
-        return self.output_real @ state.real - self.output_imaginary @ state.imaginary

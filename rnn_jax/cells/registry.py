@@ -9,17 +9,22 @@ from jaxtyping import Array
 
 from rnn_jax.cells.antisymmetric import Antisymmetric
 from rnn_jax.cells.cornn import CoRNN
-from rnn_jax.cells.deltanet import DeltaNet
+from rnn_jax.cells.deltanet import DeltaNet, GatedDeltaNet
 from rnn_jax.cells.elman import Elman
 from rnn_jax.cells.exprnn import ExpRNN
+from rnn_jax.cells.fastgrnn import FastGRNN
 from rnn_jax.cells.gru import GRU
 from rnn_jax.cells.indrnn import IndRNN
 from rnn_jax.cells.lem import LEM
 from rnn_jax.cells.lru import LRU
 from rnn_jax.cells.lstm import LSTM
+from rnn_jax.cells.mgu import MGU
 from rnn_jax.cells.minimal import MinGRU, MinLSTM
 from rnn_jax.cells.reservoir import echo_state
+from rnn_jax.cells.s5 import S5
+from rnn_jax.cells.selective_ssm import SelectiveSSM
 from rnn_jax.cells.slstm import SLSTM
+from rnn_jax.cells.unicornn import UnICORNN
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,9 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             Antisymmetric.create, {}, "gaussian", "Chang et al. 2019, arXiv 1902.09689", _EQUATION
         ),
         "cornn": CellFamily(CoRNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2010.00951", _EQUATION),
+        "unicornn": CellFamily(
+            UnICORNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2103.05487", _EQUATION
+        ),
         "lem": CellFamily(LEM.create, {}, "uniform", "Rusch et al. 2022, arXiv 2110.04744", _EQUATION),
         "lstm": CellFamily(
             LSTM.create, {}, "orthogonal", "Hochreiter & Schmidhuber 1997", _GATED, has_forget_bias=True
@@ -90,18 +98,29 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
         "gru_reset_before": CellFamily(
             GRU.create, {"reset": "before"}, "orthogonal", "Cho et al. 2014, arXiv 1406.1078", _GATED
         ),
+        "mgu": CellFamily(MGU.create, {}, "orthogonal", "Zhou et al. 2016, arXiv 1603.09420", _GATED),
+        "fastgrnn": CellFamily(
+            FastGRNN.create, {}, "normal", "Kusupati et al. 2018, arXiv 1901.02358", _GATED
+        ),
         "slstm": CellFamily(
             SLSTM.create, {}, "orthogonal", "Beck et al. 2024, arXiv 2405.04517", _GATED, has_forget_bias=True
         ),
         "mingru": CellFamily(MinGRU.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear"),
         "minlstm": CellFamily(MinLSTM.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear"),
         "lru": CellFamily(LRU.create, {}, "ring", "Orvieto et al. 2023, arXiv 2303.06349", "linear"),
+        "s5": CellFamily(S5.create, {}, "hippo", "Smith et al. 2023, arXiv 2208.04933", "linear"),
+        "selective_ssm": CellFamily(
+            SelectiveSSM.create, {}, "none", "Gu & Dao 2023, arXiv 2312.00752", "linear"
+        ),
         "deltanet": CellFamily(
             DeltaNet.create,
             {},
             "none",
             "Schlag et al. 2021, arXiv 2102.11174; Yang et al. 2024, arXiv 2406.06484",
             "matrix state",
+        ),
+        "gated_deltanet": CellFamily(
+            GatedDeltaNet.create, {}, "none", "Yang et al. 2025, arXiv 2412.06464", "matrix state"
         ),
     }
 )

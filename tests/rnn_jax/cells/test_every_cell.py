@@ -124,7 +124,7 @@ def test_a_file_of_another_cell_is_refused(tmp_path):
         rj.cells.save(tmp_path / "cell", rj.cells.create("lstm", 2, 3, key=jax.random.key(0)))
 
 
-@pytest.mark.parametrize("name", ["mingru", "minlstm", "lru"])
+@pytest.mark.parametrize("name", ["mingru", "minlstm", "lru", "s5", "selective_ssm"])
 def test_in_parallel_over_time_is_the_sequential_run(name, inputs):
     cell, state = disturbed(name)
     sequential = rj.trajectory(cell, state, inputs)
@@ -168,7 +168,7 @@ def test_a_chain_covers_every_part_of_the_state(name, inputs):
 
 @pytest.mark.costly
 @pytest.mark.usefixtures("jax_promotes")
-@pytest.mark.parametrize("name", ["slstm", "antisymmetric", "lem", "lru", "deltanet"])
+@pytest.mark.parametrize("name", ["slstm", "antisymmetric", "lem", "lru", "gated_deltanet", "selective_ssm"])
 def test_training_takes_every_cell(name):
     result = rj.train(
         rj.tasks.Adding(length=10),

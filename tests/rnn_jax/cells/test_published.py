@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
 import rnn_jax as rj
-from rnn_jax.cells import LEMState, LRUState, SLSTMState
+from rnn_jax.cells import ComplexState, LEMState, SLSTMState
 
 STEPS = 5
 
@@ -141,7 +142,7 @@ def test_lru(xs):
     expected = eigenvalues**STEPS * h + sum(
         eigenvalues ** (STEPS - 1 - t) * each for t, each in enumerate(driven)
     )
-    last = last_of(cell, LRUState(jnp.asarray(h.real), jnp.asarray(h.imag)), xs)
+    last = last_of(cell, ComplexState(jnp.asarray(h.real), jnp.asarray(h.imag)), xs)
     np.testing.assert_allclose(np.asarray(last.real) + 1j * np.asarray(last.imaginary), expected, rtol=1e-11)
     np.testing.assert_allclose(cell.output(last), (C @ expected).real, rtol=1e-11)
 
@@ -215,6 +216,188 @@ def test_the_step_jacobian_of_deltanet_is_a_kronecker_product():
     np.testing.assert_allclose(np.linalg.eigvalsh(small), [1 - beta, 1, 1], rtol=1e-6)
 
 
+def test_mgu_is_a_gru_whose_reset_and_update_gates_are_one():
+    """With r = f and 1 - z = f, so that the weights of z are those of f turned round."""
+    cell = drawn("mgu")
+    gru = drawn("gru_reset_before")
+    U, W, b = (np.split(np.asarray(each), 2) for each in (cell.weight_hh, cell.weight_xh, cell.bias))
+    as_gru = replace(
+        gru,
+        weight_hh=jnp.concatenate([U[0], -U[0], U[1]]),
+        weight_xh=jnp.concatenate([W[0], -W[0], W[1]]),
+        bias=jnp.concatenate([b[0], -b[0], b[1]]),
+        bias_candidate=jnp.zeros(3),
+    )
+    h, x = jnp.array([0.3, -1.0, 0.5]), jnp.array([0.7, -0.4])
+    np.testing.assert_allclose(cell(h, x), as_gru(h, x), rtol=1e-12)
+
+
+def test_fastgrnn(xs):
+    cell = drawn("fastgrnn")
+    U, W = np.asarray(cell.weight_hh), np.asarray(cell.weight_xh)
+    b_z, b_h = np.split(np.asarray(cell.bias), 2)
+    expected = h = np.array([0.3, -1.0, 0.5])
+    for x in xs:
+        shared = W @ x + U @ expected
+        z = sigmoid(shared + b_z)
+        candidate = np.tanh(shared + b_h)
+        scale = sigmoid(float(cell.zeta)) * (1 - z) + sigmoid(float(cell.nu))
+        expected = scale * candidate + z * expected
+    np.testing.assert_allclose(last_of(cell, jnp.asarray(h), xs), expected, rtol=1e-12)
+
+
+def test_fastgrnn_begins_as_in_the_code_of_its_authors():
+    cell = rj.cells.create("fastgrnn", 200, 200, key=jax.random.key(0))
+    np.testing.assert_allclose([np.std(cell.weight_hh), np.std(cell.weight_xh)], 0.1, rtol=0.02)
+    np.testing.assert_array_equal(cell.bias, 1)
+    assert (float(cell.zeta), float(cell.nu)) == (1.0, -4.0)
+
+
+def test_unicornn(xs):
+    cell = drawn("unicornn", dt=0.3, alpha=1.5)
+    w, V, b, c = (np.asarray(each) for each in (cell.weight_hh, cell.weight_xh, cell.bias, cell.pace))
+    y, z = np.array([0.1, -0.4, 0.9]), np.array([-0.2, 0.3, 0.6])
+    state = rj.cells.CoRNNState(jnp.asarray(y), jnp.asarray(z))
+    for x in xs:
+        z = z - 0.3 * sigmoid(c) * (np.tanh(w * y + V @ x + b) + 1.5 * y)
+        y = y + 0.3 * sigmoid(c) * z
+    last = last_of(cell, state, xs)
+    np.testing.assert_allclose(last.y, y, rtol=1e-12)
+    np.testing.assert_allclose(last.z, z, rtol=1e-12)
+
+
+def test_a_unicornn_keeps_the_area_of_every_unit(xs):
+    """Rusch & Mishra 2021, section 2: the step is symplectic, so that no chain of it shrinks or grows areas."""
+    cell = drawn("unicornn")
+    state = rj.cells.CoRNNState(jnp.array([0.1, -0.4, 0.9]), jnp.array([-0.2, 0.3, 0.6]))
+    product = np.eye(6)
+    for jacobian in np.asarray(rj.step_jacobians(cell, state, jnp.asarray(xs))):
+        product = jacobian @ product
+    for unit in range(3):
+        np.testing.assert_allclose(np.linalg.det(product[unit::3, unit::3]), 1, rtol=1e-10)
+
+
+def _hippo_legs(size):
+    """The normal part of HiPPO-LegS as the S5 paper writes it: the matrix plus the square of its low-rank part."""
+    A = np.array(
+        [
+            [-np.sqrt((2 * n + 1) * (2 * k + 1)) if n > k else -(n + 1) * (n == k) for k in range(size)]
+            for n in range(size)
+        ]
+    )
+    P = np.sqrt(np.arange(size) + 0.5)
+    return A + np.outer(P, P)
+
+
+def test_s5_is_the_dense_differential_equation_that_it_diagonalizes():
+    """h' = A h + B x with A the normal part of HiPPO-LegS, the input held over each step: a matrix exponential."""
+    units, step = 3, 0.2
+    A = _hippo_legs(2 * units)
+    random = np.random.default_rng(0)
+    B, C = random.normal(size=(2 * units, 2)), random.normal(size=(units, 2 * units))
+    inputs = random.normal(size=(STEPS, 2))
+    moved = scipy.linalg.expm(A * step)
+    held = np.linalg.solve(A, moved - np.eye(2 * units)) @ B
+    h = np.zeros(2 * units)
+    expected = []
+    for x in inputs:
+        h = moved @ h + held @ x
+        expected.append(C @ h)
+    cell = rj.cells.create("s5", 2, units, key=jax.random.key(0))
+    rates, vectors = np.linalg.eig(A)
+    drawn_rates = np.asarray(cell.rate_real) + 1j * np.asarray(cell.rate_imaginary)
+    places = [np.argmin(abs(rates - rate)) for rate in drawn_rates]
+    np.testing.assert_allclose(rates[places], drawn_rates, rtol=1e-9)
+    by_unit, read = (np.linalg.inv(vectors) @ B)[places], (C @ vectors)[:, places]
+    cell = replace(
+        cell,
+        log_step=jnp.full(units, np.log(step)),
+        input_real=jnp.asarray(by_unit.real),
+        input_imaginary=jnp.asarray(by_unit.imag),
+        output_real=jnp.asarray(read.real),
+        output_imaginary=jnp.asarray(read.imag),
+    )
+    states = rj.trajectory(cell, cell.initial_state(), jnp.asarray(inputs))
+    shown = jax.vmap(cell.output)(jax.tree.map(lambda leaf: leaf[1:], states))
+    np.testing.assert_allclose(shown, expected, rtol=1e-9)
+
+
+def test_s5_begins_with_steps_between_its_bounds_and_stable():
+    cell = rj.cells.create("s5", 1, 300, key=jax.random.key(0))
+    steps = np.exp(np.asarray(cell.log_step))
+    assert 0.001 <= steps.min() < 0.0012
+    assert 0.085 < steps.max() <= 0.1
+    np.testing.assert_allclose(np.abs(cell.eigenvalues), np.exp(-steps / 2), rtol=1e-6)
+
+
+def test_selective_ssm(xs):
+    """As a loop over channels and their numbers, each the exact solution over one step of h' = -r h + B u."""
+    cell = drawn("selective_ssm", state_size=4)
+    r, W, b = (np.asarray(each) for each in (np.exp(cell.log_rate), cell.weight_xh, cell.bias))
+    h = np.array(jax.random.normal(jax.random.key(4), (3, 4)))
+    state = rj.cells.SelectiveSSMState(jnp.asarray(h).ravel(), jnp.zeros(12))
+    for x in xs:
+        u, step, B, C = np.split(W @ x + b, [3, 6, 10])
+        for channel in range(3):
+            d = np.log1p(np.exp(step[channel]))
+            for n in range(4):
+                rest = B[n] * u[channel] / r[channel, n]
+                h[channel, n] = rest + (h[channel, n] - rest) * np.exp(-d * r[channel, n])
+    last = last_of(cell, state, xs)
+    np.testing.assert_allclose(last.h.reshape(3, 4), h, rtol=1e-10)
+    np.testing.assert_allclose(cell.output(last), h @ C, rtol=1e-10)
+
+
+def test_a_selective_ssm_of_one_number_a_channel_is_a_mingru(xs):
+    """Gu & Dao 2023, theorem 1: with r = B = C = 1, its step is the gate, 1 - exp(-softplus(z)) = s(z)."""
+    mingru = drawn("mingru")
+    gate, value = np.split(np.asarray(mingru.weight_xh), 2)
+    b_gate, b_value = np.split(np.asarray(mingru.bias), 2)
+    cell = replace(
+        drawn("selective_ssm", state_size=1),
+        log_rate=jnp.zeros((3, 1)),
+        weight_xh=jnp.concatenate([value, gate, np.zeros((2, 2))]),
+        bias=jnp.concatenate([b_value, b_gate, np.ones(2)]),
+    )
+    h = jnp.array([0.3, -1.0, 0.5])
+    last = last_of(cell, rj.cells.SelectiveSSMState(h, jnp.zeros(3)), xs)
+    np.testing.assert_allclose(cell.output(last), last_of(mingru, h, xs), rtol=1e-12)
+
+
+def test_gated_deltanet(xs):
+    cell = drawn("gated_deltanet")
+    W, b = np.split(np.asarray(cell.weight_xh), 3), np.split(np.asarray(cell.bias), 3)
+    S = np.asarray(jax.random.normal(jax.random.key(4), (3, 3)))
+    state = rj.cells.DeltaNetState(jnp.asarray(S), jnp.zeros(3))
+    for x in xs:
+        k = W[1] @ x + b[1]
+        k = k * sigmoid(k) / np.linalg.norm(k * sigmoid(k))
+        beta = sigmoid(np.asarray(cell.weight_beta) @ x + float(cell.bias_beta))
+        pace = np.asarray(cell.weight_decay) @ x + float(cell.bias_decay)
+        a = np.exp(-np.exp(float(cell.log_rate)) * np.log1p(np.exp(pace)))
+        S = a * S @ (np.eye(3) - beta * np.outer(k, k)) + beta * np.outer(W[2] @ x + b[2], k)
+    np.testing.assert_allclose(last_of(cell, state, xs).memory, S, rtol=1e-10)
+
+
+def test_a_gated_deltanet_that_forgets_nothing_is_a_deltanet(xs):
+    gated = replace(drawn("gated_deltanet"), log_rate=jnp.full((), -jnp.inf))
+    plain = rj.cells.DeltaNet(gated.weight_xh, gated.weight_beta, gated.bias, gated.bias_beta)
+    ours, theirs = (last_of(cell, cell.initial_state(), xs) for cell in (gated, plain))
+    np.testing.assert_allclose(ours.memory, theirs.memory, rtol=1e-12)
+
+
+def test_decays_begin_where_the_code_of_their_authors_puts_them():
+    keys = jax.random.split(jax.random.key(0), 4000)
+    gated = jax.vmap(lambda key: rj.cells.GatedDeltaNet.create(1, 2, key=key))(keys)
+    steps, rates = np.log1p(np.exp(np.asarray(gated.bias_decay))), np.exp(np.asarray(gated.log_rate))
+    np.testing.assert_allclose(np.quantile(steps, [0, 0.5, 1]), [0.001, 0.01, 0.1], rtol=0.15)
+    np.testing.assert_allclose(np.quantile(rates, [0, 0.5, 1]), [0, 8, 16], atol=1)
+    ssm = rj.cells.create("selective_ssm", 1, 4000, key=jax.random.key(0))
+    steps = np.log1p(np.exp(np.asarray(ssm.bias)[4000:8000]))
+    np.testing.assert_allclose(np.quantile(steps, [0, 0.5, 1]), [0.001, 0.01, 0.1], rtol=0.15)
+    np.testing.assert_allclose(np.exp(np.asarray(ssm.log_rate[7])), np.arange(1, 17), rtol=1e-6)
+
+
 def test_echo_state(xs):
     cell = rj.cells.create("echo_state", 2, 40, key=jax.random.key(1), gain=0.8, leak=0.25)
     W, V = np.asarray(cell.cell.weight_hh), np.asarray(cell.cell.weight_xh)
@@ -234,6 +417,7 @@ def test_echo_state(xs):
         ("exprnn", "Lezcano-Casado & Martinez-Rubio 2019: orthogonal, slopes 0 or 1", -1.0, 1e-9),
         ("lru", "Orvieto et al. 2023, section 3.2: |l| < 1, here up to r_max = 1", -0.05, 0.0),
         ("cornn", "Rusch & Mishra 2021, proposition 3.2: gradients stay bounded", -0.2, 0.01),
+        ("s5", "Smith et al. 2023, section 3: |l| = exp(-d / 2), the shortest step near 0.001", -0.002, 0.0),
     ],
 )
 def test_largest_exponents_at_initialization_lie_where_the_papers_say(name, source, least, most):
@@ -267,6 +451,12 @@ def test_the_exponents_of_an_lru_are_the_logs_of_its_moduli():
         ("lru", {"least_modulus": 1.0}, "least_modulus must be at least 0 and below 1.0, got 1.0"),
         ("lru", {"initialization": "gaussian"}, "initialization of an LRU must be 'ring', got 'gaussian'"),
         ("antisymmetric", {"initialization": "identity"}, "W - W\\^T would be zero"),
+        ("s5", {"gain": 0.5}, "initialization of S5 must be 'hippo' and gain 1, got 'hippo' and 0.5"),
+        ("s5", {"largest_step": 1e-4}, "largest_step must be at least 0.001, got 0.0001"),
+        ("selective_ssm", {"state_size": 0}, "state_size must be a whole number of at least 1, got 0"),
+        ("unicornn", {"alpha": -1.0}, "alpha must be at least 0, got -1.0"),
+        ("gated_deltanet", {"gain": 2.0}, "GatedDeltaNet has no recurrent matrix"),
+        ("mgu", {"initialization": "ring"}, "initialization must be one of gaussian, .*got 'ring'"),
         ("echo_state", {"leak": 0.0}, "leak must lie in \\(0, 1\\], got 0.0"),
     ],
 )

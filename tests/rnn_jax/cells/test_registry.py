@@ -25,6 +25,12 @@ NAMES = [
     "minlstm",
     "lru",
     "deltanet",
+    "mgu",
+    "fastgrnn",
+    "unicornn",
+    "s5",
+    "selective_ssm",
+    "gated_deltanet",
 ]
 
 
@@ -34,7 +40,7 @@ def test_the_names_that_files_and_suites_rely_on_are_there():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_cell_keeps_its_state_and_shows_one_number_a_unit(name):
-    scale = {} if rj.cells.CELLS[name].initialization in ("none", "cayley") else {"gain": 0.8}
+    scale = {} if rj.cells.CELLS[name].initialization in ("none", "cayley", "hippo") else {"gain": 0.8}
     cell = rj.cells.create(name, 3, 4, key=jax.random.key(0), dtype=jnp.float32, **scale)
     before = cell.initial_state()
     after = cell(before, jnp.ones(3, jnp.float32))

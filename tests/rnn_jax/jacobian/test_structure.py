@@ -9,9 +9,9 @@ import rnn_jax as rj
 from rnn_jax.jacobian.structure import DenseFactor, factor, growth_bound, prepared, structure_of
 from rnn_jax.step import materialized
 
-DIAGONAL = {"indrnn", "mingru", "minlstm", "lru"}
-KRONECKER = {"deltanet"}
-DENSE = {"gru_reset_before", "cornn", "lem"}
+DIAGONAL = {"indrnn", "mingru", "minlstm", "lru", "s5", "selective_ssm", "unicornn"}
+KRONECKER = {"deltanet", "gated_deltanet"}
+DENSE = {"gru_reset_before", "cornn", "lem", "mgu"}
 EXPECTED = (
     dict.fromkeys(DIAGONAL, "diagonal")
     | dict.fromkeys(KRONECKER, "kronecker")
