@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 from rnn_jax.cells.complex_diagonal import ComplexDiagonal
 from rnn_jax.cells.initializers import checked_arguments, checked_range, log_uniform
@@ -78,13 +78,13 @@ class S5(ComplexDiagonal):
         dtype = float_dtype(dtype)
         step_key, input_key, output_key = jax.random.split(key, 3)
         rates, vectors = _hippo_normal_part(2 * hidden_size)
-        real, imaginary = (jnp.asarray(each, jnp.float32) for each in (vectors.real, vectors.imag))
+        real, imaginary = (jnp.asarray(part(vectors), jnp.float32) for part in (np.real, np.imag))
         scale = (2 * hidden_size) ** -0.5
         B = scale * jax.random.normal(input_key, (2 * hidden_size, input_size), jnp.float32)
         C = scale * jax.random.normal(output_key, (2, hidden_size, 2 * hidden_size), jnp.float32)
         return cls(
-            rate_real=jnp.asarray(rates.real, dtype),
-            rate_imaginary=jnp.asarray(rates.imag, dtype),
+            rate_real=jnp.asarray(np.real(rates), dtype),
+            rate_imaginary=jnp.asarray(np.imag(rates), dtype),
             log_step=log_uniform(step_key, (hidden_size,), least_step, largest_step, dtype),
             # V^-1 B and C V, V unitary.
             input_real=(real.T @ B).astype(dtype),
@@ -119,10 +119,10 @@ class S5(ComplexDiagonal):
         return 2 * super().output(state)
 
 
-def _hippo_normal_part(size: int) -> tuple[Complex[np.ndarray, " half"], Complex[np.ndarray, "size half"]]:
+def _hippo_normal_part(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues and eigenvectors of the normal part of HiPPO-LegS, one of each pair of conjugates.
 
-    It is -I/2 plus a skew-symmetric matrix of entries -+sqrt(2 i + 1) sqrt(2 j + 1) / 2.
+    Shapes (size / 2,) and (size, size / 2). It is -I/2 plus a skew-symmetric matrix of entries -+sqrt(2 i + 1) sqrt(2 j + 1) / 2.
     """
     root = np.sqrt(2 * np.arange(size) + 1)
     skew = -np.tril(np.outer(root, root) / 2, -1)
