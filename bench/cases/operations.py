@@ -22,6 +22,8 @@ from rnn_jax.model import Model
 from rnn_jax.step import materialized
 
 LEARNING_RATE = 2e-3
+_LARGEST_SHARE = 8
+"""A state of more numbers a unit is not multiplied as a dense matrix for comparison."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,16 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
         return found.log_frobenius_norm
 
     calls: dict[str, Callable[[], Any]] = {"rnn_jax": chain}
-    if structure != KRONECKER:
+    # Beyond it the dense product is nobody's alternative, and would take minutes.
+    is_comparable = size <= _LARGEST_SHARE * hidden_size
+    if structure != KRONECKER and is_comparable:
         calls["bare_products"] = lambda: bare(factor, length)
-    if hidden_size < size:
+    if hidden_size < size and (structure == KRONECKER or is_comparable):
         calls["own_products"] = lambda: own(factor[:, :hidden_size], length)
     flop = {
         "bare_products": 2.0 * length * size**3,
         "own_products": 2.0 * length * factor_size**2 * hidden_size,
-        "rnn_jax": length * product_flop(structure, size, hidden_size),
+        "rnn_jax": length * product_flop(structure, size, hidden_size, len(jax.tree.leaves(state))),
     }
     for name in calls:
         columns[name] = _columns(
@@ -83,14 +87,13 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
     return Operation(common | {"seed": seed}, calls, columns)
 
 
-def product_flop(structure: str, size: int, hidden_size: int) -> float:
+def product_flop(structure: str, size: int, hidden_size: int, leaves: int) -> float:
     """Multiplications and additions that extend a product of step Jacobians by one step.
 
     Args:
         structure: of the step.
-        size, hidden_size: numbers of a state, and units.
+        size, hidden_size, leaves: numbers of a state, units, and leaves of the state.
     """
-    leaves = size // hidden_size
     by_structure = {
         DENSE: size**3,
         ELEMENTWISE: size**2 * hidden_size,

@@ -24,6 +24,9 @@ from rnn_jax.step import Step
 GROUP = 8
 """So many steps are multiplied between two rescalings."""
 
+_SHORT = 3 * GROUP
+"""A stretch of fewer steps is not grouped: the program of a group takes longer to compile than it saves."""
+
 LOOK = 4
 """After so many steps the size of the rows is looked at, where their growth in between is bounded."""
 
@@ -45,6 +48,11 @@ class Chain(NamedTuple):
     def begin(cls, product: ScaledMatrix, finite: Bool[Array, ""]) -> "Chain":
         """A chain that starts from this product at a state that is finite or not."""
         return cls(product, _nonzero_rows(product), finite)
+
+
+def ungrouped(count: int) -> int:
+    """How many of a stretch's steps, its last ones, are multiplied one by one; the others in groups."""
+    return count if count < _SHORT else count % GROUP
 
 
 def material_of(step: Step, segment: Segment, chain: Chain, first: Any, count: int) -> tuple[Any, Array]:

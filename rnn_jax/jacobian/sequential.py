@@ -18,6 +18,7 @@ from rnn_jax.jacobian.groups import (
     measured_group,
     multiplied,
     one_by_one,
+    ungrouped,
     unmeasured_group,
 )
 from rnn_jax.jacobian.material import Segment, is_finite, states_before
@@ -58,14 +59,14 @@ def _measured_segment(
     step: Step, measure: Measure, chain: Chain, segment: Segment, count: int
 ) -> tuple[Chain, Measured]:
     """Extends a chain over all steps of a segment; the norms after each, in the order of time."""
-    late = count % GROUP
+    late = ungrouped(count)
     measured = []
     if late:
         chain, norms = one_by_one(
             step, measure, chain, *material_of(step, segment, chain, count - late, late)
         )
         measured.append(norms)
-    if count >= GROUP:
+    if late < count:
 
         def extend(chain: Chain, first: Array) -> tuple[Chain, Measured]:
             return measured_group(step, measure, chain, *material_of(step, segment, chain, first, GROUP))
@@ -133,7 +134,7 @@ def _segment_of_chosen(
     count: int,
 ) -> tuple[Chain, _Record]:
     """Extends a chain over a segment, but not beyond the group of the largest lag."""
-    late = count % GROUP
+    late = ungrouped(count)
 
     def measured(carry: tuple[Chain, _Record], first: Any, size: int) -> tuple[Chain, _Record]:
         chain, record = carry
@@ -161,7 +162,7 @@ def _segment_of_chosen(
 
     if late:
         carry = measured(carry, count - late, late)
-    if count < GROUP:
+    if late == count:
         return carry
     remaining = jnp.maximum(lags[-1] - carry[1].lag, 0)
     groups = jnp.minimum(-(-remaining // GROUP), count // GROUP)
@@ -208,9 +209,10 @@ def products_between(
                 material = material_of(step, segment, chain, later - 1 - done, 1)
                 return multiplied(step, chain, *jax.tree.map(lambda leaf: leaf[0], material))[0]
 
-            singles = (later - earlier) % GROUP if length >= GROUP else later - earlier
+            is_grouped = ungrouped(length) < length
+            singles = (later - earlier) % GROUP if is_grouped else later - earlier
             chain = jax.lax.fori_loop(0, singles, one_step, chain)
-            if length >= GROUP:
+            if is_grouped:
 
                 def group(done: Array, chain: Chain) -> Chain:
                     first = later - singles - GROUP * (done + 1)

@@ -45,6 +45,7 @@ def test_rows_say_what_was_timed(operation, jax_promotes):
         ("jacobian_chain", {"method": "blocked"}, 2 * 40 * 6**3),
         ("jacobian_chain", {"cell": "indrnn"}, 2 * 40 * 6),
         ("jacobian_chain", {"cell": "deltanet"}, 2 * 40 * 6**3),
+        ("jacobian_chain", {"cell": "selective_ssm"}, 2 * 40 * (2 * 6 * 16) * 2**2),
         ("trajectory", {"batch_size": 5, "input_size": 2}, 2 * 40 * 5 * 6 * (6 + 2)),
         ("trajectory", {"cell": "gru"}, 2 * 40 * 3 * 6 * (6 + 1)),
         ("training_step", {"batch_size": 5}, 3 * 2 * 40 * 5 * 6 * (6 + 2)),
@@ -57,6 +58,21 @@ def test_flop(operation, chosen, flop, jax_promotes):
     if "method" in chosen:
         assert {row["method"] for row in ours} == {"blocked"}
     assert {row["seed_count"] for row in ours} == {chosen.get("networks", 1)}
+
+
+@pytest.mark.parametrize(
+    ("cell", "rivals"),
+    [
+        ("lstm", {"bare_products", "own_products"}),
+        ("slstm", {"bare_products", "own_products"}),
+        ("deltanet", {"own_products"}),
+        ("selective_ssm", set()),
+    ],
+)
+def test_a_chain_stands_beside_dense_products_that_somebody_would_form(cell, rivals):
+    """Of 2,048 numbers they take minutes where the cell's own diagonals take milliseconds."""
+    calls = OPERATIONS["jacobian_chain"](case("jacobian_chain", cell=cell), DOUBLE, "tiny").calls
+    assert set(calls) == {"rnn_jax", *rivals}
 
 
 def test_a_trajectory_is_the_cells_own_loop():
