@@ -130,6 +130,8 @@ def make(name: str, function: MakeCell, input_size: int, hidden_size: int, key: 
         state, _, _ = checked(step, state, x[None], None)
         _refuse_other_dtypes(name, state)
         jax.eval_shape(partial(_pulled_back, step), state, x)
+        if [leaf.shape for leaf in jax.tree.leaves(state)] == [x.shape]:
+            _refuse_swapped(name, partial(function, input_size + 1, hidden_size, key=key))
         if is_pytree_of_arrays(step):
             return Net(jax.tree.map(jnp.asarray, step), state)
         return Net(with_arrays(step, state, x), state)
@@ -233,6 +235,29 @@ def _refuse_other_dtypes(name: str, state: Any) -> None:
         raise UsageError(
             f"{name}: the state is {real_dtype(state)}; it must be float32 or float64 to be measured"
         )
+
+
+def _refuse_swapped(name: str, make_wider: Callable[[], Any]) -> None:
+    """Where an input and a state have one shape, a step of swapped arguments shows only in a net of more inputs."""
+    try:
+        step, state = make_wider()
+        x = jnp.zeros(state.size + 1, state.dtype)
+    except Exception:  # a cell that has no other size cannot be told
+        return
+    if _keeps(step, state, x, state) or not _keeps(step, x, state, state):
+        return
+    raise UsageError(
+        f"the step of {name} takes (x, state); it must take (state, x): where both are of one size, as here, "
+        "swapped arguments would give wrong numbers without an error"
+    )
+
+
+def _keeps(step: Callable[[Any, Any], Any], first: Any, second: Any, state: Any) -> bool:
+    """Whether a call gives something of the state's shape, without an error."""
+    try:
+        return jax.eval_shape(step, first, second).shape == state.shape
+    except Exception:
+        return False
 
 
 def _pulled_back(step: Callable[[Any, Any], Any], state: Any, x: Any) -> Any:

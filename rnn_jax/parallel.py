@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.dtypes import at_least_float32
 from rnn_jax.step import Inputs, State, checked
 
 
@@ -51,7 +52,7 @@ def _run_all(cell: Any, state: State, xs: Inputs, length: int) -> State:
         factors, offsets = jax.vmap(lambda x: cell.affine(cell.drive(x)), axis_size=length)(xs)
     leaves, structure = jax.tree.flatten(state)
     is_complex = any(jnp.iscomplexobj(leaf) for leaf in jax.tree.leaves(offsets))
-    first = jax.lax.complex(*leaves) if is_complex else state
+    first = jax.lax.complex(*map(at_least_float32, leaves)) if is_complex else state
     products, sums = jax.lax.associative_scan(_combined, (factors, offsets))
     later = jax.tree.map(
         lambda one, product, sum: jnp.concatenate([one[None], product * one[None] + sum]),
@@ -59,7 +60,10 @@ def _run_all(cell: Any, state: State, xs: Inputs, length: int) -> State:
         products,
         sums,
     )
-    return jax.tree.unflatten(structure, [later.real, later.imag]) if is_complex else later
+    if not is_complex:
+        return later
+    parts = (each.astype(leaf.dtype) for each, leaf in zip((later.real, later.imag), leaves, strict=True))
+    return jax.tree.unflatten(structure, parts)
 
 
 _run = jax.jit(_run_all, static_argnums=3)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from rnn_jax.dtypes import at_least_float32
+
 
 class ComplexState(NamedTuple):
     """Real and imaginary parts of the state; both shape (hidden_size,)."""
@@ -42,7 +44,7 @@ class ComplexDiagonal:
     @property
     def eigenvalues(self) -> Complex[Array, " hidden"]:
         """l, one a unit."""
-        return jax.lax.complex(*self._eigenvalue_parts())
+        return jax.lax.complex(*map(at_least_float32, self._eigenvalue_parts()))
 
     def initial_state(self) -> ComplexState:
         """h_0 = 0."""
@@ -50,8 +52,8 @@ class ComplexDiagonal:
         return ComplexState(zeros, zeros)
 
     def affine(self, drive: Float[Array, "2 hidden"]) -> tuple[Array, Array]:
-        """a and b of h_t = a h_{t-1} + b, complex."""
-        return self.eigenvalues, jax.lax.complex(drive[0], drive[1])
+        """a and b of h_t = a h_{t-1} + b, complex: of float32 where the cell has fewer bits."""
+        return self.eigenvalues, jax.lax.complex(*map(at_least_float32, drive))
 
     def update(self, drive: Array, state: ComplexState) -> ComplexState:
         """The next state, elementwise over units."""

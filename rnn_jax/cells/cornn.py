@@ -7,7 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.initializers import checked_arguments, checked_range, checked_uniform, uniform_matrix
+from rnn_jax.cells.initializers import (
+    checked_arguments,
+    checked_number,
+    checked_range,
+    checked_uniform,
+    uniform_matrix,
+)
 from rnn_jax.dtypes import float_dtype
 
 
@@ -80,6 +86,7 @@ class CoRNN:
             ValueError: a size, the key, the initialization or a number is not allowed.
         """
         checked_arguments(input_size, hidden_size, key)
+        checked_number("gain", gain)
         checked_range("dt", dt, above=0, at_most=1)
         checked_range("frequency", frequency, at_least=0)
         checked_range("damping", damping, at_least=0)

@@ -67,7 +67,8 @@ class _DeltaRule:
 class DeltaNet(_DeltaRule):
     """S_t = S_{t-1} + beta (v - S_{t-1} k) k^T, read as y_t = S_t q; q, k, v and beta come from x_t.
 
-    k and q are SiLU(W x) divided by their length, beta = s(W x), s the logistic function. Each row of S is
+    k and q are SiLU(W x + b) divided by their length, v = W x + b, as first published, without the SiLU that code
+    of the second paper puts on it too; beta = s(W x + b), s the logistic function. Each row of S is
     multiplied by I - beta k k^T, whose eigenvalues are 1 and 1 - beta: no direction of it grows.
 
     Attributes:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.initializers import checked_arguments, normal_matrix, recurrent_matrix
+from rnn_jax.cells.initializers import checked_arguments, checked_number, normal_matrix, recurrent_matrix
 from rnn_jax.dtypes import float_dtype
 
 _DEVIATION = 0.1
@@ -67,6 +67,7 @@ class FastGRNN:
             ValueError: a size, the key or the initialization is not allowed.
         """
         checked_arguments(input_size, hidden_size, key)
+        checked_number("gain", gain)
         dtype = float_dtype(dtype)
         recurrent_key, input_key = jax.random.split(key)
         if initialization == "normal":

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cells.elman import ACTIVATIONS
-from rnn_jax.cells.initializers import checked_arguments, input_matrix
+from rnn_jax.cells.initializers import checked_arguments, checked_number, input_matrix
 from rnn_jax.dtypes import float_dtype
 
 
@@ -65,6 +65,7 @@ class IndRNN:
             ValueError: a size, the key, the activation or the initialization is not allowed.
         """
         checked_arguments(input_size, hidden_size, key)
+        checked_number("gain", gain)
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
         if initialization not in ("uniform", "identity"):

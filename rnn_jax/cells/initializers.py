@@ -39,6 +39,7 @@ def recurrent_matrix(
         learning via Hessian-free optimization, section 5; scaled, as the "smart tanh" of Pascanu, Mikolov,
         Bengio 2013, arXiv 1211.5063, is.
     """
+    checked_number("gain", gain)
     shape = (hidden_size, hidden_size)
     if initialization == "gaussian":
         matrix = jax.random.normal(key, shape, jnp.float32) / hidden_size**0.5
@@ -132,6 +133,7 @@ def checked_range(
     at_most: float | int | None = None,
 ) -> None:
     """Raises ValueError unless the value is a finite number within the bounds."""
+    checked_number(name, value)
     bounds = {
         f"above {above}": above is None or value > above,
         f"at least {at_least}": at_least is None or value >= at_least,
@@ -139,8 +141,17 @@ def checked_range(
         f"at most {at_most}": at_most is None or value <= at_most,
     }
     wanted = [words for words in bounds if not words.endswith("None")]
-    if not all(bounds.values()) or not np.isfinite(value):
+    if not all(bounds.values()):
         raise ValueError(f"{name} must be {' and '.join(wanted)}, got {value!r}")
+
+
+def checked_number(name: str, value: Any) -> None:
+    """Raises ValueError unless the value is a finite number; one that is traced cannot be looked at."""
+    if isinstance(value, jax.Array):
+        return
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_number or not np.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value!r}")
 
 
 def checked_uniform(name: str, initialization: str) -> None:

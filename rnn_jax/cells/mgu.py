@@ -34,6 +34,7 @@ class MGU:
     bias: Array
 
     structure = "dense"
+    input_gate = 0  # the row of f in the bias, which opens writing: what is kept is 1 - f
 
     @classmethod
     def create(

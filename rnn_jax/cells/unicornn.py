@@ -8,7 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cells.cornn import CoRNNState
-from rnn_jax.cells.initializers import checked_arguments, checked_range, checked_uniform, uniform_matrix
+from rnn_jax.cells.initializers import (
+    checked_arguments,
+    checked_number,
+    checked_range,
+    checked_uniform,
+    uniform_matrix,
+)
 from rnn_jax.dtypes import float_dtype
 
 
@@ -71,6 +77,7 @@ class UnICORNN:
             ValueError: a size, the key, the initialization or a number is not allowed.
         """
         checked_arguments(input_size, hidden_size, key)
+        checked_number("gain", gain)
         checked_range("dt", dt, above=0)
         checked_range("alpha", alpha, at_least=0)
         checked_uniform("UnICORNN", initialization)

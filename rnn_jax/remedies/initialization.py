@@ -73,7 +73,7 @@ def chrono_initialization(longest: Strength = 100.0) -> Remedy:
 
 
 def forget_bias(bias: Strength = 1.0) -> Remedy:
-    """Begins with this bias in every unit's forget gate; a GRU's update gate is one.
+    """Begins with this bias in every unit's forget gate; a GRU's update gate is one, an MGU's gate is one turned round.
 
     Args:
         bias: the bias; positive ones keep the state.
@@ -87,8 +87,9 @@ def forget_bias(bias: Strength = 1.0) -> Remedy:
     checked_strength("bias", bias, at_least=-1e6, at_most=1e6)
 
     def adapt(cell: Any) -> Any:
-        forget, _ = _gates("forget_bias", cell)
-        return _with_bias(cell, {forget: jnp.asarray(bias, cell.bias.dtype)})
+        forget, input_gate = _gates("forget_bias", cell)
+        value = jnp.asarray(bias, cell.bias.dtype)
+        return _with_bias(cell, {input_gate: -value} if forget is None else {forget: value})
 
     return Remedy("forget_bias", bias, adapt_cell=lambda cell, key: with_innermost(cell, adapt))
 
@@ -119,19 +120,20 @@ def _recurrent_initialization(kind: str, gain: Strength) -> Remedy:
 def _chrono(cell: Any, draw: Callable[[Array, int], Array], key: Array) -> Any:
     forget, input_gate = _gates("chrono_initialization", cell)
     bias = draw(key, cell.weight_hh.shape[1]).astype(cell.bias.dtype)
-    return _with_bias(cell, {forget: bias} | ({} if input_gate is None else {input_gate: -bias}))
+    return _with_bias(cell, {forget: bias, input_gate: -bias})
 
 
-def _gates(name: str, cell: Any) -> tuple[int, int | None]:
-    """The rows of the forget and the input gate among a cell's gates."""
-    forget = getattr(cell, "forget_gate", None)
-    if forget is None:
+def _gates(name: str, cell: Any) -> tuple[int | None, int | None]:
+    """The rows of the forget and the input gate among a cell's gates; one of them may be made of the other."""
+    gates = getattr(cell, "forget_gate", None), getattr(cell, "input_gate", None)
+    if gates == (None, None):
         raise ValueError(f"{name} needs a cell with a forget gate; {type(cell).__name__} has none")
-    return forget, getattr(cell, "input_gate", None)
+    return gates
 
 
-def _with_bias(cell: Any, rows: dict[int, Array]) -> Any:
+def _with_bias(cell: Any, rows: dict[int | None, Array]) -> Any:
     bias = cell.bias.reshape(-1, cell.weight_hh.shape[1])
     for row, value in rows.items():
-        bias = bias.at[row].set(value)
+        if row is not None:
+            bias = bias.at[row].set(value)
     return replace(cell, bias=bias.ravel())

@@ -4,6 +4,8 @@ import json
 import math
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -203,6 +205,20 @@ def test_what_is_wrong_with_a_cell_is_one_sentence(wrong, probe, complaint, tmp_
 )
 def test_numbers_out_of_bounds(arguments, told, probe, complaint):
     assert told in complaint(probe(LINEAR, *arguments))
+
+
+def test_swapped_arguments_are_seen_where_inputs_and_units_are_equally_many(probe, complaint):
+    """There every shape fits, and the numbers would be silently wrong."""
+    swapped = cell("h, x = x, h; return jnp.tanh(W @ h + V @ x)")
+    assert "takes (x, state); it must take (state, x)" in complaint(probe(swapped, "--input", "8"))
+
+
+def test_a_cell_that_needs_as_many_inputs_as_units_is_not_taken_for_a_swapped_one():
+    def make(input_size, hidden_size, *, key):
+        return lambda h, x: jnp.tanh(h + x), jnp.zeros(hidden_size, jnp.float32)
+
+    net = own_cell.make("mycell:make", make, 4, 4, jax.random.key(0), "float32")
+    assert net.state.shape == (4,)
 
 
 def test_debug_shows_the_traceback_of_the_users_own_code(probe):

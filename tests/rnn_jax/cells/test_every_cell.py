@@ -111,6 +111,39 @@ def test_its_parameters_are_saved_and_loaded(name, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("name", ["mgu", "s5"])
+def test_a_cell_of_16_bits_is_saved_and_loaded(name, tmp_path):
+    """NumPy's format has no name for bfloat16."""
+    cell = rj.cells.create(name, 2, 3, key=jax.random.key(0), dtype=jnp.bfloat16)
+    rj.cells.save(tmp_path / "cell.npz", cell)
+    read = rj.cells.load(tmp_path / "cell.npz", jax.tree.map(jnp.zeros_like, cell))
+    for ours, theirs in zip(jax.tree.leaves(cell), jax.tree.leaves(read), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_file_of_a_cell_with_other_options_is_refused(tmp_path):
+    """They are no arrays: the weights would fit, and the net would be another one."""
+    path = tmp_path / "cell.npz"
+    rj.cells.save(path, rj.cells.create("unicornn", 2, 3, key=jax.random.key(0)))
+    with pytest.raises(ValueError, match=r"\.dt is 0\.19 in .*, but 0\.5 in the cell"):
+        rj.cells.load(path, rj.cells.create("unicornn", 2, 3, key=jax.random.key(0), dt=0.5))
+    below = [rj.cells.create("elman_tanh", 2, 3, key=jax.random.key(0))]
+    rj.cells.save(path, rj.cells.Stack.create(below))
+    other = [rj.cells.create("elman_relu", 2, 3, key=jax.random.key(0))]
+    with pytest.raises(ValueError, match=r"activation is 'tanh' in .*, but 'relu' in the cell"):
+        rj.cells.load(path, rj.cells.Stack.create(other))
+
+
+def test_a_file_that_says_nothing_of_options_is_read(tmp_path):
+    """As files were before options stood in them."""
+    cell = rj.cells.create("lstm", 2, 3, key=jax.random.key(0))
+    arrays = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree.leaves_with_path(cell)}
+    np.savez(tmp_path / "cell.npz", **arrays)
+    read = rj.cells.load(tmp_path / "cell.npz", jax.tree.map(jnp.zeros_like, cell))
+    np.testing.assert_array_equal(read.weight_hh, cell.weight_hh)
+
+
 def test_a_file_of_another_cell_is_refused(tmp_path):
     path = tmp_path / "cell.npz"
     rj.cells.save(path, rj.cells.create("lstm", 2, 3, key=jax.random.key(0)))
@@ -132,6 +165,21 @@ def test_in_parallel_over_time_is_the_sequential_run(name, inputs):
     assert jax.tree.structure(sequential) == jax.tree.structure(parallel)
     for ours, theirs in zip(jax.tree.leaves(parallel), jax.tree.leaves(sequential), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mingru", "lru", "s5", "selective_ssm"])
+def test_in_parallel_over_time_16_bits_stay_16_bits(name, inputs):
+    """JAX has no complex numbers of 16 bits."""
+    cell, state = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), disturbed(name))
+    xs = inputs[:6].astype(jnp.bfloat16)
+    pairs = zip(
+        jax.tree.leaves(rj.parallel_trajectory(cell, state, xs)),
+        jax.tree.leaves(rj.trajectory(cell, state, xs)),
+        strict=True,
+    )
+    for ours, theirs in pairs:
+        assert ours.dtype == jnp.bfloat16
+        np.testing.assert_allclose(np.asarray(ours, float), np.asarray(theirs, float), rtol=0.1, atol=0.1)
 
 
 def test_a_cell_that_is_not_linear_is_not_run_in_parallel(inputs):

@@ -277,6 +277,21 @@ def test_a_unicornn_keeps_the_area_of_every_unit(xs):
         np.testing.assert_allclose(np.linalg.det(product[unit::3, unit::3]), 1, rtol=1e-10)
 
 
+def test_unicornn_begins_as_in_the_code_of_its_authors():
+    cell = rj.cells.create("unicornn", 4, 2000, key=jax.random.key(0))
+    assert (cell.dt, cell.alpha) == (0.19, 30.65)
+    np.testing.assert_array_equal(cell.bias, 0)
+    bound = np.sqrt(6 / ((1 + 8**2) * 4))
+    for leaf, least, most in (
+        (cell.weight_hh, 0, 1),
+        (cell.pace, -0.1, 0.1),
+        (cell.weight_xh, -bound, bound),
+    ):
+        np.testing.assert_allclose(
+            np.quantile(leaf, [0, 0.5, 1]), [least, (least + most) / 2, most], atol=0.03 * most
+        )
+
+
 def _hippo_legs(size):
     """The normal part of HiPPO-LegS as the S5 paper writes it: the matrix plus the square of its low-rank part."""
     A = np.array(
@@ -320,6 +335,17 @@ def test_s5_is_the_dense_differential_equation_that_it_diagonalizes():
     states = rj.trajectory(cell, cell.initial_state(), jnp.asarray(inputs))
     shown = jax.vmap(cell.output)(jax.tree.map(lambda leaf: leaf[1:], states))
     np.testing.assert_allclose(shown, expected, rtol=1e-9)
+
+
+def test_s5_begins_with_matrices_of_the_published_scale():
+    """B real and C complex, entries of variance 1 / P for P = 2 units: their coordinates by unitary eigenvectors."""
+    units = 150
+    cell = rj.cells.create("s5", 40, units, key=jax.random.key(0))
+    written = np.square(cell.input_real) + np.square(cell.input_imaginary)
+    read = np.square(cell.output_real) + np.square(cell.output_imaginary)
+    np.testing.assert_allclose(
+        [np.mean(written), np.mean(read)], [1 / (2 * units), 2 / (2 * units)], rtol=0.05
+    )
 
 
 def test_s5_begins_with_steps_between_its_bounds_and_stable():
@@ -392,6 +418,9 @@ def test_decays_begin_where_the_code_of_their_authors_puts_them():
     steps, rates = np.log1p(np.exp(np.asarray(gated.bias_decay))), np.exp(np.asarray(gated.log_rate))
     np.testing.assert_allclose(np.quantile(steps, [0, 0.5, 1]), [0.001, 0.01, 0.1], rtol=0.15)
     np.testing.assert_allclose(np.quantile(rates, [0, 0.5, 1]), [0, 8, 16], atol=1)
+    ssm = rj.cells.create("selective_ssm", 4, 500, key=jax.random.key(0))
+    np.testing.assert_allclose(np.quantile(ssm.weight_xh, [0, 0.5, 1]), [-0.5, 0, 0.5], atol=0.02)
+    np.testing.assert_allclose(np.std(ssm.bias[1000:]), 1, rtol=0.3)
     ssm = rj.cells.create("selective_ssm", 1, 4000, key=jax.random.key(0))
     steps = np.log1p(np.exp(np.asarray(ssm.bias)[4000:8000]))
     np.testing.assert_allclose(np.quantile(steps, [0, 0.5, 1]), [0.001, 0.01, 0.1], rtol=0.15)
@@ -456,6 +485,11 @@ def test_the_exponents_of_an_lru_are_the_logs_of_its_moduli():
         ("selective_ssm", {"state_size": 0}, "state_size must be a whole number of at least 1, got 0"),
         ("unicornn", {"alpha": -1.0}, "alpha must be at least 0, got -1.0"),
         ("gated_deltanet", {"gain": 2.0}, "GatedDeltaNet has no recurrent matrix"),
+        ("mgu", {"gain": float("nan")}, "gain must be a finite number, got nan"),
+        ("fastgrnn", {"gain": float("inf")}, "gain must be a finite number, got inf"),
+        ("unicornn", {"gain": float("nan")}, "gain must be a finite number, got nan"),
+        ("indrnn", {"gain": float("nan")}, "gain must be a finite number, got nan"),
+        ("cornn", {"dt": float("nan")}, "dt must be a finite number, got nan"),
         ("mgu", {"initialization": "ring"}, "initialization must be one of gaussian, .*got 'ring'"),
         ("echo_state", {"leak": 0.0}, "leak must lie in \\(0, 1\\], got 0.0"),
     ],

@@ -65,11 +65,18 @@ def test_chrono_biases_of_a_gru_stand_in_its_update_gate_alone():
     assert not biases[[0, 2]].any()
 
 
-@pytest.mark.parametrize("name", ["gru", "gru_reset_before"])
+def test_chrono_biases_of_an_mgu_are_those_of_a_gate_that_opens_writing():
+    before = cell_of("mgu", 1000, initialization="identity")
+    biases = rows_of(chrono_initialization(50).adapt_cell(before, KEY))
+    assert stats.kstest(np.exp(-biases[0]), stats.uniform(1, 48).cdf).pvalue > 0.01
+    assert not biases[1].any()
+
+
+@pytest.mark.parametrize("name", ["gru", "gru_reset_before", "mgu"])
 def test_a_large_forget_bias_keeps_the_state_of_a_gru(name):
     cell = forget_bias(50.0).adapt_cell(cell_of(name), KEY)
     state = jnp.linspace(-1.0, 1.0, 5)
-    np.testing.assert_allclose(cell(state, jnp.ones(2)), state, rtol=1e-12)
+    np.testing.assert_allclose(cell(state, jnp.ones(2)), state, rtol=1e-12, atol=1e-20)
 
 
 def test_a_large_forget_bias_keeps_the_cell_of_an_lstm():
