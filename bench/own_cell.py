@@ -191,7 +191,9 @@ def _of_step(name: str, error: Exception) -> UsageError:
     where = _where(cause) if cause is not None else _where(error)
     own = isinstance(error, ValueError | TypeError) and _innermost_is_library(error)
     if own:
-        return UsageError(f"{name}: {_one_line(error)}{f' ({where})' if where else ''}")
+        told = _one_line(error)
+        more = "; a step is called as step(state, x)" if "positional argument" in told else ""
+        return UsageError(f"{name}: {told}{more}{f' ({where})' if where else ''}")
     return theirs(error, f"the step of {name} failed")
 
 
@@ -305,5 +307,7 @@ def _one_line(error: Exception) -> str:
 def _kind(value: Any) -> str:
     if value is None:
         return "nothing (None)"
+    if hasattr(value, "__name__"):
+        return f"{type(value).__name__} {value.__name__}"
     shape = getattr(value, "shape", None)
     return f"an array of shape {shape}" if shape is not None else f"{type(value).__name__} {value!r:.40}"

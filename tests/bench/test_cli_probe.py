@@ -135,7 +135,7 @@ WRONG = {
         "mycell:make_cell",
         ["cannot be called as make_cell(input_size, hidden_size, key=key)", "(input_size, hidden_size, *, key)"],
     ),
-    "no pair": (cell("return h", returned="step"), "mycell:make_cell", ["returned function", "(step, initial_state)"]),
+    "no pair": (cell("return h", returned="step"), "mycell:make_cell", ["returned function step; it must", "(step, initial_state)"]),
     "nothing": (cell("return h", returned="None"), "mycell:make_cell", ["returned nothing (None)"]),
     "three": (cell("return h", returned="step, state, 1"), "mycell:make_cell", ["returned 3 values"]),
     "swapped pair": (cell("return h", returned="state, step"), "mycell:make_cell", ["(initial_state, step); swap"]),
@@ -147,6 +147,11 @@ WRONG = {
         cell('return h.astype("bfloat16")'), "mycell:make_cell", ["keep the dtype of the state", "bfloat16"]
     ),
     "another structure": (cell("return h, h"), "mycell:make_cell", ["state of the structure it was given"]),
+    "one argument": (
+        LINEAR.replace("lambda h, x: 0.5 * (q @ h) + v @ x", "lambda h: 0.5 * (q @ h)"),
+        "mycell:make_cell",
+        ["positional argument", "called as step(state, x)"],
+    ),
     "swapped arguments": (
         cell("h, x = x, h; return jnp.tanh(W @ h + V @ x)"),
         "mycell:make_cell",
