@@ -144,8 +144,8 @@ class GatedDeltaNet(_DeltaRule):
         log_rate: log of r, shape ().
 
     References:
-        Yang, Kautz, Hatamizadeh 2025, Gated delta networks: improving Mamba2 with delta rule, arXiv 2412.06464,
-        equation 10; r and b_a begin as in the authors' code: r uniform up to 16, softplus(b_a) between 0.001 and 0.1,
+        Yang, Kautz, Hatamizadeh 2025, Gated delta networks: improving Mamba2 with delta rule, arXiv 2412.06464;
+        r and b_a begin as in the authors' code: r uniform up to 16, softplus(b_a) between 0.001 and 0.1,
         uniform in its log. One head; without the convolutions and the gate around it, which read no state.
     """
 

@@ -29,7 +29,7 @@ class FastGRNN:
 
     References:
         Kusupati, Singh, Bhatia, Kumar, Jain, Varma 2018, FastGRNN: a fast, accurate, stable and tiny kilobyte sized
-        gated recurrent neural network, arXiv 1901.02358, section 3.2; initial values as in the authors' code.
+        gated recurrent neural network, arXiv 1901.02358; initial values as in the authors' code.
     """
 
     weight_hh: Array

@@ -25,7 +25,7 @@ class MGU:
         bias: shape (2 * hidden_size,).
 
     References:
-        Zhou, Wu, Zhang, Zhou 2016, Minimal gated unit for recurrent neural networks, arXiv 1603.09420, equations 6.
+        Zhou, Wu, Zhang, Zhou 2016, Minimal gated unit for recurrent neural networks, arXiv 1603.09420.
         Its weights begin as those of the GRU here do.
     """
 

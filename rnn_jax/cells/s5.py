@@ -30,8 +30,8 @@ class S5(ComplexDiagonal):
         output_real, output_imaginary: C, shape (hidden_size, hidden_size).
 
     References:
-        Smith, Warrington, Linderman 2023, Simplified state space layers for sequence modeling, arXiv 2208.04933,
-        sections 3 and B.1; initial B, C and d as in the authors' code.
+        Smith, Warrington, Linderman 2023, Simplified state space layers for sequence modeling, arXiv 2208.04933;
+        initial B, C and d as in the authors' code.
     """
 
     rate_real: Array

@@ -45,7 +45,7 @@ class SelectiveSSM:
 
     References:
         Gu & Dao 2023, Mamba: linear-time sequence modeling with selective state spaces, arXiv 2312.00752,
-        algorithm 2 and section 3.6; initial rates and steps as in the authors' code. B and C have
+        algorithm 2; initial rates and steps as in the authors' code. B and C have
         biases, drawn from N(0, 1): without them a net of one input has one direction for all time.
     """
 

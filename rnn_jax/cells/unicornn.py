@@ -35,8 +35,8 @@ class UnICORNN:
         alpha: of the force that leads back to 0.
 
     References:
-        Rusch & Mishra 2021, UnICORNN: a recurrent model for learning very long time dependencies, arXiv 2103.05487,
-        equation 6; defaults and initial weights are those of the authors' code for permuted sequential MNIST.
+        Rusch & Mishra 2021, UnICORNN: a recurrent model for learning very long time dependencies, arXiv 2103.05487;
+        defaults and initial weights are those of the authors' code for permuted sequential MNIST.
     """
 
     weight_hh: Array
