@@ -16,7 +16,6 @@ from rnn_jax.coordinates import real_size
 from rnn_jax.devices import Devices, mesh_of, platform_of
 from rnn_jax.jacobian import blocked, sequential, sharded
 from rnn_jax.jacobian.block_count import block_count_of
-from rnn_jax.jacobian.groups import GROUP
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
 from rnn_jax.step import (
     Inputs,
@@ -32,6 +31,9 @@ from rnn_jax.step import (
 
 NORMS = ("frobenius", "spectral")
 METHODS = ("auto", "sequential", "blocked")
+
+_SPARSE = 8
+"""Steps between two lags from which on it is cheaper to measure at those alone."""
 
 
 @partial(
@@ -215,7 +217,7 @@ def jacobian_chain(
     else:
         lags = concrete_integers("lags", lags, 0, length)
         ascending, position = np.unique(lags, return_inverse=True)
-        if not options["spectral"] and GROUP * ascending.size >= length:
+        if not options["spectral"] and _SPARSE * ascending.size >= length:
             # It is cheaper to measure at every lag than to look which are wanted.
             function, position = module.every_lag, lags
         elif plan is not None:

@@ -1,8 +1,11 @@
-"""The product of step Jacobians over a group of steps.
+"""The product of step Jacobians over some steps in a row, rescaled now and then.
 
-Within a group, products are formed without rescaling, and the sums of squares of their rows say
-afterwards whether any of them came near the end of the dtype's range; only then is the group gone
-over again, rescaled at every step. So a chain costs little more than its products.
+A group of steps is multiplied without rescaling, and the sums of squares of its rows say afterwards
+whether any of them came near the end of the dtype's range. If none did, the rows are rescaled once;
+else the group is tried again at half its size, at last one step at a time, which always holds. The
+next group is one step larger than the last that held. So a chain costs little more than its
+products, and its program holds one step's product once: a loop, as compiling is most of what a
+short chain takes.
 
 These functions are traced: their arguments were checked, and they are compiled, by their callers.
 """
@@ -12,23 +15,21 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float, Int
 
+from rnn_jax.dtypes import at_least_float32
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import Segment, materials
 from rnn_jax.jacobian.measure import Measure, Measured
-from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.jacobian.structure import DENSE, Factor, factor, growth_bound, structure_of
+from rnn_jax.jacobian.scaled import ScaledMatrix
+from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Step
 
-GROUP = 8
-"""So many steps are multiplied between two rescalings."""
+GROUP = 16
+"""So many steps are multiplied between two rescalings at most."""
 
-_SHORT = 3 * GROUP
-"""A stretch of fewer steps is not grouped: the program of a group takes longer to compile than it saves."""
-
-LOOK = 4
-"""After so many steps the size of the rows is looked at, where their growth in between is bounded."""
+BLOCK = 64
+"""For so many steps what their Jacobians need is made at once."""
 
 
 class Chain(NamedTuple):
@@ -36,122 +37,143 @@ class Chain(NamedTuple):
 
     Attributes:
         product: dh_T/dh_t, the output's rows under it.
-        alive: which of its rows are not exactly zero.
+        usual: which of its rows are numbers and not exactly zero: the others stay as they are.
         finite: whether h_t is.
+        group: how many steps to try at once.
     """
 
     product: ScaledMatrix
-    alive: Bool[Array, " rows"]
+    usual: Bool[Array, " rows"]
     finite: Bool[Array, ""]
+    group: Int[Array, ""]
 
     @classmethod
     def begin(cls, product: ScaledMatrix, finite: Bool[Array, ""]) -> "Chain":
         """A chain that starts from this product at a state that is finite or not."""
-        return cls(product, _nonzero_rows(product), finite)
+        return cls(product, _usual(product), finite, jnp.full((), GROUP, jnp.int32))
 
 
-def ungrouped(count: int) -> int:
-    """How many of a stretch's steps, its last ones, are multiplied one by one; the others in groups."""
-    return count if count < _SHORT else count % GROUP
+def extended(step: Step, chain: Chain, segment: Segment, end: Any, count: Array) -> Chain:
+    """A chain taken backwards through `count` steps of a segment, the last of them that before `end`."""
+    return _through_blocks(step, None, chain, segment, end, count, None)[0]
 
 
-def material_of(step: Step, segment: Segment, chain: Chain, first: Any, count: int) -> tuple[Any, Array]:
-    """What the Jacobians of some steps in a row need, the last of them next to the chain."""
-    part = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, count), segment)
-    # Else XLA forms the derivatives anew for every entry of every product.
-    return jax.lax.optimization_barrier(materials(step, part, chain.finite))
-
-
-def measured_group(
-    step: Step, measure: Measure, chain: Chain, material: Any, poison: Array
+def measured(
+    step: Step, measure: Measure, chain: Chain, segment: Segment, count: int
 ) -> tuple[Chain, Measured]:
-    """One group; its norms at every step, in the order of time."""
-    if measure.spectral:
-        return one_by_one(step, measure, chain, material, poison)
-    exponent = chain.product.exponent
-    rows, squares = _unscaled(step, chain, material, range(GROUP))
-
-    def as_it_is() -> tuple[Chain, Measured]:
-        norms, output = measure.norms_of_squares(squares, exponent)
-        return _after(chain, scaled.rescaled(rows, squares[0], exponent), poison), (norms, None, output)
-
-    return jax.lax.cond(
-        _in_range(chain, squares, rows.dtype),
-        as_it_is,
-        lambda: one_by_one(step, measure, chain, material, poison),
-    )
+    """A chain taken backwards through all steps of a segment; the norms after each, in the order of time."""
+    size = _group_size(measure, count)
+    shapes = jax.eval_shape(measure, chain.product)
+    norms = jax.tree.map(lambda norm: jnp.zeros(count + size, norm.dtype), shapes)
+    chain, norms = _through_blocks(step, measure, chain, segment, count, jnp.asarray(count, jnp.int32), norms)
+    return chain, jax.tree.map(lambda norm: norm[:count][::-1], norms)
 
 
-def unmeasured_group(step: Step, chain: Chain, material: Any, poison: Array) -> Chain:
-    """One group, of which nothing but the product is wanted.
-
-    Where the step Jacobians are known not to grow a row by much, it is enough to look at the rows
-    twice in a group: in between none can have left the range and come back.
-    """
-    bound = growth_bound(step, material)
-    looks = range(GROUP) if bound is None else range(0, GROUP, LOOK)
-    rows, squares = _unscaled(step, chain, material, looks)
-    safe = _in_range(chain, squares, rows.dtype)
-    if bound is not None:
-        lowest, _ = scaled.safe_squares(rows.dtype)
-        safe = safe & (bound ** (LOOK - 1) <= lowest**-0.5)
-    return jax.lax.cond(
-        safe,
-        lambda: _after(chain, scaled.rescaled(rows, squares[0], chain.product.exponent), poison),
-        lambda: one_by_one(step, None, chain, material, poison)[0],
-    )
+def _group_size(measure: Measure | None, count: int) -> int:
+    """Spectral norms need the product at every step."""
+    return 1 if measure is not None and measure.spectral else min(GROUP, count)
 
 
-def _unscaled(step: Step, chain: Chain, material: Any, looks: Any) -> tuple[Array, Array]:
-    """The product over a group without rescaling, and the sums of squares of its rows after some steps."""
-    rows, squares = chain.product.mantissa, []
-    for place, at_step in reversed(list(enumerate(_factors(step, material)))):
-        rows = at_step.after(rows)
-        if place in looks:
-            squares.append(scaled.row_squares(rows))
-    return rows, jnp.stack(squares[::-1])
-
-
-def _factors(step: Step, material: Any) -> list[Factor]:
-    """The Jacobians of a group, in the order of time.
-
-    Dense ones are formed all at once, which takes a smaller program and less time; the others are so cheap to form that
-    each is better made next to its product.
-    """
-    if structure_of(step) == DENSE:
-        material = jax.vmap(partial(factor, step))(material)
-    at_steps = [jax.tree.map(lambda leaf, place=place: leaf[place], material) for place in range(GROUP)]
-    return at_steps if structure_of(step) == DENSE else [factor(step, each) for each in at_steps]
-
-
-def _in_range(chain: Chain, squares: Array, dtype: Any) -> Bool[Array, ""]:
-    """Whether every row that is not zero stayed where it keeps its full precision."""
-    lowest, highest = scaled.safe_squares(dtype)
-    return jnp.all((squares > lowest) & (squares < highest) | ~chain.alive[None])
-
-
-def one_by_one(
-    step: Step, measure: Measure | None, chain: Chain, material: Any, poison: Array
+def _through_blocks(
+    step: Step, measure: Measure | None, chain: Chain, segment: Segment, end: Any, count: Array, norms: Any
 ) -> tuple[Chain, Any]:
-    """Some steps, rescaled at each; the norms after each, in the order of time, if measured."""
+    """The chain, and the norms after 1, 2, ... steps written into `norms`, with room for a group more."""
+    size = min(BLOCK, jax.tree.leaves(segment.before)[0].shape[0])
+    group_size = _group_size(measure, size)
 
-    def extend(chain: Chain, at: tuple[Any, Array]) -> tuple[Chain, Any]:
-        chain, rows = multiplied(step, chain, *at)
-        return chain, None if measure is None else measure(chain.product, rows)
+    def block(carry: tuple[Chain, Any, Array]) -> tuple[Chain, Any, Array]:
+        chain, norms, done = carry
+        first = jnp.maximum(end - done - size, 0)
+        steps = jnp.minimum(size, count - done)
+        part = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, size), segment)
+        # Else XLA forms the derivatives anew for every entry of every product.
+        material, poison = jax.lax.optimization_barrier(materials(step, part, chain.finite))
+        last = end - done - first - 1
+        chain, norms, _ = jax.lax.while_loop(
+            lambda carry: carry[2] < steps,
+            partial(_tried, step, measure, material, last, steps, group_size, done),
+            (chain, norms, jnp.zeros((), jnp.int32)),
+        )
+        finite = ~jnp.isnan(poison[last - steps + 1])
+        return chain._replace(finite=finite), norms, done + steps
 
-    chain, measured = jax.lax.scan(extend, chain, (material, poison), reverse=True)
-    return chain, measured
+    start = (chain, norms, jnp.zeros((), jnp.int32))
+    chain, norms, _ = jax.lax.while_loop(lambda carry: carry[2] < count, block, start)
+    return chain, norms
 
 
-def multiplied(step: Step, chain: Chain, material: Any, poison: Array) -> tuple[Chain, ScaledNumber]:
-    """One step; and the norms of the product's rows."""
-    product, rows = scaled.times(chain.product, factor(step, material).after)
-    return Chain(product, _nonzero_rows(product), ~jnp.isnan(poison)), rows
+def _tried(
+    step: Step,
+    measure: Measure | None,
+    material: Any,
+    last: Array,
+    steps: Array,
+    group_size: int,
+    before: Array,
+    carry: tuple[Chain, Any, Array],
+) -> tuple[Chain, Any, Array]:
+    """The chain, its norms and the steps of a block that are done, after one group was tried.
+
+    Args:
+        step, measure: whose Jacobians, and what is measured after each, if anything.
+        material: what the Jacobians of the block need; the first to be multiplied is the one at `last`.
+        steps: how many of the block are wanted.
+        group_size: how many may be multiplied at once.
+        before: how many steps were done before this block.
+        carry: chain, norms and how many steps of the block are done.
+    """
+    chain, norms, done = carry
+    size = jnp.minimum(jnp.minimum(chain.group, group_size), steps - done)
+
+    def of_step(index: Array) -> Any:
+        return jax.tree.map(
+            lambda leaf: jax.lax.dynamic_index_in_dim(leaf, last - done - index, keepdims=False), material
+        )
+
+    def multiply(index: Array, carry: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
+        rows, squares, at = carry
+        rows = factor(step, at).after(rows)
+        squares = jax.lax.dynamic_update_index_in_dim(squares, scaled.row_squares(rows), index, 0)
+        # Carried from one step to the next, it is a plain array: sliced where it is read, every entry of a product would
+        # look for its place anew.
+        return rows, squares, of_step(index + 1)
+
+    mantissa, exponent = chain.product.mantissa, chain.product.exponent
+    ones = jnp.ones((group_size, mantissa.shape[0]), at_least_float32(mantissa).dtype)
+    first = of_step(jnp.zeros((), jnp.int32))
+    rows, squares, _ = jax.lax.fori_loop(0, size, multiply, (mantissa, ones, first))
+    lowest, highest = scaled.safe_squares(mantissa.dtype)
+    held = jnp.all((squares > lowest) & (squares < highest) | ~chain.usual[None])
+
+    def as_it_is() -> tuple[Chain, Array, Array, Array]:
+        at_end = jax.lax.dynamic_index_in_dim(squares, size - 1, keepdims=False)
+        product = scaled.rescaled(rows, at_end, exponent)
+        larger = jnp.minimum(chain.group + 1, GROUP)
+        return chain._replace(product=product, group=larger), squares, exponent, size
+
+    def one_step() -> tuple[Chain, Array, Array, Array]:
+        product = scaled.normalized(rows, exponent)
+        larger = jnp.minimum(chain.group + 1, GROUP)
+        own = squares.at[0].set(scaled.row_squares(product.mantissa))
+        return Chain(product, _usual(product), chain.finite, larger), own, product.exponent, size
+
+    def not_held() -> tuple[Chain, Array, Array, Array]:
+        return jax.lax.cond(
+            size == 1, one_step, lambda: (chain._replace(group=size // 2), squares, exponent, 0 * size)
+        )
+
+    chain, squares, exponent, held_steps = jax.lax.cond(held, as_it_is, not_held)
+    if measure is not None:
+        # Of a group that did not hold they are written over by the next.
+        made = measure.of_group(squares, exponent, chain.product)
+        norms = jax.tree.map(
+            lambda all_steps, some: jax.lax.dynamic_update_slice_in_dim(all_steps, some, before + done, 0),
+            norms,
+            made,
+        )
+    return chain, norms, done + held_steps
 
 
-def _after(chain: Chain, product: ScaledMatrix, poison: Array) -> Chain:
-    return Chain(product, chain.alive, ~jnp.isnan(poison[0]))
-
-
-def _nonzero_rows(product: ScaledMatrix) -> Bool[Array, " rows"]:
-    return jnp.any(product.mantissa != 0, axis=1)
+def _usual(product: ScaledMatrix) -> Bool[Array, " rows"]:
+    squares: Float[Array, " rows"] = scaled.row_squares(product.mantissa)
+    return (squares > 0) & jnp.isfinite(squares)

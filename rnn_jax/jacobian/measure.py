@@ -56,10 +56,13 @@ class Measure:
         output = scaled.norm_of(self.of_output(rows)) if self.has_output else None
         return scaled.norm_of(self.of_state(rows)), self.largest(product), output
 
-    def norms_of_squares(self, squares: Float[Array, "steps rows"], exponent: Array) -> tuple:
-        """Frobenius norm and output norm at several steps that share one exponent a row."""
+    def of_group(
+        self, squares: Float[Array, "steps rows"], exponent: Array, product: ScaledMatrix
+    ) -> Measured:
+        """All that is wanted at several steps that share one exponent a row; a spectral norm after one step only."""
+        frobenius = _roots(self.of_state(squares.T).T, self.of_state(exponent))
         output = _roots(self.of_output(squares.T).T, self.of_output(exponent)) if self.has_output else None
-        return _roots(self.of_state(squares.T).T, self.of_state(exponent)), output
+        return frobenius, jax.tree.map(lambda norm: norm[None], self.largest(product)), output
 
 
 def _roots(squares: Float[Array, "steps rows"], exponent: Array) -> ScaledNumber:

@@ -5,26 +5,17 @@ These functions are traced: their arguments were checked, and they are compiled,
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from rnn_jax.jacobian.groups import (
-    GROUP,
-    Chain,
-    material_of,
-    measured_group,
-    multiplied,
-    one_by_one,
-    ungrouped,
-    unmeasured_group,
-)
+from rnn_jax.jacobian.groups import Chain, extended, measured
 from rnn_jax.jacobian.material import Segment, is_finite, states_before
 from rnn_jax.jacobian.measure import Measure, Measured, start
 from rnn_jax.jacobian.scaled import ScaledMatrix
-from rnn_jax.jacobian.walk import Walk, backward, forward, in_a_row
+from rnn_jax.jacobian.walk import Walk, backward, forward
 from rnn_jax.step import Inputs, State, Step
 
 
@@ -51,31 +42,8 @@ def every_lag_of(step: Step, measure: Measure, product: ScaledMatrix, walk: Walk
     """The norms of a product extended backwards over 0, 1, ... all steps of a walk."""
     at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
     chain = Chain.begin(product, is_finite(walk.last))
-    _, parts = backward(step, walk, chain, partial(_measured_segment, step, measure))
+    _, parts = backward(step, walk, chain, partial(measured, step, measure))
     return jax.tree.map(lambda *norms: jnp.concatenate(norms)[::-1], *parts, at_zero)
-
-
-def _measured_segment(
-    step: Step, measure: Measure, chain: Chain, segment: Segment, count: int
-) -> tuple[Chain, Measured]:
-    """Extends a chain over all steps of a segment; the norms after each, in the order of time."""
-    late = ungrouped(count)
-    measured = []
-    if late:
-        chain, norms = one_by_one(
-            step, measure, chain, *material_of(step, segment, chain, count - late, late)
-        )
-        measured.append(norms)
-    if late < count:
-
-        def extend(chain: Chain, first: Array) -> tuple[Chain, Measured]:
-            return measured_group(step, measure, chain, *material_of(step, segment, chain, first, GROUP))
-
-        chain, norms = jax.lax.scan(
-            extend, chain, jnp.arange(0, count - late, GROUP, dtype=jnp.int32), reverse=True
-        )
-        measured.insert(0, jax.tree.map(in_a_row, norms))
-    return chain, jax.tree.map(lambda *parts: jnp.concatenate(parts), *measured)
 
 
 class _Record(NamedTuple):
@@ -133,54 +101,25 @@ def _segment_of_chosen(
     segment: Segment,
     count: int,
 ) -> tuple[Chain, _Record]:
-    """Extends a chain over a segment, but not beyond the group of the largest lag."""
-    late = ungrouped(count)
+    """Extends a chain over a segment, but not beyond the largest lag."""
+    at_end = carry[1].lag
+    furthest = jnp.minimum(at_end + count, lags[-1])
 
-    def measured(carry: tuple[Chain, _Record], first: Any, size: int) -> tuple[Chain, _Record]:
+    def to_next(carry: tuple[Chain, _Record]) -> tuple[Chain, _Record]:
         chain, record = carry
-        material = material_of(step, segment, chain, first, size)
+        place = jnp.minimum(record.done, lags.shape[0] - 1)
+        lag = jnp.minimum(lags[place], furthest)
+        chain = extended(step, chain, segment, count - (record.lag - at_end), lag - record.lag)
 
-        def extend(carry, at):
-            chain, record = carry
-            chain, _ = multiplied(step, chain, *at)
-            return (chain, _recorded(measure, lags, record, chain.product)), None
+        def with_norms() -> _Record:
+            norms = jax.tree.map(
+                lambda all_lags, norm: all_lags.at[place].set(norm), record.norms, measure(chain.product)
+            )
+            return _Record(lag, record.done + 1, norms)
 
-        return jax.lax.scan(extend, (chain, record), material, reverse=True)[0]
+        return chain, jax.lax.cond(lags[place] == lag, with_norms, lambda: record._replace(lag=lag))
 
-    def unmeasured(carry: tuple[Chain, _Record], first: Array) -> tuple[Chain, _Record]:
-        chain, record = carry
-        chain = unmeasured_group(step, chain, *material_of(step, segment, chain, first, GROUP))
-        return chain, record._replace(lag=record.lag + GROUP)
-
-    def group(done: Array, carry: tuple[Chain, _Record]) -> tuple[Chain, _Record]:
-        first = count - late - GROUP * (done + 1)
-        next_lag = lags[jnp.minimum(carry[1].done, lags.shape[0] - 1)]
-        wanted = (next_lag > carry[1].lag) & (next_lag <= carry[1].lag + GROUP)
-        return jax.lax.cond(
-            wanted, lambda carry: measured(carry, first, GROUP), lambda carry: unmeasured(carry, first), carry
-        )
-
-    if late:
-        carry = measured(carry, count - late, late)
-    if late == count:
-        return carry
-    remaining = jnp.maximum(lags[-1] - carry[1].lag, 0)
-    groups = jnp.minimum(-(-remaining // GROUP), count // GROUP)
-    return jax.lax.fori_loop(0, groups, group, carry)
-
-
-def _recorded(measure: Measure, lags: Array, record: _Record, product: ScaledMatrix) -> _Record:
-    """The record one lag further, with the product's norms where that lag was chosen."""
-    record = record._replace(lag=record.lag + 1)
-    place = jnp.minimum(record.done, lags.shape[0] - 1)
-
-    def with_norms(record: _Record) -> _Record:
-        norms = jax.tree.map(
-            lambda all_lags, norm: all_lags.at[place].set(norm), record.norms, measure(product)
-        )
-        return record._replace(done=record.done + 1, norms=norms)
-
-    return jax.lax.cond(lags[place] == record.lag, with_norms, lambda record: record, record)
+    return jax.lax.while_loop(lambda carry: carry[1].lag < furthest, to_next, carry)
 
 
 def products_between(
@@ -203,22 +142,7 @@ def products_between(
             earlier, later = ends
             at_later = jax.tree.map(lambda leaf: leaf[jnp.minimum(later, length - 1)], before)
             finite = jnp.where(later == length, is_finite(last), is_finite(at_later))
-            chain = Chain.begin(identity, finite)
-
-            def one_step(done: Array, chain: Chain) -> Chain:
-                material = material_of(step, segment, chain, later - 1 - done, 1)
-                return multiplied(step, chain, *jax.tree.map(lambda leaf: leaf[0], material))[0]
-
-            is_grouped = ungrouped(length) < length
-            singles = (later - earlier) % GROUP if is_grouped else later - earlier
-            chain = jax.lax.fori_loop(0, singles, one_step, chain)
-            if is_grouped:
-
-                def group(done: Array, chain: Chain) -> Chain:
-                    first = later - singles - GROUP * (done + 1)
-                    return unmeasured_group(step, chain, *material_of(step, segment, chain, first, GROUP))
-
-                chain = jax.lax.fori_loop(0, (later - earlier) // GROUP, group, chain)
+            chain = extended(step, Chain.begin(identity, finite), segment, later, later - earlier)
             return None, chain.product
 
         return jax.lax.scan(between, None, (times[:-1], times[1:]))[1], measure

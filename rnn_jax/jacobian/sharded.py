@@ -29,7 +29,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from rnn_jax.jacobian import blocked, sequential
-from rnn_jax.jacobian.groups import GROUP, Chain, material_of, one_by_one, ungrouped, unmeasured_group
+from rnn_jax.jacobian.groups import Chain, extended
 from rnn_jax.jacobian.material import Segment, is_finite, materials
 from rnn_jax.jacobian.measure import Measure, Measured, start
 from rnn_jax.jacobian.scaled import ScaledMatrix
@@ -291,15 +291,5 @@ def _states(step: Step, state: State, xs: Inputs, plan: Plan) -> tuple[State, St
 def _total(step: Step, one: ScaledMatrix, walk: Walk) -> ScaledMatrix:
     """The product of all step Jacobians of a stretch."""
     chain = Chain.begin(one, is_finite(walk.last))
-    late = ungrouped(walk.early_count)
-    if late:
-        first = walk.early_count - late
-        chain, _ = one_by_one(step, None, chain, *material_of(step, walk.early, chain, first, late))
-
-    def group(done: Array, chain: Chain) -> Chain:
-        first = walk.early_count - late - GROUP * (done + 1)
-        return unmeasured_group(step, chain, *material_of(step, walk.early, chain, first, GROUP))
-
-    if late == walk.early_count:
-        return chain.product
-    return jax.lax.fori_loop(0, walk.early_count // GROUP, group, chain).product
+    count = walk.early_count
+    return extended(step, chain, walk.early, count, jnp.asarray(count, jnp.int32)).product

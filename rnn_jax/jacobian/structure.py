@@ -29,7 +29,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.jacobian.scaled import row_squares
 from rnn_jax.jacobian.steps import step_jacobian
 from rnn_jax.step import State, Step
 
@@ -250,27 +249,6 @@ def factor(step: Any, material: Any) -> Factor:
         return material
     state, x, nan_or_zero = material
     return DenseFactor(step_jacobian(step, state, x) + nan_or_zero)
-
-
-def growth_bound(step: Any, materials: Any) -> Array | None:
-    """A bound on the norm of every one of several step Jacobians, cheap to get; None where none is known.
-
-    Args:
-        step: the step.
-        materials: what `prepared` gave, stacked.
-    """
-    structure = structure_of(step)
-    if structure == DENSE:
-        return None
-    if structure == KRONECKER:
-        return jnp.sqrt(jnp.max(jnp.sum(jnp.square(materials.matrix), axis=(-2, -1))))
-    leaves = len(materials.by_leaf)
-    bound = sum(leaves * jnp.max(jnp.abs(each)) for each in materials.by_leaf if each is not None)
-    if materials.by_gate is not None:
-        gates = materials.by_gate.shape[-2]
-        size = jnp.sqrt(jnp.sum(row_squares(step.weight_hh)))
-        bound = bound + leaves * gates * jnp.max(jnp.abs(materials.by_gate)) * size
-    return jnp.asarray(bound)
 
 
 def _diagonals(cell: ElementwiseCell, state: State, x: Any) -> Diagonals:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array
 
-from rnn_jax.jacobian.groups import GROUP
 from rnn_jax.jacobian.material import Segment, states_before
 from rnn_jax.step import Inputs, State, Step
 from rnn_jax.unrolling import light_unroll
@@ -36,7 +35,7 @@ def forward(
     step: Step, state: State, xs: Inputs, length: int, checkpoint: bool, states: State | None
 ) -> Walk:
     """Runs the net, unless its states are known; keeps every state, or about sqrt(T) of them."""
-    size = -(-math.isqrt(length) // GROUP) * GROUP
+    size = math.isqrt(length)
     count = length // size if checkpoint and length else 0
     early = length - size * count
     early_xs = jax.tree.map(lambda leaf: leaf[:early], xs)

@@ -5,7 +5,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax.jacobian import sequential
-from rnn_jax.jacobian.groups import GROUP
+from rnn_jax.jacobian.groups import BLOCK, GROUP
 
 
 def times_number(state, number):
@@ -56,11 +56,8 @@ jax.tree_util.register_dataclass(
 
 @pytest.mark.costly
 @pytest.mark.parametrize("lags", [None, np.array([7, 64]), np.array([64])])
-def test_a_row_that_leaves_the_range_and_comes_back_between_two_looks_is_exact(lags):
-    """Where few lags are wanted rows are looked at now and then only: the growth bound must catch this.
-
-    Columns of a row differ by 1e5: one that was flushed to zero on the way would change the norm.
-    """
+def test_a_row_that_leaves_the_range_and_comes_back_within_a_group_is_exact(lags):
+    """Columns of a row differ by 1e5: one that was flushed to zero on the way would change the norm."""
     base = rj.cells.create("elman_identity", 1, 2, key=jax.random.key(0), dtype=jnp.float32)
     cell = Swinging(jnp.array([[1.0, 1e-5], [0.0, 1.0]], jnp.float32), base.weight_xh, base.bias, "identity")
     xs = jnp.asarray(np.tile([1e20, 1e20, 1e-20, 1e-20], 16)[:, None], jnp.float32)
@@ -93,6 +90,30 @@ def test_with_checkpoints_the_norms_are_the_same(name, length):
     lags = np.unique([0, length // 7, length])
     some = rj.jacobian_chain(cell, state, xs, lags, norms=("spectral",), checkpoint=True)
     np.testing.assert_allclose(some.log_frobenius_norm, every.log_frobenius_norm[lags], rtol=1e-12)
+
+
+@pytest.mark.parametrize("length", [1, GROUP + 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
+def test_groups_and_blocks_end_where_they_should(length):
+    """Numbers that are all different: one left out, taken twice or out of turn would change the sums of their logs."""
+    numbers = 1 + np.arange(length) / 100
+    lags = np.unique(np.concatenate([np.arange(length + 1)[:: 9 + length // 9], [length]]))
+    for wanted in (None, lags):
+        measured, exact = norms_in_float32(numbers, wanted)
+        np.testing.assert_allclose(measured, exact, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [0, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 6, 2 * BLOCK + 7])
+def test_beyond_a_state_that_is_not_finite_every_norm_is_nan_and_none_before(bad):
+    length = 2 * BLOCK + 7
+    states = jnp.ones((length + 1, 2)).at[bad].set(jnp.inf)
+    lags = np.arange(0, length + 1, 9)
+    for wanted in (np.arange(length + 1), lags):
+        chain = rj.jacobian_chain(lambda h, _: 0.9 * h, None, None, wanted, length=length, states=states)
+        beyond = wanted >= max(length - bad, 1)
+        np.testing.assert_array_equal(np.isnan(chain.log_frobenius_norm), beyond)
+        np.testing.assert_allclose(
+            chain.log_frobenius_norm[~beyond], wanted[~beyond] * np.log(0.9) + 0.5 * np.log(2), rtol=1e-12
+        )
 
 
 def test_checkpoints_keep_about_the_square_root_of_the_states():
