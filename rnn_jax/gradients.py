@@ -140,7 +140,13 @@ def _add(left: ScaledMatrix, right: ScaledMatrix) -> ScaledMatrix:
 
 
 def weight_gradient_shares(
-    loss: Loss, step: Step, state: State, xs: Inputs, *, length: int | None = None
+    loss: Loss,
+    step: Step,
+    state: State,
+    xs: Inputs,
+    *,
+    length: int | None = None,
+    gradients: LossGradients | None = None,
 ) -> Float[Array, " lags"]:
     """How much of the weight gradient comes from further back than each lag.
 
@@ -153,6 +159,7 @@ def weight_gradient_shares(
         loss: `loss(states) -> scalar`.
         step: a step that is a pytree of its weights: a cell, or `Partial(function, params)`.
         state, xs, length: as for `loss_gradients`.
+        gradients: what `loss_gradients` gave for the same arguments, where they are known; `loss` is not called then.
 
     Returns:
         share(k) for k = 0..T, shape (T + 1,); NaN where the weight gradient is exactly zero.
@@ -168,8 +175,13 @@ def weight_gradient_shares(
             "step must be a pytree of its weights, such as a cell or "
             f"jax.tree_util.Partial(function, params); {step!r} holds none"
         )
-    gradients = loss_gradients(loss, step, state, xs, length=length)
+    if gradients is None:
+        gradients = loss_gradients(loss, step, state, xs, length=length)
     state, xs, length = checked(step, state, xs, length)
+    if (got := gradients.state.exponent.shape) != (length + 1,):
+        raise ValueError(
+            f"gradients must be those of the same {length} steps, so of {length + 1} states; got {got}"
+        )
     if length == 0:
         raise ValueError(
             "xs must hold at least one step: without one there is no weight gradient to share out"

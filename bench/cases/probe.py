@@ -165,7 +165,7 @@ def _measure(
         )
         shares = jnp.full(length + 1, jnp.nan)
         if has_weights:
-            shares = rj.weight_gradient_shares(of_states, step, state, xs)
+            shares = rj.weight_gradient_shares(of_states, step, state, xs, gradients=gradients)
         bound = _mean_log_step_norm(step, state, xs)
         return chain, norms, shares, bound, _exponents(step, state, xs, exponents)
 
