@@ -7,10 +7,11 @@ import jax
 import pandas as pd
 
 import rnn_jax as rj
+from bench import grouping
 from bench.decay_table import NET, decay_summary
 from rnn_jax.coordinates import real_size
 
-_SETTING = ["cell", "initialization", "gain", "forget_bias", "hidden_size", "input_size", "input_scale"]
+_SETTING = [*grouping.NET, "input_size", "input_scale"]
 _EXPONENTS = 3
 _LEAST_CELLS = 6
 _REGIMES = ("stable", "vanishing", "exploding", "not_finite")

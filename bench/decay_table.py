@@ -5,22 +5,12 @@
 
 import pandas as pd
 
+from bench import grouping
 from bench.grouping import grouped
 from bench.trained_runs import REMEDY
 from rnn_jax import remedies
 
-NET = [
-    "cell",
-    "initialization",
-    "gain",
-    "forget_bias",
-    "hidden_size",
-    "input_size",
-    "input_kind",
-    "input_scale",
-    "sequence_length",
-    "dtype",
-]
+NET = [*grouping.NET, "input_size", "input_kind", "input_scale", "sequence_length", "dtype"]
 
 
 def decay_summary(decay: pd.DataFrame, trained: pd.DataFrame | None = None) -> pd.DataFrame:

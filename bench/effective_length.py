@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.grouping import grouped
-from bench.trained_runs import NET, REMEDY, TASK, in_remedy_order, listed, task_runs
+from bench.grouping import NET, grouped
+from bench.trained_runs import REMEDY, TASK, in_remedy_order, listed, task_runs
 
 LEAST_LENGTHS = 2
 _LINE = [*TASK, *NET, *REMEDY, "optimizer", "batch_size", "dtype"]

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.grouping import grouped
+from bench.grouping import NET, grouped
 from bench.trained_runs import (
-    NET,
     PLAIN,
     REMEDY,
     TASK,

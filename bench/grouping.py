@@ -8,6 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+NET = ["cell", "initialization", "gain", "forget_bias", "dt", "hidden_size"]
+"""What tells one cell from another."""
+
 
 def grouped(
     frame: pd.DataFrame,

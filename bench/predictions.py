@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 
 import rnn_jax as rj
+from bench.grouping import NET
 
-SETTING = [
-    "cell", "initialization", "gain", "forget_bias", "hidden_size", "state_size", "input_size", "input_scale",
-    "sequence_length", "dtype",
-]  # fmt: skip
+SETTING = [*NET, "state_size", "input_size", "input_scale", "sequence_length", "dtype"]
 GAUSSIAN = "gaussian_matrices"
 _LISTED_EXPONENTS = 4
 

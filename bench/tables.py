@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from bench import grouping
 from bench.atlas import atlas, is_atlas
 from bench.ceilings import ceiling_table
 from bench.claims import claims
@@ -26,15 +27,15 @@ from bench.reach_question import reach_predicts
 from bench.real_uses_table import forecast_horizons, real_uses
 from bench.remedy_grid import remedy_grid
 from bench.roofline import roofline
+from bench.schema import COMMON
 from bench.store import Store, write_csv, write_text
 from bench.target_table import has_targets, target_table
 from bench.timing_table import timing_summary
-from bench.trained_runs import VERDICTS, each_run_once
+from bench.trained_runs import REMEDY, TASK, VERDICTS, each_run_once
 from bench.tuning_budget import tuning_budget
 
 _TASK = [
-    "task", "variant", "task_length", "cell", "initialization", "gain", "forget_bias", "hidden_size", "remedy",
-    "remedy_strength", "optimizer", "learning_rate", "batch_size", "step_budget", "dtype",
+    *TASK, "task_length", *grouping.NET, *REMEDY, "optimizer", "learning_rate", "batch_size", "step_budget", "dtype",
 ]  # fmt: skip
 TABLES = (
     "atlas",
@@ -94,6 +95,16 @@ def derive(store: Store) -> dict[str, pd.DataFrame]:
 
 def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     """The derived tables that the folder's CSV files allow, by name."""
+    return ((name, _without_empty_news(table)) for name, table in _tables(store))
+
+
+def _without_empty_news(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without those common columns that came later and that none of its rows has."""
+    news = [column.name for column in COMMON if column.later and column.name in table]
+    return table.drop(columns=[name for name in news if table[name].isna().all()])
+
+
+def _tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     makers: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
         "accuracy_summary": ("task_accuracy", accuracy_summary),
         "effective_length": ("task_accuracy", effective_length),
@@ -195,10 +206,9 @@ def accuracy_summary(accuracy: pd.DataFrame) -> pd.DataFrame:
 
 def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
     """Time of a chain over the time of the bare product loop, by pairs of the same round."""
-    keys = [
-        "cell", "initialization", "gain", "forget_bias", "input_size", "hidden_size", "state_size",
-        "sequence_length", "lag_count", "method", "dtype",
-    ]  # fmt: skip
+    *cell, hidden_size = grouping.NET
+    sizes = ["input_size", hidden_size, "state_size", "sequence_length", "lag_count"]
+    keys = [*cell, *sizes, "method", "dtype"]
     chains = timings[timings["operation"] == "jacobian_chain"]
     of = dict(list(chains.groupby("implementation")))
     if not {"rnn_jax", "bare_products"} <= of.keys():
@@ -258,7 +268,7 @@ def chain_scaling(timings: pd.DataFrame) -> pd.DataFrame:
 
 def exactness_summary(exactness: pd.DataFrame) -> pd.DataFrame:
     """Largest relative distance of the chain from jacrev of the unrolled net, by cell and lag."""
-    keys = ["cell", "initialization", "gain", "forget_bias", "hidden_size", "dtype", "lag"]
+    keys = [*grouping.NET, "dtype", "lag"]
 
     def summary(group: pd.DataFrame) -> pd.Series:
         return pd.Series(

@@ -6,11 +6,11 @@
 import numpy as np
 import pandas as pd
 
+from bench.grouping import NET
 from rnn_jax.remedies import REMEDIES
 
 VERDICTS = ("solved", "better_than_baseline", "at_baseline", "diverged")
 TASK = ["task", "variant"]
-NET = ["cell", "initialization", "gain", "forget_bias", "hidden_size"]
 REMEDY = ["remedy", "remedy_strength"]
 PLAIN = "none"
 """The remedy of training without one."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.grouping import grouped
-from bench.trained_runs import NET, REMEDY, in_remedy_order, listed
+from bench.grouping import NET, grouped
+from bench.trained_runs import REMEDY, in_remedy_order, listed
 
 _BUDGET = ["step_sizes", "tuning_seeds", "steps_a_run", "step_budget"]
 

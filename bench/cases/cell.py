@@ -17,6 +17,7 @@ CELL_PARAMETERS = (
     Parameter("initialization", str, "of the recurrent matrix", choices=rj.cells.INITIALIZATIONS),
     Parameter("gain", float, "scale of the recurrent matrix", 1.0, low=0.0, high=1e6),
     Parameter("forget_bias", float, "initial bias of the forget gate", low=-100.0, high=100.0),
+    Parameter("dt", float, "step in time of a cell that has one", low=1e-6, high=10.0, later=True),
     Parameter("hidden_size", int, "units", 64, low=1, high=65_536),
 )
 
@@ -31,10 +32,10 @@ Report = Callable[[str, float], None]
 
 
 def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in the cell's own initialisation and forget bias.
+    """Fills in the cell's own initialisation and forget bias; leaves the step in time out where it is the cell's own.
 
     Raises:
-        ValueError: the cell fixes another initialisation, or has no forget gate.
+        ValueError: the cell fixes another initialisation, or has no forget gate or no step in time.
     """
     family = rj.cells.CELLS[parameters["cell"]]
     chosen = dict(parameters)
@@ -49,14 +50,17 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"cell {chosen['cell']} has no forget gate, so forget_bias does not apply to it")
     if family.has_forget_bias and chosen["forget_bias"] is None:
         chosen["forget_bias"] = 1.0
+    if family.dt is None and chosen["dt"] is not None:
+        raise ValueError(f"cell {chosen['cell']} has no step in time, so dt does not apply to it")
+    if chosen["dt"] == family.dt:
+        chosen["dt"] = None
     return chosen
 
 
 def create_cell(case: Any, input_size: int, key: jax.Array, environment: Environment) -> Any:
     """Draws the case's cell."""
     options = {"initialization": case["initialization"], "gain": case["gain"], "dtype": environment.dtype}
-    if case["forget_bias"] is not None:
-        options["forget_bias"] = case["forget_bias"]
+    options |= {name: case[name] for name in ("forget_bias", "dt") if case[name] is not None}
     return rj.cells.create(case["cell"], input_size, case["hidden_size"], key=key, **options)
 
 
@@ -81,6 +85,7 @@ def setting_columns(case: Any, environment: Environment, suite: str) -> dict[str
         "initialization": case["initialization"],
         "gain": case["gain"],
         "forget_bias": case["forget_bias"],
+        "dt": case["dt"],
         "hidden_size": case["hidden_size"],
     }
 

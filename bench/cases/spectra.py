@@ -60,7 +60,7 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     chosen = dict(parameters)
     length, size, scale = chosen["sequence_length"], chosen["hidden_size"], chosen["input_scale"]
     if chosen["cell"] == GAUSSIAN:
-        for name in ("initialization", "forget_bias", "input_size"):
+        for name in ("initialization", "forget_bias", "dt", "input_size"):
             if chosen[name] is not None:
                 raise ValueError(f"cell {GAUSSIAN} has no {name}, got {chosen[name]!r}; leave it out")
         if scale == 0:

@@ -21,6 +21,7 @@ NET = [
     "gain",
     "initialization",
     "forget_bias",
+    "dt",
     "hidden_size",
     "input_size",
     "input_scale",

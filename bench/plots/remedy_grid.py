@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from bench.grouping import NET
 from bench.plots.labels import told, varying_columns
 from bench.remedy_grid import remedy_grid as remedy_grid_table
 from bench.store import Store
-from bench.trained_runs import NET, TASK, remedy_place
+from bench.trained_runs import TASK, remedy_place
 
 _COLOURS = mpl.colormaps["viridis"]  # brightness rises evenly, so it survives print and colour-blind eyes
 _ABSENT = "0.93"

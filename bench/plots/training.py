@@ -20,6 +20,7 @@ TRAINED = [
     "gain",
     "initialization",
     "forget_bias",
+    "dt",
     "hidden_size",
     "optimizer",
     "learning_rate",

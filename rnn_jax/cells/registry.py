@@ -38,6 +38,7 @@ class CellFamily:
         reference: where it was published.
         family: "simple", "gated", "differential equation", "linear" (in the state) or "matrix state".
         has_forget_bias: whether `create` takes one.
+        dt: the step in time that `create` takes where none is given; None for a cell without one.
     """
 
     create: Callable[..., Any]
@@ -46,6 +47,7 @@ class CellFamily:
     reference: str
     family: str = field(default="simple")
     has_forget_bias: bool = field(default=False)
+    dt: float | None = field(default=None)
 
 
 _TANH, _RELU, _LINEAR = {"activation": "tanh"}, {"activation": "relu"}, {"activation": "identity"}
@@ -80,11 +82,15 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
         "antisymmetric": CellFamily(
             Antisymmetric.create, {}, "gaussian", "Chang et al. 2019, arXiv 1902.09689", _EQUATION
         ),
-        "cornn": CellFamily(CoRNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2010.00951", _EQUATION),
-        "unicornn": CellFamily(
-            UnICORNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2103.05487", _EQUATION
+        "cornn": CellFamily(
+            CoRNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2010.00951", _EQUATION, dt=0.042
         ),
-        "lem": CellFamily(LEM.create, {}, "uniform", "Rusch et al. 2022, arXiv 2110.04744", _EQUATION),
+        "unicornn": CellFamily(
+            UnICORNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2103.05487", _EQUATION, dt=0.19
+        ),
+        "lem": CellFamily(
+            LEM.create, {}, "uniform", "Rusch et al. 2022, arXiv 2110.04744", _EQUATION, dt=1.0
+        ),
         "lstm": CellFamily(
             LSTM.create, {}, "orthogonal", "Hochreiter & Schmidhuber 1997", _GATED, has_forget_bias=True
         ),

@@ -36,6 +36,7 @@ _PLAUSIBLE = {
     "initialization": "gaussian",
     "gain": 1.0,
     "forget_bias": None,
+    "dt": None,
     "input_size": 1,
     "hidden_size": 4,
     "state_size": 4,

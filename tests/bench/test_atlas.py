@@ -8,6 +8,7 @@ SETTING = {
     "initialization": "orthogonal",
     "gain": 1.0,
     "forget_bias": np.nan,
+    "dt": np.nan,
     "input_size": 1,
     "input_kind": "white_noise",
     "input_scale": 1.0,

@@ -10,7 +10,7 @@ import pytest
 import rnn_jax as rj
 from bench.case import Case
 from bench.cases import KINDS, exactness, gradient_norms, peers
-from bench.cases.cell import create_cell, seed_key, white_noise
+from bench.cases.cell import common_columns, create_cell, seed_key, white_noise
 from bench.cases.probe import geometric_lags
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
@@ -64,7 +64,18 @@ def test_every_kind_fills_in_every_cells_options(kind, cell):
     made = case(kind, cell=cell)
     assert made["initialization"] == family.initialization
     assert made["forget_bias"] == (1.0 if family.has_forget_bias else None)
+    assert made["dt"] is None
     create_cell(made, 1, jax.random.key(0), SINGLE)  # so the filled-in options fit the cell
+
+
+@pytest.mark.parametrize(("cell", "own"), [("cornn", 0.042), ("lem", 1.0), ("unicornn", 0.19)])
+def test_a_step_in_time_reaches_the_cell_and_counts_where_it_is_not_the_cell_s_own(cell, own):
+    plain, given, other = (case("gradient_norms", cell=cell, dt=dt) for dt in (None, own, 0.5 * own))
+    assert given.match_id() == plain.match_id() != other.match_id()
+    made = create_cell(other, 1, jax.random.key(0), SINGLE)
+    assert (made.dt, create_cell(given, 1, jax.random.key(0), SINGLE).dt) == (0.5 * own, own)
+    assert common_columns(other, SINGLE, "tiny")["dt"] == 0.5 * own
+    assert common_columns(given, SINGLE, "tiny")["dt"] is None
 
 
 @pytest.mark.parametrize(

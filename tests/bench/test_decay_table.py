@@ -129,6 +129,7 @@ def test_two_variants_of_a_task_are_two_inputs(trained):
         {"input_scale": 0.1},
         {"sequence_length": 50},
         {"forget_bias": 5.0},
+        {"dt": 0.1},
         {"input_size": 2},
     ],
     ids=lambda change: next(iter(change)),

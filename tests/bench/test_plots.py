@@ -101,7 +101,9 @@ def test_a_decay_picture_names_its_cells_gains_and_axes(row, folder_of):
         assert words in svg
 
 
-@pytest.mark.parametrize("change", [{"hidden_size": 8}, {"input_scale": 0.1}, {"forget_bias": 5.0}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"hidden_size": 8}, {"input_scale": 0.1}, {"forget_bias": 5.0}, {"dt": 0.1}], ids=str
+)
 def test_a_decay_picture_draws_no_median_over_different_nets(change, row, folder_of):
     one = decay_rows(row, cells=("lstm",), gains=(0.5,), value=-1.0)
     other = [each | change | {"case_id": "other", "log10_spectral_norm": -9.0} for each in one]

@@ -190,6 +190,8 @@ TASK = '[[task_accuracy]]\ncell = "lstm"\ntask = "adding"\ntask_length = 20\n'
         (TASK + 'remedy = "clip_by_nrm"', ["remedy", "did you mean 'clip_by_norm'"]),
         (TASK + 'optimizer = "adamw"', ["optimizer", "did you mean 'adam'", "rmsprop", "sgd"]),
         ('[[exactness]]\ncell = "gru"\nforget_bias = 1.0', ["cell gru has no forget gate", "forget_bias"]),
+        ('[[exactness]]\ncell = "gru"\ndt = 0.1', ["cell gru has no step in time", "dt"]),
+        ('[[exactness]]\ncell = "lem"\ndt = 0.0', ["dt", "1e-06", "got 0.0"]),
         ('[[exactness]]\ncell = "irnn"\ninitialization = "gaussian"', ["irnn fixes", "'identity'", "'gaussian'"]),
         ("[gradient_norms]\ncell = 'lstm'", ["gradient_norms must be a list of tables", "[[gradient_norms]]"]),
         ("gradient_norms = [1]", ["gradient_norms must be a list of tables"]),

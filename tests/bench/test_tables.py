@@ -92,6 +92,7 @@ def test_accuracy_summary_counts_a_seed_once_though_two_numbers_of_seeds_were_ru
         {"learning_rate": 0.1},
         {"step_budget": 7},
         {"forget_bias": 5.0},
+        {"dt": 0.1},
         {"batch_size": 7},
     ],
     ids=lambda change: next(iter(change)),

@@ -16,6 +16,7 @@ from bench.report.thinning import MOST_TIMES, note, thinned
 _LIMIT = 6.0
 _NET = [
     "forget_bias",
+    "dt",
     "initialization",
     "hidden_size",
     "input_kind",

@@ -63,6 +63,12 @@ def test_only_lstms_are_told_their_forget_bias_by_the_suites():
     assert [name for name in NAMES if rj.cells.CELLS[name].has_forget_bias] == ["lstm", "slstm"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_step_in_time_is_the_one_that_the_cell_is_drawn_with(name):
+    drawn = rj.cells.create(name, 3, 4, key=jax.random.key(0))
+    assert getattr(drawn, "dt", None) == rj.cells.CELLS[name].dt
+
+
 def test_the_names_fix_what_they_say():
     irnn = rj.cells.create("irnn", 3, 4, key=jax.random.key(0))
     np.testing.assert_array_equal(irnn.weight_hh, np.eye(4))
