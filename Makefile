@@ -13,8 +13,9 @@ EXTRAS ?=
 DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1 | grep -oE '^[0-9]+')
 CUDA := $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo cuda13 || echo cuda12))
 comma := ,
-# Two processes, each test file in one of them; several on one GPU must not each take all of its memory.
-PYTEST = XLA_PYTHON_CLIENT_PREALLOCATE=false $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+# Two processes, each test file in one of them; several on one GPU must not each take all of its memory, and the threads of
+# NumPy's products only get into each other's way.
+PYTEST = XLA_PYTHON_CLIENT_PREALLOCATE=false OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 .PHONY: bench test test-all lint tables check clean
 
