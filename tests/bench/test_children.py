@@ -164,7 +164,7 @@ def test_no_process_outlives_its_parent():
         assert child.stdin is not None
         assert child.stdout is not None
         slow = {"cell": "elman_tanh", "initialization": "gaussian", "gain": 1.0}
-        slow |= {"forget_bias": None, "hidden_size": 64}
+        slow |= {"forget_bias": None, "dt": None, "hidden_size": 64}
         slow |= {"input_size": 1, "input_scale": 1.0, "sequence_length": 20_000, "sequences": 500, "lags": 40}
         task = {"case": {"kind": "gradient_norms", "parameters": slow, "seeds": [0]}, "suite": "tiny"}
         task |= {"environment": vars(SINGLE), "folder": "nowhere", "checkpoint_every_s": 60.0}

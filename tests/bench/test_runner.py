@@ -51,6 +51,7 @@ def suite():
                 "initialization": None,
                 "gain": 1.0,
                 "forget_bias": None,
+                "dt": None,
                 "hidden_size": 4,
                 "input_size": 1,
                 "input_scale": 1.0,

@@ -115,7 +115,7 @@ def crew_of(engine, monkeypatch):
 @pytest.fixture
 def suite():
     """Three cases, known by their cells."""
-    options = {"initialization": None, "gain": 1.0, "forget_bias": None, "hidden_size": 4}
+    options = {"initialization": None, "gain": 1.0, "forget_bias": None, "dt": None, "hidden_size": 4}
     options |= {"input_size": 1, "input_scale": 1.0, "sequence_length": 10}
     cells = ("elman_tanh", "lstm", "gru")
     cases = [Case("exactness", exactness.resolved(options | {"cell": cell}), (0,)) for cell in cells]
