@@ -198,6 +198,7 @@ def test_an_unknown_way_is_refused():
         rj.train(rj.tasks.Adding(10), lambda key: cell_of("tanh"), key=KEYS[0], backpropagation=3)  # pyright: ignore
 
 
+@pytest.mark.costly
 def test_training_is_the_same_on_both_paths(jax_promotes):
     runs = [
         rj.train(

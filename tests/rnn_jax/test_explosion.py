@@ -51,6 +51,7 @@ def quantities(model, batch):
     }
 
 
+@pytest.mark.costly
 def test_it_draws_the_very_batch_that_broke_the_seed(result):
     assert (result.first_nonfinite_step > 1).all()
     for seed in range(SEEDS):
@@ -96,6 +97,7 @@ def exploding_tanh():
         )
 
 
+@pytest.mark.costly
 def test_its_norms_are_those_of_jacobian_chain_worst_sequence_first(exploding_tanh):
     lags = [0, 1, 5, LENGTH]
     seen = rj.explosion(exploding_tanh, lags=lags)

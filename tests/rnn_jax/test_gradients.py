@@ -65,6 +65,7 @@ def test_a_state_after_the_last_one_the_loss_sees_has_gradient_zero(lstm, xs):
     assert np.isfinite(ours.state.log_row_norms()[:6]).all()
 
 
+@pytest.mark.costly
 def test_gradients_that_plain_float32_backpropagation_loses_are_right():
     steps = 400
     single = rj.cells.create("elman_tanh", 2, 6, key=jax.random.key(1), gain=1.4, dtype=jnp.float32)
@@ -145,6 +146,7 @@ def flat_gradient(tree):
     return np.asarray(ravel_pytree(tree)[0])
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["lstm", "gru_reset_before"])
 def test_shares_equal_truncated_backpropagation(name):
     steps = 6

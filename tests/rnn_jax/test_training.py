@@ -89,6 +89,7 @@ def clipped_run(progress):
     )
 
 
+@pytest.mark.costly
 def test_it_trains_as_a_plain_loop_written_by_hand_does(clipped_run, jax_promotes):
     optimizer = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(1e-2))
     for seed in range(2):

@@ -78,6 +78,7 @@ class SteepestDescent:
         return jax.tree.map(lambda leaf: -self.rate * leaf, gradient), state
 
 
+@pytest.mark.costly
 def test_an_optimiser_that_cannot_be_hashed_is_compiled_at_every_call_and_never_stale(compiled):
     update = SteepestDescent(0.1)
     optimizer = optax.GradientTransformation(lambda parameters: (), update)

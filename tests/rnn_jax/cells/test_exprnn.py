@@ -52,6 +52,7 @@ def test_pairs_of_units_begin_as_rotations_and_an_odd_one_stays(initialization):
         assert 2 < np.abs(angles).max() <= np.pi
 
 
+@pytest.mark.costly
 @pytest.mark.usefixtures("jax_promotes")
 @pytest.mark.parametrize("backpropagation", ["auto", "autodiff"])
 def test_it_stays_orthogonal_while_it_is_trained_and_an_orthogonal_start_does_not(backpropagation):
@@ -79,6 +80,7 @@ def test_it_stays_orthogonal_while_it_is_trained_and_an_orthogonal_start_does_no
     assert from_orthogonal(trained("orthogonal").weight_hh) > 1e-2
 
 
+@pytest.mark.costly
 def test_both_ways_of_backpropagation_give_the_gradient_by_finite_differences(cell):
     model = rj.model.Model.create(cell, 1, key=jax.random.key(3))
     inputs = jax.random.normal(jax.random.key(4), (3, 7, 2))

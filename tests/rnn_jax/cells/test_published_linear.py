@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import scipy.linalg
 
 import rnn_jax as rj
@@ -13,6 +14,7 @@ from rnn_jax.cells import ComplexState
 from .by_hand import STEPS, XS, drawn, last_of, sigmoid
 
 
+@pytest.mark.costly
 def test_mingru_and_minlstm():
     h = np.array([0.3, -1.0, 0.5])
     cell = drawn("mingru")
@@ -58,6 +60,7 @@ def test_lru():
     np.testing.assert_allclose(cell.output(last), (C @ expected).real, rtol=1e-11)
 
 
+@pytest.mark.costly
 def test_the_lru_begins_on_its_ring_with_a_state_of_unit_variance():
     cell = rj.cells.LRU.create(1, 4000, key=jax.random.key(0), least_modulus=0.6, gain=0.9)
     modulus = np.abs(cell.eigenvalues)

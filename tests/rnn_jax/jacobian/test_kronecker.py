@@ -49,6 +49,7 @@ def associations(value_size, key_size, with_query):
     return step, state
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("value_size", "key_size", "with_query", "method"),
     [(2, 5, True, "sequential"), (5, 2, False, "blocked"), (1, 3, False, "sequential")],
@@ -68,6 +69,7 @@ def test_its_chain_is_that_of_the_dense_jacobians(value_size, key_size, with_que
         )
 
 
+@pytest.mark.costly
 def test_pairs_and_exponents_are_those_of_the_dense_jacobians():
     step, state = associations(2, 5, True)
     xs = jax.random.normal(jax.random.key(4), (LENGTH, 3))

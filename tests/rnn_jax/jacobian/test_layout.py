@@ -35,6 +35,7 @@ def oscillators():
     return cell, state, 0.3 * jax.random.normal(jax.random.key(0), (60, 3))
 
 
+@pytest.mark.costly
 def test_a_diagonal_cell_has_the_chain_of_its_dense_jacobian(oscillators):
     cell, state, xs = oscillators
 

@@ -116,6 +116,7 @@ def scaled_each(rates, state, _):
     return rates * state
 
 
+@pytest.mark.costly
 def test_dimension_and_entropy_of_a_linear_map():
     def of(logs, **options):
         step = jax.tree_util.Partial(scaled_each, jnp.exp(jnp.array(logs)))
@@ -156,6 +157,7 @@ def chaotic(dtype=None, size=32, gain=2.5):
     return cell, jax.random.normal(jax.random.key(0), (size,), jnp.float32).astype(cell.bias.dtype)
 
 
+@pytest.mark.costly
 def test_the_first_exponents_are_the_head_of_all():
     cell = rj.cells.create("lstm", 2, 6, key=jax.random.key(1))
     xs = jax.random.normal(jax.random.key(2), (400, 2))
@@ -336,6 +338,7 @@ def test_each_dimension_that_dies_counts_once():
     assert np.isneginf(exponents).tolist() == [False, False, False, True]
 
 
+@pytest.mark.costly
 def test_dimension_and_entropy_rate_are_known_where_the_first_exponents_decide_them():
     spectrum = rj.lyapunov_spectrum(
         lambda h, J: J @ h, jnp.zeros(4), 1e-3 * graded_matrices(), qr_interval=40
@@ -382,6 +385,7 @@ def test_singular_steps_have_minus_infinity_by_every_factorization(factorization
     assert np.isnan(broken.exponents).all()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("factorization", ["qr", "cholesky"])
 def test_other_factorizations_give_nan_where_the_interval_is_too_long(factorization):
     xs = graded_matrices()

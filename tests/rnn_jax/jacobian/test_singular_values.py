@@ -134,11 +134,13 @@ def test_a_zero_row_or_column_gives_minus_infinity_and_leaves_the_rest_right(lin
     assert (measured.errors[:5] < 1e-8).all()
 
 
+@pytest.mark.costly
 def test_a_product_that_is_zero_is_minus_infinity_throughout():
     nilpotent = jnp.broadcast_to(jnp.array([[0.0, 1.0], [0.0, 0.0]]), (2, 2, 2))
     np.testing.assert_array_equal(of_chain(nilpotent).values, [-np.inf, -np.inf])
 
 
+@pytest.mark.costly
 def test_a_contraction_of_many_steps_stays_exact():
     measured = rj.log_singular_values(lambda h, _: 0.5 * h, jnp.ones(3), None, length=20_000)
     np.testing.assert_allclose(measured.values, 20_000 * np.log(0.5), rtol=1e-13)
@@ -148,6 +150,7 @@ def test_a_sequence_of_no_steps_has_the_identity():
     np.testing.assert_array_equal(of_chain(jnp.zeros((0, 3, 3))).values, np.zeros(3))
 
 
+@pytest.mark.costly
 def test_a_nan_in_an_input_is_nan():
     cell = rj.cells.create("elman_relu", 1, 4, key=jax.random.key(1))
     xs = jnp.ones((30, 1)).at[7].set(jnp.nan)
@@ -156,6 +159,7 @@ def test_a_nan_in_an_input_is_nan():
     assert np.isnan(measured.errors).all()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_a_cell_of_a_few_steps_agrees_with_the_svd_of_the_unrolled_net(name, end_jacobians):
     cell = rj.cells.create(name, 2, 3, key=jax.random.key(1))
@@ -165,6 +169,7 @@ def test_a_cell_of_a_few_steps_agrees_with_the_svd_of_the_unrolled_net(name, end
     np.testing.assert_allclose(np.exp(measured), expected, rtol=1e-8, atol=1e-14)
 
 
+@pytest.mark.costly
 def test_the_largest_is_the_spectral_norm_of_the_chain():
     cell = rj.cells.create("elman_tanh", 1, 12, key=jax.random.key(3), gain=2.0)
     xs = jax.random.normal(jax.random.key(4), (400, 1))

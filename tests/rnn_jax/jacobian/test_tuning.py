@@ -15,6 +15,7 @@ def _own_cache(tmp_path, monkeypatch):
     block_table.forget()
 
 
+@pytest.mark.costly
 def test_every_count_of_blocks_gives_the_same_norms():
     cell = rj.cells.create("gru", 2, 4, key=jax.random.key(0))
     xs = jax.random.normal(jax.random.key(1), (23, 2))

@@ -31,6 +31,7 @@ def half_square(task, model, batch, key):
     return 0.5 * sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(model))
 
 
+@pytest.mark.costly
 def test_a_penalty_acts_in_training_and_shows_in_no_loss(jax_promotes):
     remedy = Remedy("weight_decay", None, penalty=half_square)
     result = train(optimizer=optax.sgd(0.1), remedy=remedy, step_budget=1)
@@ -75,6 +76,7 @@ def test_a_changed_cell_is_what_is_trained_and_reported():
     np.testing.assert_allclose(result.initial_model.cell.cell.weight_hh[0], drawn.weight_hh, rtol=1e-6)
 
 
+@pytest.mark.costly
 def test_strengths_and_learning_rates_are_data(compilations):
     """Each seed trains as one alone with its own threshold and rate, in as few programs as a plain run."""
     with compilations() as plain_programs:

@@ -83,6 +83,7 @@ def test_omega_sees_a_gradient_that_has_vanished_below_float32():
     assert gradient.cell.weight_hh.any()
 
 
+@pytest.mark.costly
 def test_omega_of_a_gated_cell_equals_the_ratios_of_its_whole_step_jacobians():
     model, batch = model_of("lstm"), batch_of(2)
     value, gradient = value_and_gradient(pascanu_omega(1.0), model, batch)

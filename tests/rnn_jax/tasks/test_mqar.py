@@ -30,6 +30,7 @@ def codes(batch):
     return inputs.argmax(axis=2)
 
 
+@pytest.mark.costly
 def test_every_key_comes_again_once_and_its_value_is_asked_for(batch, codes):
     targets, mask = np.asarray(batch.targets), np.asarray(batch.mask)
     assert targets.shape == mask.shape == (EXAMPLES, ASKING)
@@ -94,6 +95,7 @@ def test_loss_and_accuracy_count_the_keys_that_come_again_and_nothing_else(task,
     assert task.accuracy(wrong_there, batch) == 0
 
 
+@pytest.mark.costly
 def test_the_baseline_is_a_uniform_guess_where_a_key_comes_again(task):
     baseline = task.baseline(jax.random.key(1))
     assert baseline == pytest.approx(np.log(64), rel=2e-3)

@@ -153,6 +153,7 @@ def test_weak_noise_raises_the_critical_gain_as_its_power_two_thirds():
         assert critical_gain(noise) - 1 == pytest.approx(0.75 ** (1 / 3) * noise ** (2 / 3), rel=tolerance)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("gain", "noise"),
     [
