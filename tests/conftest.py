@@ -1,9 +1,9 @@
 """JAX is strict in every test: float64 exists, dtypes and ranks never promote, annotations are checked.
 
-Compiling is most of what tests take, so all but those marked `as_users_compile` do it without optimising, and with the
-emitters that are four times as quick where this version of XLA still has a choice. That choice is the process's: with
-RNN_JAX_TESTS=as_users in the environment it is left alone and nothing is optimised less. `make test` runs the marked
-tests so, `make test-all` everything about Jacobians.
+Compiling is most of what tests take, so all but those marked `as_users_compile` do it without optimising, in one thread,
+and with the emitters that are four times as quick where this version of XLA still has a choice. The last two hold for a
+whole process: with RNN_JAX_TESTS=as_users in the environment they are left alone and nothing is optimised less. `make
+test` runs the marked tests so, `make test-all` everything about Jacobians.
 """
 
 import os
@@ -13,8 +13,14 @@ from importlib.metadata import version
 from types import SimpleNamespace
 
 if os.environ.get("RNN_JAX_TESTS") != "as_users" and version("jaxlib").startswith("0.10."):
-    # XLA reads it when it is first used, which the imports below are not; a version without the flag would end the process.
-    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+    # XLA reads them when it is first used, which the imports below are not; a version without the flag would end the process.
+    os.environ["XLA_FLAGS"] = " ".join(
+        [
+            os.environ.get("XLA_FLAGS", ""),
+            "--xla_cpu_use_fusion_emitters=false",
+            "--xla_cpu_parallel_codegen_split_count=1",  # every core has a process of tests already
+        ]
+    )
 
 import jax
 import pytest
