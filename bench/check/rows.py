@@ -3,6 +3,7 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
+import io
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
@@ -29,8 +30,11 @@ def readable(store: Store) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
         except UsageError as error:
             found.append(Finding(DAMAGED, file, str(error), "take it from a copy, or measure again"))
             continue
-        text = (store.folder / file).read_bytes().decode("utf-8", errors="replace")
-        columns = text.split("\n", 1)[0].strip().split(",")
+        content = (store.folder / file).read_bytes()
+        text = content.decode("utf-8", errors="replace")
+        columns = pd.read_csv(
+            io.BytesIO(content), nrows=0
+        ).columns  # another program may have quoted or marked them
         written = csv_text(ordered(RESULT_FILES[kind], frames[kind])[columns])
         if written != text:
             found.append(Finding(DAMAGED, file, f"{_first_difference(written, text)}", _AGAIN))

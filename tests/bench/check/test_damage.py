@@ -71,6 +71,17 @@ def test_a_file_that_something_else_wrote_is_found(copy):
     assert "rows would be written in another order" in told(damage(folder))
 
 
+@pytest.mark.parametrize("change", ["mark", "quotes"])
+def test_a_header_that_a_spreadsheet_wrote_is_found(copy, change):
+    """A byte order mark, or names in quotes: the file is read all the same, but is not what was measured."""
+    folder = copy()
+    path = folder / "timings.csv"
+    header, rest = path.read_bytes().split(b"\n", 1)
+    quoted = b",".join(b'"%b"' % name for name in header.split(b","))
+    path.write_bytes({"mark": b"\xef\xbb\xbf" + header, "quotes": quoted}[change] + b"\n" + rest)
+    assert "timings.csv: not as the harness wrote it: from line 1 on" in told(damage(folder))
+
+
 def test_a_file_that_cannot_be_read_is_found_and_the_rest_still_checked(copy):
     folder = copy()
     (folder / "decay.csv").write_text("schema_version,case_id\n1,a\n", encoding="utf-8")
