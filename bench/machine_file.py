@@ -38,4 +38,7 @@ def _problem(facts: Any) -> str:
     for key in ("machine", "backend", "dtype", "suite"):
         if not isinstance(identity.get(key, ""), str):
             return f"identity.{key} is no text"
+    for key in ("cores", "device_count"):
+        if type(identity.get(key, 1)) is not int:
+            return f"identity.{key} is no whole number"
     return "" if isinstance(identity.get("packages", {}), dict) else "identity.packages is no object"

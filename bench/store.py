@@ -191,7 +191,7 @@ class Store:
             if unlike:
                 raise UsageError(
                     f"{self.folder} holds results of another machine or installation; choose another --out. "
-                    f"There and here: {'; '.join(unlike)}"
+                    f"There, by its machine.json, and here: {'; '.join(unlike)}"
                 )
 
     def refuse_without_results(self) -> None:

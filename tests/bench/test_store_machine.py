@@ -37,7 +37,14 @@ def test_a_key_that_only_one_machine_has_counts(store, facts):
         store.claim(other)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"identity": 3}', "null", '"identity"'], ids=repr)
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "[]", "{}", '{"identity": 3}', "null", '"identity"', '{"identity": {"device_count": "8"}}',
+        '{"identity": {"cores": true}}',
+    ],
+    ids=repr,
+)  # fmt: skip
 def test_a_damaged_machine_json_is_told(content, store):
     store.folder.mkdir()
     (store.folder / "machine.json").write_text(content, encoding="utf-8")
