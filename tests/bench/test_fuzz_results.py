@@ -205,6 +205,8 @@ def check(worlds, change, reader):
 # A table is most of what some cost.
 OFTEN = ["tables", "run", "run", "compare", "compare", "targets", "targets", "case ids", "machine", "report", "status",
          "status", "check"]  # fmt: skip
+# Of a failing example it would be told instead of what failed: the worlds are long.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 
 
