@@ -165,8 +165,8 @@ def weight_gradient_shares(
         share(k) for k = 0..T, shape (T + 1,); NaN where the weight gradient is exactly zero.
 
     Raises:
-        ValueError: the step holds no floating weights, the sequence has no step, or as
-            `loss_gradients`.
+        ValueError: the step holds no floating weights, the sequence has no step, `gradients` are of
+            another number of steps, or as `loss_gradients`.
     """
     if is_pytree_of_arrays(step):
         step = jax.tree.map(jnp.asarray, step)  # plain Python numbers have no size

@@ -249,3 +249,17 @@ def test_a_state_that_is_not_finite_is_a_nan_in_the_gradients_and_not_a_vanished
 def test_loss_and_step_swapped_are_told(lstm, xs):
     with pytest.raises(TypeError, match="got the cell LSTM: it comes second"):
         rj.loss_gradients(lstm, loss_at_several_times, lstm.initial_state(), xs)
+
+
+def test_shares_take_gradients_that_are_known_and_refuse_those_of_other_steps():
+    cell = rj.cells.create("elman_tanh", 2, 3, key=jax.random.key(0))
+    state, xs = cell.initial_state(), jax.random.normal(jax.random.key(1), (12, 2))
+
+    def loss(states):
+        return jnp.sum(states[-1] ** 2)
+
+    known = rj.loss_gradients(loss, cell, state, xs)
+    shares = rj.weight_gradient_shares(loss, cell, state, xs, gradients=known)
+    np.testing.assert_array_equal(shares, rj.weight_gradient_shares(loss, cell, state, xs))
+    with pytest.raises(ValueError, match="the same 11 steps, so of 12 states"):
+        rj.weight_gradient_shares(loss, cell, state, xs[1:], gradients=known)
