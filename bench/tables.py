@@ -206,9 +206,8 @@ def accuracy_summary(accuracy: pd.DataFrame) -> pd.DataFrame:
 
 def chain_cost(timings: pd.DataFrame) -> pd.DataFrame:
     """Time of a chain over the time of the bare product loop, by pairs of the same round."""
-    *cell, hidden_size = grouping.NET
-    sizes = ["input_size", hidden_size, "state_size", "sequence_length", "lag_count"]
-    keys = [*cell, *sizes, "method", "dtype"]
+    sizes = ["input_size", "hidden_size", "state_size", "sequence_length", "lag_count"]
+    keys = [*(name for name in grouping.NET if name not in sizes), *sizes, "method", "dtype"]
     chains = timings[timings["operation"] == "jacobian_chain"]
     of = dict(list(chains.groupby("implementation")))
     if not {"rnn_jax", "bare_products"} <= of.keys():

@@ -32,9 +32,8 @@ def readable(store: Store) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
             continue
         content = (store.folder / file).read_bytes()
         text = content.decode("utf-8", errors="replace")
-        columns = pd.read_csv(
-            io.BytesIO(content), nrows=0
-        ).columns  # another program may have quoted or marked them
+        # As the reader took them: another program may have quoted them, or put a mark before the first.
+        columns = pd.read_csv(io.BytesIO(content), nrows=0).columns
         written = csv_text(ordered(RESULT_FILES[kind], frames[kind])[columns])
         if written != text:
             found.append(Finding(DAMAGED, file, f"{_first_difference(written, text)}", _AGAIN))

@@ -54,7 +54,7 @@ class Chain(NamedTuple):
 
 
 def extended(step: Step, chain: Chain, segment: Segment, end: Any, count: Array) -> Chain:
-    """A chain taken backwards through `count` steps of a segment, the last of them that before `end`."""
+    """A chain taken backwards through `count` steps of a segment, traced, the first of them that before `end`."""
     return _through_blocks(step, None, chain, segment, end, count, None)[0]
 
 
@@ -175,5 +175,6 @@ def _tried(
 
 
 def _usual(product: ScaledMatrix) -> Bool[Array, " rows"]:
+    """Which rows of a rescaled product are numbers and not exactly zero."""
     squares: Float[Array, " rows"] = scaled.row_squares(product.mantissa)
     return (squares > 0) & jnp.isfinite(squares)

@@ -66,13 +66,13 @@ def backward(
             return extend(carry, Segment(before, segment.xs), walk.later_size)
 
         carry, part = jax.lax.scan(over_segment, carry, walk.later, length=walk.later_count, reverse=True)
-        parts.append(jax.tree.map(in_a_row, part))
+        parts.append(jax.tree.map(_in_a_row, part))
     if walk.early_count:
         carry, part = extend(carry, walk.early, walk.early_count)
         parts.insert(0, part)
     return carry, parts
 
 
-def in_a_row(leaf: Array) -> Array:
+def _in_a_row(leaf: Array) -> Array:
     """(blocks, steps, ...) as (steps, ...)."""
     return leaf.reshape(-1, *leaf.shape[2:])
