@@ -115,10 +115,12 @@ def environment(dtype: str) -> Environment:
     """The environment of this process."""
     import jax
 
+    from rnn_jax.devices import usable_cores
+
     device = jax.devices()[0]
     backend = "cpu" if device.platform == "cpu" else "gpu"
     device_kind = _cpu_model() if backend == "cpu" else device.device_kind
-    name = _slug(device_kind) + (f"-{cores()}-cores" if backend == "cpu" else "")
+    name = _slug(device_kind) + (f"-{usable_cores()}-cores" if backend == "cpu" else "")
     return Environment(name, backend, device_kind, jax.__version__, dtype)
 
 
@@ -126,8 +128,10 @@ def describe(current: Environment, command: list[str]) -> dict[str, Any]:
     """The content of `machine.json`: identity, which must match to go on in a folder, and the rest."""
     import jax
 
+    from rnn_jax.devices import usable_cores
+
     identity = asdict(current) | {
-        "cores": cores(),
+        "cores": usable_cores(),
         "device_count": jax.device_count(),
         "operating_system": platform.system(),
         "architecture": platform.machine(),
@@ -212,13 +216,6 @@ def _cpu_model() -> str:
         if told:
             return told
     return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int | None:

@@ -20,6 +20,16 @@ def over_examples(function: Callable[[Any], Any], examples: Any, platform: str |
     return jax.vmap(function)(examples)
 
 
+def one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that holds a factorisation, for programs in which several of them may run at once.
+
+    On a CPU `jax.vmap` then applies it to one example after the other. jaxlib 0.10 factorises a batch on the threads
+    of its pool and waits for them on one of these threads: as many batches at once as there are cores wait for
+    ever. It cannot be differentiated backwards.
+    """
+    return jax.custom_batching.sequential_vmap(function) if jax.default_backend() == "cpu" else function
+
+
 def over_devices(function: Callable[[Any], Any], mesh: Mesh) -> Callable[[Any], Any]:
     """`over_examples`, each device with as many of the examples, which it goes over on its own.
 

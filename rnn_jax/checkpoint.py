@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from rnn_jax.leaves import of_numbers, to_numbers
 from rnn_jax.training_progress import Progress
 
 _FORMAT = "rnn_jax training checkpoint 1"
@@ -165,13 +165,7 @@ def _progress(start: Progress, facts: Mapping[str, Any], arrays: Mapping[str, np
 
 
 def _numbered(name: str, tree: Any) -> dict[str, np.ndarray]:
-    return {f"{name}_{number}": _plain(leaf) for number, leaf in enumerate(jax.tree.leaves(tree))}
-
-
-def _plain(leaf: Any) -> np.ndarray:
-    """A leaf's numbers; those behind a random key."""
-    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+    return {f"{name}_{number}": to_numbers(leaf) for number, leaf in enumerate(jax.tree.leaves(tree))}
 
 
 def _like(tree: Any, name: str, arrays: Mapping[str, np.ndarray]) -> Any:
@@ -179,13 +173,11 @@ def _like(tree: Any, name: str, arrays: Mapping[str, np.ndarray]) -> Any:
 
     def restored(number: int, leaf: Any) -> Any:
         # npy files know no bfloat16: its bytes come back as they are, without its name.
-        own = _plain(leaf)
+        own = to_numbers(leaf)
         values = arrays[f"{name}_{number}"].view(own.dtype)
         if values.shape != own.shape:
             raise ValueError(f"{name}_{number} has shape {values.shape}, not {own.shape}")
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            values = jax.random.wrap_key_data(jnp.asarray(values), impl=jax.random.key_impl(leaf))
-        return jax.device_put(values, leaf.sharding)
+        return jax.device_put(of_numbers(values, leaf), leaf.sharding)
 
     leaves, structure = jax.tree.flatten(tree)
     return jax.tree.unflatten(structure, [restored(number, leaf) for number, leaf in enumerate(leaves)])
@@ -199,7 +191,7 @@ def _shortened(value: Any) -> str:
 def _hash_of(tree: Any) -> str:
     digest = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        values = _plain(leaf)
+        values = to_numbers(leaf)
         digest.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape}".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()

@@ -1,5 +1,6 @@
 """The devices that a computation is shared out among."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,3 +36,10 @@ def mesh_of(devices: Any, axis: str) -> Mesh:
 def platform_of(mesh: Mesh) -> str:
     """What its devices are: "cpu", "gpu"."""
     return mesh.devices.flat[0].platform
+
+
+def usable_cores() -> int:
+    """How many of the machine's cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

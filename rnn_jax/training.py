@@ -58,8 +58,9 @@ def train(
 ) -> TrainingResult:
     """Trains an ensemble of seeds on fresh data at every step.
 
-    Blocks of `evaluate_every` steps are one compiled program over all seeds; data are made on the
-    device. It stops as soon as every seed is solved or diverged. Seeds do not disturb each other:
+    Blocks of `evaluate_every` steps are one compiled program; data are made on the device. On a CPU as many
+    seeds run at once as there are cores, each on its own: fewer take less memory, `taskset` holds a process to
+    some cores. It stops as soon as every seed is solved or diverged. Seeds do not disturb each other:
     seed i gives the same result whatever becomes of the others.
 
     With `devices` each of them trains ceil(seeds / devices) of the seeds, without waiting for another

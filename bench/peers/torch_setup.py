@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.machine import cores
+from rnn_jax.devices import usable_cores
 
 
 def device_of(on_gpu: bool) -> torch.device:
@@ -18,7 +18,7 @@ def device_of(on_gpu: bool) -> torch.device:
     Raises:
         RuntimeError: JAX uses a GPU that this build of PyTorch cannot.
     """
-    torch.set_num_threads(cores())
+    torch.set_num_threads(usable_cores())
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     if on_gpu and not torch.cuda.is_available():

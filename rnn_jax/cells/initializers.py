@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from rnn_jax.batching import one_at_a_time
 from rnn_jax.keys import checked_key
 
 INITIALIZATIONS = ("gaussian", "orthogonal", "identity", "sparse")
@@ -44,7 +45,8 @@ def recurrent_matrix(
     if initialization == "gaussian":
         matrix = jax.random.normal(key, shape, jnp.float32) / hidden_size**0.5
     elif initialization == "orthogonal":
-        matrix = jax.random.orthogonal(key, hidden_size, dtype=jnp.float32)
+        drawn = one_at_a_time(lambda key: jax.random.orthogonal(key, hidden_size, dtype=jnp.float32))
+        matrix = drawn(key)
     elif initialization == "identity":
         matrix = jnp.eye(hidden_size, dtype=jnp.float32)
     elif initialization == "sparse":

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from rnn_jax.batching import one_at_a_time
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import tangents
 from rnn_jax.jacobian.factorizations import Triangular, factored, orthonormal, tolerated_spread
@@ -136,7 +137,7 @@ def _advanced(
             def compared():
                 ours = jnp.sum(jnp.log(made.pivots)) + (exponent * size).astype(basis.dtype) * LN2
                 if factorization == "cholesky":  # the only one whose bases have no determinant of 1
-                    ours = ours + jnp.linalg.slogdet(made.basis)[1] - jnp.linalg.slogdet(basis)[1]
+                    ours = ours + _log_determinant(made.basis) - _log_determinant(basis)
                 return ours - _log_determinants(step, material, first, steps, size, basis.dtype), steps
 
             mismatch = jax.lax.cond(index == intervals // 2, compared, lambda: mismatch)
@@ -195,9 +196,13 @@ def _between(
 def _log_determinants(step: Step, material: Any, first: Array, steps: Array, size: int, dtype) -> Array:
     def add(done, total):
         jacobian = tangents.dense_jacobian(step, _at(material, first + done), size, dtype)
-        return total + jnp.linalg.slogdet(jacobian)[1]
+        return total + _log_determinant(jacobian)
 
     return jax.lax.fori_loop(0, steps, add, jnp.zeros((), dtype))
+
+
+def _log_determinant(matrix: Array) -> Array:
+    return one_at_a_time(lambda each: jnp.linalg.slogdet(each)[1])(matrix)
 
 
 def _exponents(rates: Array, lost: Array, intervals: Array) -> tuple[Array, Array]:

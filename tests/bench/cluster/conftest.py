@@ -21,6 +21,7 @@ from bench.cluster.places import Share
 from bench.installation import installation
 from bench.schema import RESULT_FILES
 from bench.suite import Suite
+from rnn_jax.devices import usable_cores
 
 
 class FakeEngine:
@@ -145,7 +146,7 @@ class Nodes:
 
     def add(self, **environment):
         own = {name: str(value) for name, value in environment.items()}
-        node = patiently(lambda: self._cluster.add_node(num_cpus=machine.cores(), env_vars=own))
+        node = patiently(lambda: self._cluster.add_node(num_cpus=usable_cores(), env_vars=own))
         self._nodes.append(node)
         return node.node_id
 

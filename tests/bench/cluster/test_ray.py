@@ -10,8 +10,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from bench.machine import cores
 from bench.store import read_machine
+from rnn_jax.devices import usable_cores
 
 # Ray starts its processes by a fork that runs another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
@@ -99,7 +99,7 @@ def spread(nodes, here):
 
 def test_a_node_is_killed_and_nothing_is_lost_or_doubled(spread, nodes, local, rows_of):
     folder, said, told = spread
-    assert f"Ray: 3 workers on 3 nodes, {cores()} cores a case" in said
+    assert f"Ray: 3 workers on 3 nodes, {usable_cores()} cores a case" in said
     assert "its worker was lost, and it is given to another one" in told
     assert "Traceback" not in told
     assert "cases: 3 measured, 1 failed" in said
