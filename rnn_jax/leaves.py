@@ -15,9 +15,8 @@ def to_numbers(leaf: Any) -> np.ndarray:
 
 def of_numbers(numbers: np.ndarray | np.generic, like: Array) -> Array:
     """An array of these numbers, a random key where the leaf `like` is one."""
-    if _is_key(like):
-        return jax.random.wrap_key_data(jnp.asarray(numbers), impl=jax.random.key_impl(like))
-    return jnp.asarray(numbers)
+    array = jax.device_put(numbers)  # unlike `jnp.asarray` it compiles nothing
+    return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like)) if _is_key(like) else array
 
 
 def _is_key(leaf: Any) -> bool:

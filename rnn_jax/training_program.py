@@ -103,17 +103,16 @@ _kept = lru_cache(maxsize=_KEPT)(_made)
 
 
 def _each_on_a_core(advance: Advance, runs: Run) -> tuple[Run, Array]:
+    """Threads do nothing but run the compiled program."""
     numbers = jax.tree.map(to_numbers, runs)
-
-    def after_block(seed: int) -> tuple[Run, Array]:
-        run = jax.tree.map(lambda leaf, values: of_numbers(values[seed], leaf), runs, numbers)
-        return jax.block_until_ready(advance(run))
-
-    seeds = range(runs.step.shape[0])
-    pool = ThreadPoolExecutor(min(usable_cores(), len(seeds)))
+    each = [
+        jax.tree.map(lambda leaf, values, seed=seed: of_numbers(values[seed], leaf), runs, numbers)
+        for seed in range(runs.step.shape[0])
+    ]
+    pool = ThreadPoolExecutor(min(usable_cores(), len(each)))
     try:
-        waiting = [pool.submit(after_block, seed) for seed in seeds]
-        after = [each.result() for each in waiting]
+        waiting = [pool.submit(lambda run: jax.block_until_ready(advance(run)), run) for run in each]
+        after = [future.result() for future in waiting]
     finally:
         pool.shutdown(cancel_futures=True)  # where one raises, or at Ctrl-C, the rest is not begun
 

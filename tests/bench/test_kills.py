@@ -40,6 +40,8 @@ def begun(folder, suite, cache):
     """`rnn-bench run` with a checkpoint after every block, and what it compiles kept for the next time."""
     (folder / "tiny.toml").write_text(suite, encoding="utf-8")
     keep = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    # XLA says two lines about each program that it finds; nobody reads the pipe before the run is killed.
+    keep["TF_CPP_MIN_LOG_LEVEL"] = "3"
     return subprocess.Popen(
         [sys.executable, "-m", "bench", "run", "tiny.toml", "--out", "out", "--checkpoint-every-s", "0"],
         cwd=folder,

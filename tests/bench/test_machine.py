@@ -14,6 +14,7 @@ from bench import machine
 from bench.errors import UsageError
 from bench.folders import default_folder, result_folders
 from bench.store import Store
+from rnn_jax import devices
 
 
 def strings(value):
@@ -110,7 +111,7 @@ def test_a_cpus_name_is_short_and_counts_cores(model, cores, name, monkeypatch):
     if jax.devices()[0].platform != "cpu":
         pytest.skip("names the CPU only where JAX runs on it")
     monkeypatch.setattr(machine, "_cpu_model", lambda: model)
-    monkeypatch.setattr(machine, "cores", lambda: cores)
+    monkeypatch.setattr(devices, "usable_cores", lambda: cores)
     here = machine.environment("float32")
     assert here.machine == name
     assert here.device_kind == model
