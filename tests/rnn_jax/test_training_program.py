@@ -1,6 +1,8 @@
 """One compiled program serves every call that differs only in data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Barrier, Lock
+from time import sleep
 from typing import Any
 
 import jax
@@ -10,8 +12,9 @@ import optax
 import pytest
 
 import rnn_jax as rj
-from rnn_jax import training
+from rnn_jax import training, training_program
 from rnn_jax.remedies import clip_by_norm, identity_initialization, orthogonal_initialization
+from rnn_jax.training_run import Run
 
 TASK = rj.tasks.Adding(13)  # no other test's, so that none compiled its program before
 
@@ -105,3 +108,81 @@ def test_no_snapshot_is_taken_once_all_seeds_are_done():
     result = train(optimizer=optax.sgd(1e30), step_budget=9, snapshot_steps=[1, 9])
     assert result.verdict == ["diverged"] * 2
     assert [steps for steps, _ in result.snapshots] == [2]
+
+
+@pytest.fixture
+def four_seeds():
+    number = jnp.arange(4, dtype=jnp.int32)
+    return Run(
+        model={
+            "weight": jnp.arange(8, dtype=jnp.float32).reshape(4, 2),
+            "half": jnp.ones((4, 2), jnp.bfloat16),
+        },
+        optimizer_state=(),
+        key=jax.random.split(jax.random.key(5), 4),
+        step=number,
+        step_budget=number + 9,
+        solved_step=number - 1,
+        nonfinite_step=number - 1,
+        nonfinite_quantity=number - 1,
+        score=jnp.zeros((4, 2)),
+        strength=None,
+        learning_rate=None,
+    )
+
+
+@pytest.fixture
+def at_once(four_seeds, monkeypatch):
+    """Advances four seeds on so many cores by a function that only counts: the runs, the curves, the most at once."""
+
+    def advanced(cores, advance):
+        monkeypatch.setattr(training_program, "usable_cores", lambda: cores)
+        lock, now, counts = Lock(), [0], [0]
+
+        def counted(run):
+            with lock:
+                now[0] += 1
+                counts.append(now[0])
+            try:
+                return advance(run)
+            finally:
+                with lock:
+                    now[0] -= 1
+
+        return (*training_program._each_on_a_core(counted, four_seeds), max(counts))
+
+    return advanced
+
+
+def test_two_cores_have_two_seeds_at_once_and_each_comes_back_in_its_place(at_once, four_seeds):
+    both = Barrier(2)  # passed by two at a time only
+
+    def advance(run):
+        both.wait(timeout=60)
+        return replace(run, step=run.step + 2), jnp.full((3, 2), run.step, jnp.float32)
+
+    runs, curves, most = at_once(2, advance)
+    assert most == 2
+    np.testing.assert_array_equal(runs.step, four_seeds.step + 2)
+    np.testing.assert_array_equal(curves[:, 0, 0], [0, 1, 2, 3])
+    assert jax.tree.structure(runs) == jax.tree.structure(four_seeds)
+    for leaf, before in zip(jax.tree.leaves(runs), jax.tree.leaves(four_seeds), strict=True):
+        assert (leaf.dtype, leaf.shape) == (before.dtype, before.shape)
+    np.testing.assert_array_equal(jax.random.key_data(runs.key), jax.random.key_data(four_seeds.key))
+
+
+def test_one_core_has_one_seed_at_a_time(at_once):
+    assert at_once(1, lambda run: (run, run.score))[2] == 1
+
+
+def test_where_one_seed_fails_no_further_one_is_begun(at_once):
+    begun = []
+
+    def advance(run):
+        begun.append(int(run.step))
+        sleep(0.2 * len(begun))  # so that the caller hears of the first while the second is under way
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        at_once(1, advance)
+    assert begun in ([0], [0, 1])
