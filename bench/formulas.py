@@ -67,6 +67,7 @@ def least_bytes(row: Any, bytes_a_number: int) -> float:
     length, size, inputs = int(row.sequence_length), int(row.state_size), int(row.input_size)
     numbers = {
         "jacobian_chain": lambda: length * (size + inputs) + weights + int(row.lag_count),
+        "chain_at_known_states": lambda: length * (size + inputs) + weights + int(row.lag_count),
         "trajectory": lambda: int(row.batch_size) * length * (size + inputs) + weights,
         "training_step": lambda: _training_numbers(row, weights),
         "ensemble": lambda: int(row.seed_count) * _training_numbers(row, weights),
@@ -77,6 +78,8 @@ def least_bytes(row: Any, bytes_a_number: int) -> float:
 
 def least_steps(row: Any) -> int:
     """How many loop iterations have to follow each other."""
+    if row.operation == "chain_at_known_states" and row.method == "blocked":
+        return 1  # what follows each other is a choice of ours
     passes = {"training_step": 2, "ensemble": 2, "jacobian_chain": 1 if row.method == "blocked" else 2}
     return passes.get(row.operation, 1) * int(row.sequence_length)
 

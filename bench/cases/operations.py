@@ -87,6 +87,27 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
     return Operation(common | {"seed": seed}, calls, columns)
 
 
+def chain_at_known_states(case: Any, environment: Environment, suite: str) -> Operation:
+    """Frobenius norms of a chain whose states are given: its products alone, without the run of the net before them."""
+    length, seed = case["sequence_length"], case.seeds[0]
+    cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
+    (xs,) = white_noise(case, seed, 1, environment)
+    states = rj.trajectory(cell, cell.initial_state(), xs)
+    common = noise_columns(case, environment, suite)
+    lags = geometric_lags(length, case["lags"]) if case["lags"] else None
+    leaves = len(jax.tree.leaves(cell.initial_state()))
+    structure = structure_of(materialized(cell))
+    flop = length * product_flop(structure, common["state_size"], case["hidden_size"], leaves)
+    columns = _columns(case, flop, lag_count=length + 1 if lags is None else len(lags))
+
+    def chain() -> jax.Array:
+        found = rj.jacobian_chain(cell, None, xs, lags, method=case["method"], states=states)
+        columns["method"] = found.method
+        return found.log_frobenius_norm
+
+    return _ours_alone(common | {"seed": seed}, chain, columns)
+
+
 def product_flop(structure: str, size: int, hidden_size: int, leaves: int) -> float:
     """Multiplications and additions that extend a product of step Jacobians by one step.
 
@@ -189,6 +210,7 @@ def _columns(case: Any, flop: float, **more: Any) -> dict[str, Any]:
 
 OPERATIONS = {
     "jacobian_chain": jacobian_chain,
+    "chain_at_known_states": chain_at_known_states,
     "trajectory": trajectory,
     "training_step": training_step,
     "ensemble": ensemble,

@@ -27,8 +27,8 @@ PARAMETERS = (
     ),
 )
 _ONLY_FOR = {
-    "lags": ("jacobian_chain",),
-    "method": ("jacobian_chain",),
+    "lags": ("jacobian_chain", "chain_at_known_states"),
+    "method": ("jacobian_chain", "chain_at_known_states"),
     "batch_size": ("trajectory", "training_step", "ensemble"),
     "networks": ("ensemble",),
 }

@@ -9,6 +9,7 @@ order, in far fewer launches, and memory for one product a block.
 These functions are traced: their arguments were checked, and they are compiled, by their callers.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -24,6 +25,9 @@ from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Inputs, State, Step
 from rnn_jax.unrolling import heavy_unroll
+
+_MANY_BLOCKS = 64
+"""For fewer, three short loops are no quicker than one."""
 
 
 def every_lag(
@@ -56,8 +60,8 @@ def every_lag_of(
     _, starts = combined(measure, product, totals)
 
     def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Measured]:
-        products, rows = jax.vmap(partial(_multiplied, step))(products, material)
-        return products, jax.vmap(measure)(products, rows)
+        products = jax.vmap(partial(_multiplied, step))(products, material)
+        return products, jax.vmap(measure)(products)
 
     _, measured = jax.lax.scan(extend, starts, material, reverse=True, unroll=heavy_unroll())
 
@@ -104,7 +108,7 @@ def chosen_lags_of(
     def extend(products: ScaledMatrix, at: tuple[Array, Any]) -> tuple[ScaledMatrix, None]:
         done, material = at
         chosen = jax.tree.map(lambda leaf: leaf[block], material)
-        further, _ = jax.vmap(partial(_multiplied, step))(products, chosen)
+        further = jax.vmap(partial(_multiplied, step))(products, chosen)
         goes_on = done < rest
         keep = partial(_where, goes_on)
         return jax.tree.map(keep, further, products), None
@@ -146,7 +150,7 @@ def block_totals(step: Step, one: ScaledMatrix, material: Any) -> ScaledMatrix:
     own = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), one)
 
     def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, None]:
-        return jax.vmap(partial(_multiplied, step))(products, material)[0], None
+        return jax.vmap(partial(_multiplied, step))(products, material), None
 
     return jax.lax.scan(extend, own, material, reverse=True, unroll=heavy_unroll())[0]
 
@@ -154,16 +158,41 @@ def block_totals(step: Step, one: ScaledMatrix, material: Any) -> ScaledMatrix:
 def combined(
     measure: Measure, product: ScaledMatrix, totals: ScaledMatrix
 ) -> tuple[ScaledMatrix, ScaledMatrix]:
-    """A product extended backwards over all blocks, and as it was at the end of each, stacked."""
+    """A product extended backwards over all blocks, and as it was at the end of each, stacked.
+
+    Many blocks are in their turn cut into groups, as steps are into blocks.
+    """
 
     def combine(later: ScaledMatrix, total: ScaledMatrix) -> tuple[ScaledMatrix, ScaledMatrix]:
         return measure.layout.product(later, total), later
 
-    return jax.lax.scan(combine, product, totals, reverse=True, unroll=heavy_unroll())
+    def one_by_one(later: ScaledMatrix, totals: ScaledMatrix) -> tuple[ScaledMatrix, ScaledMatrix]:
+        return jax.lax.scan(combine, later, totals, reverse=True, unroll=heavy_unroll())
+
+    count = totals.exponent.shape[0]
+    if count < _MANY_BLOCKS:
+        return one_by_one(product, totals)
+    group_size = math.isqrt(count)
+    groups = -(-count // group_size)
+    one = measure.identity(product)
+    filling = groups * group_size - count
+
+    def cut(leaf: Array, unit: Array) -> Array:
+        filled = jnp.concatenate([jnp.broadcast_to(unit, (filling, *unit.shape)), leaf])
+        return jnp.moveaxis(filled.reshape(groups, group_size, *unit.shape), 1, 0)
+
+    grouped = jax.tree.map(cut, totals, one)
+    of_groups = jax.vmap(one_by_one, (None, 1), (0, 1))(one, grouped)[0]
+    whole, starts = one_by_one(product, of_groups)
+    at_blocks = jax.vmap(one_by_one, (0, 1), (0, 1))(starts, grouped)[1]
+    return whole, jax.tree.map(
+        lambda leaf: jnp.moveaxis(leaf, 0, 1).reshape(-1, *leaf.shape[2:])[filling:], at_blocks
+    )
 
 
-def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Any]:
-    return scaled.times(product, factor(step, material).after)
+def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> ScaledMatrix:
+    # By the largest entry, not by `scaled.times`: of many products at once both of its branches would be formed.
+    return scaled.normalized(factor(step, material).after(product.mantissa), product.exponent)
 
 
 def _where(condition: Array, yes: Array, no: Array) -> Array:

@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from rnn_jax.jacobian.gram_schmidt import PANEL, orthogonalized
 from rnn_jax.jacobian.scaled import exponent_of, power_of_two
 
 FACTORIZATIONS = ("auto", "elimination", "qr", "cholesky")
@@ -139,28 +140,45 @@ def _cholesky_qr(columns: Array, twice: bool) -> tuple[Array, Array, Array, Arra
 
     The factor of a column commutes with all of it; taken out, no square leaves the dtype's range.
     """
-    size = columns.shape[0]
     exponent = exponent_of(jnp.max(jnp.abs(columns), axis=0))
-    scaled = columns * power_of_two(-exponent, columns.dtype)[None]
+    rows = (columns * power_of_two(-exponent, columns.dtype)[None]).T
+    lengths = jnp.sqrt(jnp.sum(jnp.square(rows), axis=1))
 
-    def once(columns: Array) -> tuple[Array, Array, Array]:
-        gram = columns.T @ columns
-        lower = jax.lax.linalg.cholesky(gram, symmetrize_input=False)
-        basis = jax.lax.linalg.triangular_solve(lower, columns, left_side=False, lower=True, transpose_a=True)
-        return basis, jnp.diagonal(lower), jnp.sqrt(jnp.diagonal(gram))
+    def again(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        rows, pivots, is_second, _ = carry
+        before = jnp.where(is_second, 1, lengths)
+        rows, factors = orthogonalized(rows)
+        is_far = _off_orthogonal(factors, before) > _FAR_FROM_ORTHOGONAL
+        rows = jnp.where(is_second & is_far, jnp.nan, rows)
+        return rows, pivots * factors, jnp.ones((), bool), ~is_second & (is_far | twice)
 
-    def again() -> tuple[Array, Array]:
-        better, factors, _ = once(basis)
-        return better, pivots * factors
+    start = (rows, jnp.ones_like(lengths), jnp.zeros((), bool), jnp.ones((), bool))
+    rows, pivots, *_ = jax.lax.while_loop(lambda carry: carry[3], again, start)
+    return rows.T, pivots, lengths, exponent
 
-    basis, pivots, lengths = once(scaled)
-    spread = jnp.max(pivots) / jnp.min(pivots)
-    off = size**0.5 * float(jnp.finfo(columns.dtype).eps) * spread**2
-    if twice:
-        basis, pivots = again()
-    else:
-        basis, pivots = jax.lax.cond(off > _FAR_FROM_ORTHOGONAL, again, lambda: (basis, pivots))
-    return basis, pivots, lengths, exponent
+
+def _off_orthogonal(pivots: Array, lengths: Array) -> Array:
+    """What Q^T Q is off the identity after one pass over columns of these lengths, estimated.
+
+    Within a panel the Gram matrix squares the condition number. What that leaves, the panels after it magnify by as
+    much as they lose of their columns.
+    """
+    count = pivots.shape[0]
+    panels = -(-count // PANEL)
+    filled = jnp.concatenate([pivots, jnp.broadcast_to(pivots[-1:], panels * PANEL - count)]).reshape(
+        panels, -1
+    )
+    spread = jnp.max(filled, axis=1) / jnp.min(filled, axis=1)
+    loss = jnp.concatenate([lengths / pivots, jnp.ones(panels * PANEL - count, pivots.dtype)]).reshape(
+        panels, -1
+    )
+    later = jax.lax.cummax(jnp.max(loss, axis=1), axis=0, reverse=True)
+    magnified = jnp.maximum(jnp.concatenate([later[1:], jnp.ones(1, pivots.dtype)]), 1)
+    rounding = count**0.5 * float(jnp.finfo(pivots.dtype).eps)
+    if panels == 1:
+        return rounding * jnp.square(spread[0])
+    # The ratio of a triangular factor's diagonal understates its condition number.
+    return 10 * rounding * jnp.maximum(jnp.max(jnp.square(spread) * magnified), later[0])
 
 
 def _rounding(columns: Array, products: Any) -> Array:

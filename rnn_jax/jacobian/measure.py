@@ -50,9 +50,9 @@ class Measure:
         """The spectral norm, if it is wanted."""
         return self.layout.largest(self.of_state(product)) if self.spectral else None
 
-    def __call__(self, product: ScaledMatrix, rows: ScaledNumber | None = None) -> Measured:
-        """All that is wanted of one product, whose rows' norms may be known already."""
-        rows = scaled.row_norms(product) if rows is None else rows
+    def __call__(self, product: ScaledMatrix) -> Measured:
+        """All that is wanted of one product."""
+        rows = scaled.row_norms(product)
         output = scaled.norm_of(self.of_output(rows)) if self.has_output else None
         return scaled.norm_of(self.of_state(rows)), self.largest(product), output
 

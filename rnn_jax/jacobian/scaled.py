@@ -6,7 +6,6 @@ one, so rows of very different size never push each other out of range, and a ch
 exact: the only rounding is that of the matrix product itself.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,28 +115,6 @@ def power_of_two(exponent: Int[Array, "..."], dtype: Any) -> Float[Array, "..."]
     bits = jnp.dtype(f"int{layout.bits}")
     biased = jnp.clip(exponent, layout.minexp - 1, layout.maxexp - 1) - (layout.minexp - 1)
     return jax.lax.bitcast_convert_type(biased.astype(bits) << layout.nmant, jnp.dtype(dtype))
-
-
-def times(matrix: ScaledMatrix, multiply: Callable[[Array], Array]) -> tuple[ScaledMatrix, ScaledNumber]:
-    """`multiply(matrix)` rescaled, for a product from the right; and the norms of its rows.
-
-    The sum of squares that gives a row's norm also gives its exponent, so the product is read
-    twice in all. Where a sum of squares could leave its dtype's range, or a row is zero, inf or
-    NaN, the largest entry is looked for instead.
-    """
-    product = multiply(matrix.mantissa)
-    squares = row_squares(product)
-    limit = min(_exponent_limit(product.dtype), _exponent_limit(squares.dtype) // 2 - 8)
-
-    def by_norm() -> tuple[ScaledMatrix, ScaledNumber]:
-        return rescaled(product, squares, matrix.exponent), ScaledNumber(jnp.sqrt(squares), matrix.exponent)
-
-    def by_largest_entry() -> tuple[ScaledMatrix, ScaledNumber]:
-        rows = normalized(product, matrix.exponent)
-        return rows, row_norms(rows)
-
-    ordinary = jnp.isfinite(squares) & (squares > 0) & (jnp.abs(_half_exponent(squares)) <= limit)
-    return jax.lax.cond(jnp.all(ordinary), by_norm, by_largest_entry)
 
 
 def row_squares(rows: Float[Array, "rows columns"]) -> Float[Array, " rows"]:

@@ -47,6 +47,7 @@ def row(operation, **chosen):
     [
         # 10 x 10 + 10 x 2 + 10 weights
         ("jacobian_chain", 100 * (10 + 2) + 130 + 5, 200),
+        ("chain_at_known_states", 100 * (10 + 2) + 130 + 5, 100),
         ("trajectory", 3 * 100 * (10 + 2) + 130, 100),
         ("training_step", 3 * 100 * (20 + 2) + 6 * 130, 200),
         ("ensemble", 4 * (3 * 100 * (20 + 2) + 6 * 130), 200),
@@ -61,3 +62,4 @@ def test_least_bytes_and_steps(operation, numbers, steps):
 
 def test_a_blocked_chain_is_bound_by_its_trajectory_only():
     assert formulas.least_steps(row("jacobian_chain", method="blocked")) == 100
+    assert formulas.least_steps(row("chain_at_known_states", method="blocked")) == 1

@@ -44,6 +44,7 @@ def test_rows_say_what_was_timed(operation, jax_promotes):
     [
         ("jacobian_chain", {"method": "blocked"}, 2 * 40 * 6**3),
         ("jacobian_chain", {"cell": "indrnn"}, 2 * 40 * 6),
+        ("chain_at_known_states", {"cell": "lstm", "method": "blocked"}, 2 * 40 * 12 * 12 * 6),
         ("jacobian_chain", {"cell": "deltanet"}, 2 * 40 * 6**3),
         ("jacobian_chain", {"cell": "selective_ssm"}, 2 * 40 * (2 * 6 * 16) * 2**2),
         ("trajectory", {"batch_size": 5, "input_size": 2}, 2 * 40 * 5 * 6 * (6 + 2)),

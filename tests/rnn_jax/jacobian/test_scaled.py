@@ -19,7 +19,8 @@ from_array = jax.jit(scaled.from_array)
 @jax.jit
 def times(left, right):
     """left @ right and the norms of its rows."""
-    return scaled.times(left, lambda mantissa: mantissa @ right)
+    product = scaled.normalized(left.mantissa @ right, left.exponent)
+    return product, scaled.row_norms(product)
 
 
 def entries(span):
