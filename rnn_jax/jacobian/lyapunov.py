@@ -124,8 +124,8 @@ def lyapunov_spectrum(
         batches: into how many stretches the rest is cut for the standard errors. Each should be
             long against the correlation time of the net.
         factorization: "elimination" with row pivoting, "qr" by Householder reflections, "cholesky" of
-            the columns' Gram matrix, twice where once leaves them far from orthogonal, and by
-            elimination where it breaks down; "auto": what should be fastest on this device. All give
+            the Gram matrix of one panel of columns after the other, twice where once leaves them far from
+            orthogonal, and by elimination where it breaks down; "auto": what should be fastest on this device. All give
             the same exponents to rounding; the result says which it was.
 
     Returns:

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_jax.jacobian import factorizations
+from rnn_jax.jacobian import factorizations, gram_schmidt
 from rnn_jax.jacobian.factorizations import FACTORIZATIONS, factored
 
 EACH = FACTORIZATIONS[1:]
@@ -92,6 +92,64 @@ def test_cholesky_is_not_only_its_fallback(monkeypatch):
     assert deviation(3e7) > 1e-3
     monkeypatch.setattr(factorizations, "_FAR_FROM_ORTHOGONAL", 1e-3)
     assert deviation(3e7) < 1e-14  # twice
+
+
+def ordered_columns(condition, rows=40, count=23):
+    """Columns that are less and less, as those of a chain are once they are aligned with its exponents."""
+    random = np.random.default_rng(3)
+    basis = np.linalg.qr(random.normal(size=(rows, count)))[0]
+    upper = np.triu(random.normal(size=(count, count))) / count**0.5
+    np.fill_diagonal(upper, 1)
+    return jnp.asarray(basis @ (np.geomspace(1, 1 / condition, count)[:, None] * upper))
+
+
+@pytest.fixture
+def small_panels(monkeypatch):
+    monkeypatch.setattr(gram_schmidt, "PANEL", 6)
+    monkeypatch.setattr(gram_schmidt, "SMALLEST", 3)
+    assert gram_schmidt.panel_sizes(23) == [6, 6, 6, 3, 2]
+
+
+@pytest.mark.parametrize("condition", [1.0, 1e4, 1e10, 1e13])
+def test_columns_in_panels(condition, small_panels):
+    """One Cholesky factor of all of them would fail at a condition number of 1e10."""
+    columns = ordered_columns(condition)
+    basis, pivots, lengths, exponent = factorizations._cholesky_qr(columns, False)
+    off = np.linalg.norm(basis.T @ basis - jnp.eye(23))
+    assert off < (1e-6 if condition < 1e8 else 0.2)
+    true = np.abs(np.diag(np.linalg.qr(np.asarray(columns))[1]))
+    np.testing.assert_allclose(np.ldexp(pivots, exponent), true, rtol=1e-12 + 1e-14 * condition)
+    np.testing.assert_allclose(np.ldexp(lengths, exponent), np.linalg.norm(columns, axis=0), rtol=1e-12)
+
+
+def test_orthonormal_columns_in_panels(small_panels):
+    columns = ordered_columns(1e8)
+    basis, diagonal = factorizations.orthonormal(columns, "cholesky")
+    np.testing.assert_allclose(basis.T @ basis, np.eye(23), atol=1e-14)
+    np.testing.assert_allclose(diagonal, np.abs(np.diag(np.linalg.qr(np.asarray(columns))[1])), rtol=1e-6)
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e8, 1e12])
+def test_the_deviation_is_what_it_says(condition, small_panels):
+    basis, _ = gram_schmidt.orthogonalized(ordered_columns(condition).T)
+    truth = np.linalg.norm(basis @ basis.T - jnp.eye(23))
+    assert truth / 2 < gram_schmidt.deviation(basis) < 2 * truth
+
+
+def test_every_row_is_in_one_panel():
+    for count in (1, 64, 65, 100, 512, 513, 1000, 1024, 4096):
+        sizes = gram_schmidt.panel_sizes(count)
+        assert sum(sizes) == count
+        assert 1 <= min(sizes) <= max(sizes) <= 512
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_panels_of_what_is_singular_are_left_to_elimination(small_panels):
+    columns = ordered_columns(1e3).at[:, 9].set(0.0)
+    made = factorizations.by_cholesky(columns)
+    assert np.isfinite(made.basis).all()
+    assert int(jnp.argmin(made.pivots)) == 9
+    assert made.is_rounding[9]
 
 
 def test_auto_is_elimination_on_a_cpu(monkeypatch):
