@@ -13,8 +13,10 @@ from bench.timing_table import by_process
 
 OURS = "rnn_jax"
 _KEYS = ["match_id", "operation", "implementation"]
-_TOLD = ["cell", "state_size", "sequence_length", "batch_size", "seed_count", "every_lag"]
-_ORDER = ["operation", "cell", "state_size", "sequence_length", "batch_size", "seed_count", "implementation"]
+_TOLD = ["cell", "dtype", "state_size", "sequence_length", "batch_size", "seed_count", "every_lag"]
+_ORDER = [
+    "operation", "cell", "dtype", "state_size", "sequence_length", "batch_size", "seed_count", "implementation"
+]  # fmt: skip
 
 
 def compared_times(left: pd.DataFrame, right: pd.DataFrame, factor: float = FACTOR) -> pd.DataFrame:
@@ -26,7 +28,7 @@ def compared_times(left: pd.DataFrame, right: pd.DataFrame, factor: float = FACT
         factor: up to which a difference does not count.
 
     Returns:
-        `ratio` of the median times, right over left; `ratio_low`, `ratio_high` its interval, which leaves out a
+        the reference's `dtype`; `ratio` of the median times, right over left; `ratio_low`, `ratio_high` its interval, which leaves out a
         false-alarm rate that all rows share; `log_ratio_stderr` and its `degrees` of freedom; `verdict`.
     """
     one, other = _fastest(left), _fastest(right)

@@ -56,7 +56,8 @@ def derive(folder: Path) -> list[Path]:
         write_text(folder / f"{name}.md", markdown(table))
     for number, (left, right, joined) in enumerate(pairs(folder), start=1):
         if "times" in joined:
-            names = [_called(side) for side in (left, right)]
+            one_dtype = len(joined["times"]["dtype"].unique()) == 1  # of several the lines say which they are
+            names = [_called(side, one_dtype) for side in (left, right)]
             with mpl.rc_context(STYLE):
                 file = "times" if number == 1 else f"times_{number}"
                 written += save(picture.times(joined["times"], *names), folder / file)
@@ -116,6 +117,7 @@ def _kept(folder: Path) -> tuple[list[Path], float]:
         ) from error
 
 
-def _called(folder: Path) -> str:
+def _called(folder: Path, with_dtype: bool) -> str:
     identity = read_machine(folder)["identity"]
-    return f"{identity.get('machine', '?')}, {identity.get('dtype', '?')}"
+    names = ("machine", "dtype") if with_dtype else ("machine",)
+    return ", ".join(str(identity.get(name, "?")) for name in names)

@@ -10,7 +10,7 @@ import pandas as pd
 AXES = ("state_size", "sequence_length", "batch_size", "seed_count")
 """The sizes along which two machines may change places."""
 
-_SETTING = ["operation", "implementation", "cell", "every_lag"]
+_SETTING = ["operation", "implementation", "cell", "dtype", "every_lag"]
 
 
 def crossovers(times: pd.DataFrame) -> pd.DataFrame:

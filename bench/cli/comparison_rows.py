@@ -13,6 +13,7 @@ FAR = 3.0
 """Differences of more than so many standard errors are counted."""
 _SIZES = {
     "cell": "cell",
+    "dtype": "dtype",
     "state_size": "n",
     "sequence_length": "T",
     "batch_size": "batch",
@@ -100,6 +101,7 @@ def _crossovers(crossings: pd.DataFrame) -> Iterator[Titled]:
         rows = [
             {
                 "cell": row["cell"],
+                "dtype": row["dtype"],
                 "at": ", ".join(_SIZES[part.split("=")[0]] + "=" + part.split("=")[1] for part in _told(row)),
                 "faster": row["faster"],
                 f"from {short}": "throughout" if row["throughout"] else f"{row['from_size']:.4g}",

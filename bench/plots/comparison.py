@@ -14,7 +14,7 @@ from bench.plots.style import COLOURS, LINES, MARKERS, panels_of
 
 
 def times(table: pd.DataFrame, left: str, right: str) -> Figure:
-    """Ratio of times against the size of the state, a panel an operation, a line a setting.
+    """Ratio of times against the size that varies most, a panel an operation, a line a setting.
 
     Args:
         table: the table "times" of `bench.compare.compared`.
@@ -26,8 +26,6 @@ def times(table: pd.DataFrame, left: str, right: str) -> Figure:
     for axes, operation in zip(panels, operations, strict=True):
         _panel(axes, ours[ours["operation"] == operation])
         axes.set_title(operation, loc="left", fontsize=10)
-    for axes in panels:
-        axes.set_xlabel("state size n")
     panels[0].set_ylabel("time, right / left")
     figure.suptitle(f"left: {left}\nright: {right}, faster under 1", fontsize=10, ha="left", x=0.02)
     return figure
@@ -35,13 +33,16 @@ def times(table: pd.DataFrame, left: str, right: str) -> Figure:
 
 def _panel(axes: Axes, table: pd.DataFrame) -> None:
     looks = zip(cycle(COLOURS), cycle(MARKERS), cycle(LINES), strict=False)
-    told = ["sequence_length", "batch_size", "seed_count"]
-    varying = [name for name in told if len(table[name].unique()) > 1]
+    counts = {name: len(table[name].unique()) for name in ("dtype", *_AXES)}
+    along = max(_AXES, key=lambda name: counts[name])  # of equals the first
+    varying = [name for name, count in counts.items() if count > 1 and name != along]
     for (cell, *setting), group in table.groupby(["cell", *varying]):
         colour, marker, line = next(looks)
-        by_size = group.groupby("state_size")["ratio"].median()
-        label = " ".join([cell, *(f"{_SHORT[n]}={v:g}" for n, v in zip(varying, setting, strict=True))])
+        by_size = group.groupby(along)["ratio"].median()
+        words = (v if n == "dtype" else f"{_SHORT[n]}={v:g}" for n, v in zip(varying, setting, strict=True))
+        label = " ".join([cell, *words])
         axes.plot(by_size.index, by_size, color=colour, marker=marker, linestyle=line, label=label)
+    axes.set_xlabel(_AXES[along])
     axes.axhline(1.0, color="0.3", linewidth=1.0)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -52,4 +53,10 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
     axes.legend(fontsize=7)
 
 
-_SHORT = {"sequence_length": "T", "batch_size": "batch", "seed_count": "seeds"}
+_AXES = {
+    "state_size": "state size n",
+    "sequence_length": "steps T",
+    "batch_size": "sequences in a batch",
+    "seed_count": "nets at once",
+}
+_SHORT = {"state_size": "n", "sequence_length": "T", "batch_size": "batch", "seed_count": "nets"}

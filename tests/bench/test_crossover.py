@@ -14,6 +14,7 @@ def times(ratios, axis="state_size", **more):
         "operation": "jacobian_chain",
         "implementation": "rnn_jax",
         "cell": "lstm",
+        "dtype": "float32",
         "every_lag": True,
         "state_size": 64,
         "sequence_length": 1000,

@@ -65,7 +65,7 @@ def _views(kept: Comparison) -> list[View]:
     views = []
     for operation, of_operation in ours.groupby("operation", sort=True):
         for axis in AXES:
-            others = ["cell", "every_lag", *(each for each in AXES if each != axis)]
+            others = ["cell", "dtype", "every_lag", *(each for each in AXES if each != axis)]
             lines = [
                 group
                 for _, group in of_operation.groupby(others, dropna=False)
@@ -97,6 +97,7 @@ def _view(
         of_line = marked[
             (marked["cell"] == group["cell"].iloc[0])
             & (marked["fixed"] == setting)
+            & (marked["dtype"] == group["dtype"].iloc[0])
             & (marked["every_lag"] == group["every_lag"].iloc[0])
             & (marked["implementation"] == "rnn_jax")
             & ~marked["throughout"].astype(bool)
@@ -124,10 +125,6 @@ def _view(
 
 
 def _name(row: pd.Series, varying: list[str]) -> str:
-    more = [
-        ("every lag" if row[each] else "some lags")
-        if each == "every_lag"
-        else f"{_SHORT[each]} = {row[each]:g}"
-        for each in varying
-    ]
+    words = {"dtype": str(row["dtype"]), "every_lag": "every lag" if row["every_lag"] else "some lags"}
+    more = [words[each] if each in words else f"{_SHORT[each]} = {row[each]:g}" for each in varying]
     return ", ".join([str(row["cell"]), *more])
