@@ -13,9 +13,10 @@ EXTRAS ?=
 DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1 | grep -oE '^[0-9]+')
 CUDA := $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo cuda13 || echo cuda12))
 comma := ,
-# Two processes, each test file in one of them; several on one GPU must not each take all of its memory, and the threads of
-# NumPy's products only get into each other's way.
-PYTEST = XLA_PYTHON_CLIENT_PREALLOCATE=false OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+# Two processes, each test file in one of them. On the CPU, where there is a GPU too: that has tests of its own. The threads
+# of NumPy's products only get into each other's way.
+PYTEST = JAX_PLATFORMS=cpu OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+ON_GPU = $(if $(CUDA),RNN_JAX_TESTS=as_users $(VENV)/bin/python -m pytest -m gpu tests/rnn_jax)
 
 .PHONY: bench test test-all lint tables check clean
 
@@ -23,12 +24,14 @@ bench: $(VENV)/.installed $(if $(EXTRAS),$(VENV)/.installed-with-$(EXTRAS))
 	$(VENV)/bin/rnn-bench run $(SUITE) $(if $(OUT),--out $(OUT))
 
 test: $(VENV)/.installed-test
-	$(PYTEST) -m "not slow and not as_users_compile"
-	RNN_JAX_TESTS=as_users $(PYTEST) -m "not slow and as_users_compile"
+	$(PYTEST) -m "not slow and not as_users_compile and not gpu"
+	RNN_JAX_TESTS=as_users $(PYTEST) -m "not slow and as_users_compile and not gpu"
+	$(ON_GPU)
 
 test-all: $(VENV)/.installed-test
-	$(PYTEST) --every-case -m "not as_users_compile"
+	$(PYTEST) --every-case -m "not as_users_compile and not gpu"
 	RNN_JAX_TESTS=as_users $(PYTEST) --every-case tests/rnn_jax/jacobian
+	$(ON_GPU)
 
 lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff check .

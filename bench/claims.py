@@ -152,11 +152,17 @@ def _dated_nan(store: Store) -> _Finding | None:
     if dated.empty:
         return _Finding("does not hold", f"0 of {len(broken)} seeds became NaN without clipping")
     ratio = (dated["largest_gradient_norm"] / dated["median_gradient_norm"]).median()
-    steps = ", ".join(str(step) for step in sorted(dated["first_nonfinite_step"])[:6])
+    first = dated.sort_values(["first_nonfinite_step", "first_nonfinite_quantity"]).head(6)
+    steps = ", ".join(
+        f"{step} ({quantity})"
+        for step, quantity in zip(
+            first["first_nonfinite_step"], first["first_nonfinite_quantity"], strict=True
+        )
+    )
     return _Finding(
         _verdict(len(dated) == len(broken), True),
-        f"{len(dated)} of {len(broken)} seeds not finite, at training steps {steps} (first in "
-        f"{dated['first_nonfinite_quantity'].iloc[0]}); largest gradient norm {ratio:.1e} x the median before",
+        f"{len(dated)} of {len(broken)} seeds not finite, at training steps {steps}; "
+        f"largest gradient norm {ratio:.1e} x the median before",
     )
 
 

@@ -61,7 +61,11 @@ def _figures(told: pd.DataFrame) -> str:
         f"area under the ROC curve of reach / T {_interval(reach, 'auc_better')} over {reach['runs']} runs of "
         f"{reach['cases']} cases, {reach['better']} better than the best constant guess",
         f"among runs of the same cell, task and length {_interval(reach, 'auc_better_matched')}",
-        *(f"{cell} {_interval(told.loc[('reach_share', cell)], 'auc_better')}" for cell in cells),
+        *(
+            f"{cell} {_interval(told.loc[('reach_share', cell)], 'auc_better')}, matched "
+            f"{_interval(told.loc[('reach_share', cell)], 'auc_better_matched')}"
+            for cell in cells
+        ),
     ]
     for predictor, words in (
         ("largest_exponent", "largest exponent"),

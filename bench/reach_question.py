@@ -5,7 +5,8 @@ different cells differ in more than reach: hence a row for each cell, and `auc_b
 of the same cell, task and length, so that remedy and seed alone differ. Reach as a share of the sequence contains
 the length, which alone makes a task hard: hence the length as a predictor of its own. After training, reach may be
 the effect of having learnt as well as its cause. Remedies that act on the gradient leave the initial net as it
-is, so several cases share one reading before training (`distinct_values`), and these intervals are too narrow there.
+is, so several cases share one reading before training (`distinct_values`): there they are resampled together. The length
+is shared by all cases of a cell, task and length, which are resampled together as its predictions are.
 """
 
 # pandas types most results as a union of all that they might be.
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from bench.rank_statistics import area_under_roc, spearman
 from bench.trained_runs import TASK, removed_share, task_runs
@@ -24,7 +27,9 @@ LEAST_CASES = 20
 _LEAST_OF_A_CLASS = 5
 ALL = "all"
 MOMENTS = ("before", "after")
-_OUTCOMES = ("case", "solved", "better", "removed_share", "matched")
+_DRAWN = {"before": "sharing", "after": "case", "": "matched"}
+"""What is drawn together, by when a reading was taken; the length is no reading."""
+_OUTCOMES = ("solved", "better", "removed_share", "matched")
 _MATCHED = [*TASK, "task_length", "cell"]
 READINGS = {
     "reach_share": lambda runs, when: (runs[f"reach_{when}_steps"] / runs["sequence_length"]).clip(upper=1),
@@ -60,8 +65,9 @@ def reach_predicts(accuracy: pd.DataFrame) -> pd.DataFrame:
         `auc_better_matched`: the same over pairs of one cell, task and length only. `spearman`: rank
         correlation with the share of the baseline's loss that training removed, which compares tasks and goes on where
         accuracy saturates; a run that diverged ranks below all others. `_low` and `_high` bound 95% of 1,000
-        bootstrap samples of whole cases, since the seeds of a case are no independent settings; empty where
-        under five cases (for matched pairs: of those that have a partner) are of either class. A value is empty where a class is missing. A run without the reading is left out.
+        bootstrap samples of whole cases, since the seeds of a case are no independent settings, and of all cases together
+        that share a reading; empty where under five of what is drawn (for matched pairs: of those that have a
+        partner) are of either class. A value is empty where a class is missing. A run without the reading is left out.
         No rows where under twenty cases were trained, or under five learnt, or under five did not.
     """
     runs = task_runs(accuracy)
@@ -73,7 +79,8 @@ def reach_predicts(accuracy: pd.DataFrame) -> pd.DataFrame:
         removed_share=removed_share(runs),
         matched=runs.groupby(_MATCHED, dropna=False).ngroup(),
     ).reset_index(drop=True)
-    if runs["case"].nunique() < LEAST_CASES or not _many_cases(
+    runs["sharing"] = _sharing(runs)
+    if runs["case"].nunique() < LEAST_CASES or not _many(
         runs["case"].to_numpy(), runs["better"].to_numpy(bool)
     ):
         return pd.DataFrame(columns=_COLUMNS)
@@ -84,7 +91,9 @@ def reach_predicts(accuracy: pd.DataFrame) -> pd.DataFrame:
             values = reading.to_numpy(float)
             known = ~np.isnan(values)
             if known.any():
-                scores = _scores(values[known], **{name: of[known] for name, of in outcomes.items()})
+                drawn = group[_DRAWN[when]].to_numpy()[known]
+                scores = _scores(values[known], drawn, **{name: of[known] for name, of in outcomes.items()})
+                scores = {"runs": int(known.sum()), "cases": group["case"][known].nunique()} | scores
                 rows.append(names | {"predictor": predictor, "when": when} | scores)
     return pd.DataFrame(rows, columns=_COLUMNS)
 
@@ -109,9 +118,19 @@ def _predictors(runs: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series]]:
     yield _SHORTNESS, "", -runs["task_length"]
 
 
+def _sharing(runs: pd.DataFrame) -> np.ndarray:
+    """A number for each run: the same for runs of one case, and of one initial net."""
+    told = ["rate_before_nats_per_step", "reach_before_steps", "largest_exponent_before_nats_per_step"]
+    net = runs.groupby([*_MATCHED, "seed", *told], dropna=False).ngroup()
+    case, nets = runs["case"].to_numpy(), net.to_numpy()
+    size = case.max() + 1 + nets.max() + 1
+    edges = coo_array((np.ones(len(runs)), (case, case.max() + 1 + nets)), shape=(size, size))
+    return connected_components(edges, directed=False)[1][case]
+
+
 def _scores(
     values: np.ndarray,
-    case: np.ndarray,
+    drawn: np.ndarray,
     solved: np.ndarray,
     better: np.ndarray,
     removed_share: np.ndarray,
@@ -120,19 +139,16 @@ def _scores(
     solved, better = solved.astype(bool), better.astype(bool)
     has_partner = np.isin(matched, matched[better]) & np.isin(matched, matched[~better])
     found = {
-        "auc_solved": area_under_roc(values, solved, case, interval=_many_cases(case, solved)),
-        "auc_better": area_under_roc(values, better, case, interval=_many_cases(case, better)),
+        "auc_solved": area_under_roc(values, solved, drawn, interval=_many(drawn, solved)),
+        "auc_better": area_under_roc(values, better, drawn, interval=_many(drawn, better)),
         "auc_better_matched": area_under_roc(
-            values, better, case, strata=matched,
-            interval=_many_cases(case[has_partner], better[has_partner]),
+            values, better, drawn, strata=matched, interval=_many(drawn[has_partner], better[has_partner]),
         ),
         "spearman": spearman(
-            values, removed_share.astype(float), case, interval=len(np.unique(case)) >= _LEAST_OF_A_CLASS
+            values, removed_share.astype(float), drawn, interval=len(np.unique(drawn)) >= _LEAST_OF_A_CLASS
         ),
     }  # fmt: skip
     row: dict[str, Any] = {
-        "runs": len(values),
-        "cases": len(np.unique(case)),
         "distinct_values": len(np.unique(values)),
         "solved": int(solved.sum()),
         "better": int(better.sum()),
@@ -142,6 +158,6 @@ def _scores(
     return row
 
 
-def _many_cases(case: np.ndarray, success: np.ndarray) -> bool:
-    """Whether enough cases have a run of each class for an interval: resampling few says little of others."""
-    return all(len(np.unique(case[of_class])) >= _LEAST_OF_A_CLASS for of_class in (success, ~success))
+def _many(drawn: np.ndarray, success: np.ndarray) -> bool:
+    """Whether enough of what is drawn has a run of each class for an interval: resampling few says little of others."""
+    return all(len(np.unique(drawn[of_class])) >= _LEAST_OF_A_CLASS for of_class in (success, ~success))

@@ -21,6 +21,7 @@ from rnn_jax.training_arguments import (
     check_backpropagation,
     check_counts,
     check_recipe,
+    check_strengths,
     check_task_and_cell,
     checkpoint_path,
     one_a_seed,
@@ -130,6 +131,7 @@ def train(
         "strengths": one_a_seed("strengths", strengths, len(numbers)),
         "learning_rates": one_a_seed("learning_rates", learning_rates, len(numbers)),
     }
+    check_strengths(remedy, own["strengths"])
     own_arrays = [None if values is None else jnp.asarray(values, dtype) for values in own.values()]
     runs = jax.jit(jax.vmap(partial(start, task, create, recipe, step_budget)))(keys, *own_arrays)
     initial_model = runs.model

@@ -115,6 +115,15 @@ def one_a_seed(name: str, values: Any, seeds: int) -> np.ndarray | None:
     return array
 
 
+def check_strengths(remedy: Any, strengths: np.ndarray | None) -> None:
+    """Raises ValueError where a strength is none for the remedy, which sees no numbers once they are traced."""
+    for strength in () if strengths is None else sorted(set(strengths.tolist())):
+        try:
+            remedy(strength)
+        except ValueError as error:
+            raise ValueError(f"strengths: {strength:g} is none for this remedy: {error}") from error
+
+
 def required_dtype(task: Task, create: Callable, key: Array) -> Any:
     """The dtype of the cell's state; raises ValueError where the cell does not take the task's inputs."""
     cell = jax.eval_shape(create, key)

@@ -1,15 +1,18 @@
 """JAX is strict in every test: float64 exists, dtypes and ranks never promote, annotations are checked.
 
-Compiling is most of what tests take, so all but those marked `as_users_compile` do it without optimising, in one thread,
-and with the emitters that are four times as quick where this version of XLA still has a choice. The last two hold for a
+Compiling is most of what tests take, so every program is kept in a folder from which all processes and later runs take it,
+and all but those marked `as_users_compile` do it without optimising, in one thread, and with the emitters that are four
+times as quick where this version of XLA still has a choice. The last two hold for a
 whole process: with RNN_JAX_TESTS=as_users in the environment they are left alone and nothing is optimised less. `make
 test` runs the marked tests so, `make test-all` everything about Jacobians.
 """
 
 import os
+import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 
 if os.environ.get("RNN_JAX_TESTS") != "as_users" and version("jaxlib").startswith("0.10."):
@@ -30,6 +33,12 @@ from jaxtyping import install_import_hook
 
 AS_USERS = os.environ.get("RNN_JAX_TESTS") == "as_users"
 
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
+MOST_BYTES = 2**30
+
+jax.config.update("jax_compilation_cache_dir", str(COMPILED))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -52,6 +61,13 @@ def check_annotations(function):
 # The hook takes its checker by name, and imports it once rnn_jax is imported.
 sys.modules["annotation_checker"] = SimpleNamespace(check=check_annotations)
 install_import_hook("rnn_jax", "annotation_checker.check")
+
+
+def pytest_configure(config):
+    """Begins anew where programs of former code have gathered; the first process alone."""
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker and COMPILED.is_dir() and sum(f.stat().st_size for f in COMPILED.iterdir()) > MOST_BYTES:
+        shutil.rmtree(COMPILED)
 
 
 def pytest_addoption(parser):

@@ -145,7 +145,10 @@ def checked_strength(
     """
     if isinstance(value, Tracer):
         return
-    number = float(value)
+    try:
+        number = float("no number" if isinstance(value, bool | str) else value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a number, got {value!r}") from error
     if above is not None and not number > above:
         raise ValueError(f"{name} must be {'positive' if above == 0 else f'above {above:g}'}, got {value}")
     if at_least is not None and not number >= at_least:

@@ -65,7 +65,12 @@ def test_reach_that_tells_success_apart_has_area_one(frame):
 def test_reach_that_only_tells_cells_apart_is_found_out(frame):
     # GRUs reach further and learn more often; among nets of one cell reach is drawn from the same few values.
     cases = [
-        case(50.0 * (cell == "gru") + 5 * (n // 6 % 2), n % 6 < (5 if cell == "gru" else 1), cell)
+        case(
+            50.0 * (cell == "gru") + 5 * (n // 6 % 2),
+            n % 6 < (5 if cell == "gru" else 1),
+            cell,
+            rate_before_nats_per_step=-0.01 * n,  # no two of them the same net
+        )
         for cell in ("gru", "lstm")
         for n in range(30)
     ]
@@ -109,6 +114,31 @@ def test_files_without_exponents_have_no_row_of_them(frame):
     runs = frame([case(2.0 * n, n >= 12) for n in range(24)])
     runs.loc[:, [name for name in runs if "exponent" in name]] = np.nan
     assert set(reach_predicts(runs)["predictor"]) == {"reach_share", "rate", "rate_near_0", "shortness"}
+
+
+def test_cases_that_share_their_initial_nets_are_one_observation_before_training(frame):
+    """Of thirty remedies that leave the net as it is, all learn or none does: five nets, not thirty."""
+    cases = [
+        case(10.0 * net, net % 2 == 0, rate_before_nats_per_step=-0.1 * net, length=100 + net)
+        for net in range(12)
+        for _ in range(5)
+    ]
+    alone = [
+        case(10.0 * net, net % 2 == 0, length=100 + net, rate_before_nats_per_step=-0.1 * net)
+        for net in range(12)
+    ]
+    shared, single = (found(reach_predicts(frame(each))) for each in (cases, [*alone, *alone]))
+    assert (shared["cases"], single["cases"]) == (60, 24)
+    for part in ("", "_low", "_high"):
+        assert shared[f"auc_better{part}"] == single[f"auc_better{part}"]
+    after = found(
+        reach_predicts(frame([each | {"reach_after_steps": 10.0 * n} for n, each in enumerate(cases)])),
+        when="after",
+    )
+    assert (
+        after["auc_better_high"] - after["auc_better_low"]
+        < shared["auc_better_high"] - shared["auc_better_low"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,11 @@ def test_the_state_of_the_persistent_cache_is_told(tmp_path):
 
     settings = {"jax_compilation_cache_dir": str(tmp_path), "jax_persistent_cache_min_compile_time_secs": 0.0,
                 "jax_persistent_cache_min_entry_size_bytes": -1}  # fmt: skip
-    assert first_call() == "off"
     before = {name: jax.config.values[name] for name in settings}
     try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        compilation_cache.reset_cache()
+        assert first_call() == "off"
         for name, value in settings.items():
             jax.config.update(name, value)
         compilation_cache.reset_cache()

@@ -86,6 +86,7 @@ def test_states_and_all_gradients_are_those_of_the_unrolled_net(name, count):
     assert all(np.abs(leaf).max() > 1e-6 for leaf in jax.tree.leaves(fast))
 
 
+@pytest.mark.costly
 def test_the_gradients_are_those_of_finite_differences():
     cell = cell_of("lstm")
     function = jax.jit(partial(score, last_states, 2))

@@ -81,6 +81,7 @@ def whole():
     return train()[0]
 
 
+@pytest.mark.costly
 def test_a_training_that_was_stopped_twice_ends_with_the_same_bytes(whole, tmp_path):
     assert whole.verdict[2] == "diverged"
     assert [steps for steps, _ in whole.snapshots] == [5, 15]

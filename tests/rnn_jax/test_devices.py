@@ -120,6 +120,7 @@ def assert_same_training(one, other):
         np.testing.assert_allclose(losses, losses_expected[:seeds], rtol=1e-6)
 
 
+@pytest.mark.costly
 def test_twelve_seeds_over_eight_devices_train_as_on_one(eight_devices, alone):
     expected = alone[0]
     assert set(expected.verdict) == {"solved", "diverged"}  # so all of it is compared

@@ -43,6 +43,7 @@ def loss_of_disturbed(loss, step, state, xs, shifts):
     return loss(jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), start, later))
 
 
+@pytest.mark.costly
 def test_gradients_of_every_state_and_input_equal_jax_grad(lstm, xs):
     state = jax.tree.map(lambda leaf: leaf + 0.2, lstm.initial_state())
     ours = rj.loss_gradients(loss_at_several_times, lstm, state, xs)
@@ -118,6 +119,7 @@ def test_integers_in_states_and_inputs_are_carried(xs):
     np.testing.assert_allclose(ours.input.to_array(), np.outer([18, 9, 3], np.ones(2)))
 
 
+@pytest.mark.costly
 def test_vmap_over_sequences_equals_a_loop(lstm):
     batch = jax.random.normal(jax.random.key(3), (3, T, 3))
 
@@ -174,6 +176,7 @@ def test_shares_equal_truncated_backpropagation(name):
     np.testing.assert_allclose(shares, expected, atol=1e-10)
 
 
+@pytest.mark.costly
 def test_shares_of_a_loss_at_several_times_count_the_steps_the_weights_act_in(lstm, xs):
     copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (T, *leaf.shape)), lstm)
     start = lstm.initial_state()
@@ -236,6 +239,7 @@ def test_a_weight_may_be_a_python_number():
     np.testing.assert_array_equal(shares(0.5), shares(jnp.array(0.5)))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("broken", [jnp.nan, jnp.inf])
 def test_a_state_that_is_not_finite_is_a_nan_in_the_gradients_and_not_a_vanished_one(broken):
     """The derivative of a rectifier at NaN is 0."""

@@ -174,6 +174,7 @@ def easy_run():
     )
 
 
+@pytest.mark.costly
 def test_a_seed_stops_when_it_is_solved_and_the_ensemble_when_all_are(easy_run):
     assert easy_run.verdict == ["solved"] * 3
     assert len(set(easy_run.steps_to_solve.tolist())) > 1  # so one had to wait for another
@@ -189,6 +190,7 @@ def test_a_seed_stops_when_it_is_solved_and_the_ensemble_when_all_are(easy_run):
         assert easy_run.final_loss[seed] == easy_run.evaluation_loss[seed, evaluated]
 
 
+@pytest.mark.costly
 def test_one_seed_alone_gives_the_same_bits_as_in_an_ensemble(easy_run):
     alone = train(
         EasyAdding(10),
@@ -217,6 +219,7 @@ def fragile_linear_net(key):
     return jax.tree.map(lambda leaf: leaf * scale, cell)
 
 
+@pytest.mark.costly
 def test_a_diverging_seed_does_not_disturb_the_others():
     options = {"optimizer": optax.sgd(1e-2), "step_budget": 20, "evaluate_every": 10}
     together = train(create=fragile_linear_net, seeds=3, **options)
@@ -249,6 +252,7 @@ def test_too_large_a_learning_rate_is_recorded_with_its_step_and_quantity():
     assert result.evaluation_steps.tolist()[-1] < step + 50  # it stops, it does not run to the budget
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("optimizer", "quantity"),
     [
@@ -267,6 +271,7 @@ def test_what_broke_first_is_named_though_loss_and_gradient_are_finite(optimizer
     assert leaves_equal(result.model, result.initial_model)
 
 
+@pytest.mark.costly
 def test_a_finite_loss_of_ten_baselines_is_diverged_too():
     def loud(key):
         return jax.tree.map(
@@ -304,6 +309,7 @@ def test_a_cell_of_another_input_size_is_refused_before_anything_is_compiled(com
 # What is trained
 
 
+@pytest.mark.costly
 def test_the_readout_is_of_the_last_target_steps():
     keys = jax.random.split(jax.random.key(3), 4)
     cell = rj.cells.create("lstm", 2, 4, key=keys[0])

@@ -49,6 +49,7 @@ def compiled(compilations, monkeypatch):
     return counts
 
 
+@pytest.mark.costly
 def test_another_budget_rate_or_initialisation_compiles_nothing(compiled):
     first = train(optimizer=optax.sgd, learning_rates=[1e-2, 1e-2])
     assert compiled == [1]
@@ -65,6 +66,7 @@ def test_another_budget_rate_or_initialisation_compiles_nothing(compiled):
     assert compiled == [1, 0, 0, 1], "what acts in a training step is another program"
 
 
+@pytest.mark.costly
 def test_calls_that_name_no_optimiser_share_a_program(compiled):
     train()
     train(remedy=orthogonal_initialization(1.0))
@@ -94,6 +96,7 @@ def test_an_optimiser_that_cannot_be_hashed_is_compiled_at_every_call_and_never_
     assert compiled == [1] * 4
 
 
+@pytest.mark.costly
 def test_a_snapshot_is_the_model_of_a_run_that_ends_there():
     result = train(step_budget=9, snapshot_steps=[5, 2, 1, 9])
     assert [steps for steps, _ in result.snapshots] == [2, 6, 9], "each at the evaluation from there on"
@@ -104,6 +107,7 @@ def test_a_snapshot_is_the_model_of_a_run_that_ends_there():
             np.testing.assert_array_equal(leaf, expected)
 
 
+@pytest.mark.costly
 def test_no_snapshot_is_taken_once_all_seeds_are_done():
     result = train(optimizer=optax.sgd(1e30), step_budget=9, snapshot_steps=[1, 9])
     assert result.verdict == ["diverged"] * 2

@@ -35,6 +35,7 @@ def assert_equal_trees(plain, unrolled):
     )
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("method", ["sequential", "blocked"])
 def test_a_chain_and_its_trajectory(cell, xs, method, monkeypatch):
     def measure():
@@ -47,6 +48,7 @@ def test_a_chain_and_its_trajectory(cell, xs, method, monkeypatch):
     assert_equal_trees(*both(monkeypatch, measure))
 
 
+@pytest.mark.costly
 def test_gradients(cell, xs, monkeypatch):
     def measure():
         step = lambda h, x: cell(h, x)  # noqa: E731

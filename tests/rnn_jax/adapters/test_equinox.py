@@ -34,6 +34,7 @@ def residual(dtype, seed=0, activation=jnp.tanh):
     return Residual(jax.random.normal(jax.random.key(seed), (4, 7), dtype), activation)
 
 
+@pytest.mark.costly
 @BOTH
 def test_states_are_those_of_equinox_in_a_loop(name, inputs, states_agree):
     cell, xs = drawn(name, jnp.float32), inputs(jnp.float32)
@@ -66,6 +67,7 @@ def test_other_weights_use_the_compiled_program(name, inputs, programs_for_other
     assert programs_for_other_weights(first, second, first.initial_state(), inputs(jnp.float64)) == 0
 
 
+@pytest.mark.costly
 def test_a_module_of_the_users_own_is_adapted(
     inputs, states_agree, jacobians_agree, programs_for_other_weights
 ):
@@ -94,6 +96,7 @@ def test_weights_that_are_numpy_arrays_are_arrays_of_the_step(inputs, programs_f
     assert programs_for_other_weights(first, second, jnp.ones(4), inputs(jnp.float64)) == 0
 
 
+@pytest.mark.costly
 @BOTH
 def test_a_cell_without_bias_is_adapted(name, inputs, jacobians_agree):
     cell = drawn(name, jnp.float64, use_bias=False)

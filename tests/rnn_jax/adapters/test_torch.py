@@ -61,6 +61,7 @@ def test_states_are_those_of_the_documented_equations(kind, bias, inputs, states
     states_agree(cell, documented(kind, weights), cell.initial_state(), inputs(jnp.float32), 1e-6)
 
 
+@pytest.mark.costly
 @EVERY
 def test_the_chain_is_jacrev_of_the_documented_equations_unrolled(kind, inputs, jacobians_agree):
     weights = drawn(kind, np.float64)

@@ -47,6 +47,7 @@ def inputs():
     return jax.random.normal(jax.random.key(7), (LENGTH, 2))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", NAMES)
 def test_a_chain_is_jacrev_of_the_whole_net_at_every_lag(name, inputs, end_jacobians):
     cell, state = disturbed(name)

@@ -19,6 +19,7 @@ def cell():
     )
 
 
+@pytest.mark.costly
 def test_a_step_is_the_papers_equation_with_scipys_exponential(cell):
     cell = ExpRNN(cell.weight_skew, cell.weight_xh, cell.bias.at[1].set(-2.0))
     h, x = np.array([0.3, -0.2, 0.5, 0.1, -0.7]), np.array([0.4, -1.0])

@@ -35,6 +35,7 @@ def x():
     return jax.random.normal(jax.random.key(3), (3,))
 
 
+@pytest.mark.costly
 def test_reset_after_equals_equinox(after, state, x):
     theirs = eqx.tree_at(
         lambda tree: (tree.weight_hh, tree.weight_ih, tree.bias, tree.bias_n),

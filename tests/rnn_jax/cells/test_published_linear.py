@@ -220,6 +220,7 @@ def test_a_gated_deltanet_that_forgets_nothing_is_a_deltanet():
     np.testing.assert_allclose(ours.memory, theirs.memory, rtol=1e-12)
 
 
+@pytest.mark.costly
 def test_decays_begin_where_the_code_of_their_authors_puts_them():
     keys = jax.random.split(jax.random.key(0), 4000)
     gated = jax.vmap(lambda key: rj.cells.GatedDeltaNet.create(1, 2, key=key))(keys)
@@ -235,6 +236,7 @@ def test_decays_begin_where_the_code_of_their_authors_puts_them():
     np.testing.assert_allclose(np.exp(np.asarray(ssm.log_rate[7])), np.arange(1, 17), rtol=1e-6)
 
 
+@pytest.mark.costly
 def test_the_exponents_of_an_lru_are_the_logs_of_its_moduli():
     cell = rj.cells.create("lru", 1, 6, key=jax.random.key(3), gain=0.95, least_modulus=0.5)
     spectrum = rj.lyapunov_spectrum(cell, cell.initial_state(), None, length=400)

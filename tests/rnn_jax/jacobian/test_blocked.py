@@ -84,6 +84,7 @@ def test_a_nan_in_an_input_is_a_nan_in_the_norms():
     assert np.isnan(chain.log_frobenius_norm[1:]).all()
 
 
+@pytest.mark.costly
 def test_it_works_under_vmap():
     cell = rj.cells.create("gru", 2, 4, key=jax.random.key(0))
     batch = jax.random.normal(jax.random.key(1), (3, 40, 2))

@@ -64,6 +64,7 @@ def test_an_integer_in_the_state_is_carried_and_not_differentiated(end_jacobians
     assert_chain_is(chain, expected, products_at=[4])
 
 
+@pytest.mark.costly
 def test_a_complex_state_counts_twice_real_parts_first(end_jacobians):
     rotation = jnp.array([0.9 * jnp.exp(1j), 1.1 * jnp.exp(-0.3j)])
 
@@ -105,6 +106,7 @@ def test_later_factors_stand_on_the_left():
     np.testing.assert_array_equal(product, [[3.0, 4.0], [-1.0, 2.0]])
 
 
+@pytest.mark.costly
 def test_chosen_lags_equal_the_same_lags_of_all(gru, xs):
     state, norms = gru.initial_state(), ("frobenius", "spectral")
     every = rj.jacobian_chain(gru, state, xs, norms=norms, output=gru.output)
@@ -133,6 +135,7 @@ def test_a_sequence_of_no_steps_has_the_identity_alone(gru):
     assert chain.log_spectral_norm[0] == pytest.approx(0.0, abs=1e-15)
 
 
+@pytest.mark.costly
 def test_the_output_norm_is_that_of_the_readout_times_the_product(xs):
     lstm = rj.cells.create("lstm", 3, 4, key=jax.random.key(1))
     readout = jax.random.normal(jax.random.key(8), (2, 4))
@@ -150,6 +153,7 @@ def test_the_output_norm_is_that_of_the_readout_times_the_product(xs):
 # JAX's transformations, and what is compiled when
 
 
+@pytest.mark.costly
 def test_vmap_over_sequences_equals_a_loop(gru):
     batch = jax.random.normal(jax.random.key(9), (3, T, 3))
     batched = jax.vmap(lambda xs: rj.jacobian_chain(gru, gru.initial_state(), xs))(batch)
@@ -158,18 +162,21 @@ def test_vmap_over_sequences_equals_a_loop(gru):
     np.testing.assert_allclose(batched.log_frobenius_norm, looped, rtol=1e-12)
 
 
+@pytest.mark.costly
 def test_a_chain_can_be_computed_under_jit_with_traced_weights(gru, xs):
     inside = jax.jit(lambda cell, xs: rj.jacobian_chain(cell, cell.initial_state(), xs, [0, 9, 50]))(gru, xs)
     outside = rj.jacobian_chain(gru, gru.initial_state(), xs, [0, 9, 50])
     np.testing.assert_allclose(inside.log_frobenius_norm, outside.log_frobenius_norm, rtol=1e-12)
 
 
+@pytest.mark.costly
 def test_product_after_vmap_says_what_to_call_instead(gru, xs):
     batched = jax.vmap(lambda xs: rj.jacobian_chain(gru, gru.initial_state(), xs))(xs[None])
     with pytest.raises(ValueError, match=r"call rnn_jax\.jacobian_product\(step, state, xs, lag\)"):
         batched.product(3)
 
 
+@pytest.mark.costly
 def test_the_weights_of_a_closure_are_never_stale():
     weights = {"w": 0.5}
     step = lambda h, _: weights["w"] * h  # noqa: E731 - the very same function object both times
@@ -181,6 +188,7 @@ def test_the_weights_of_a_closure_are_never_stale():
     np.testing.assert_allclose(after.product(4).to_array(), 16 * np.eye(2))
 
 
+@pytest.mark.costly
 def test_new_weights_of_a_cell_do_not_compile_again(gru, xs, compilations):
     other = jax.tree.map(lambda leaf: 0.5 * leaf, gru)
     state = gru.initial_state()

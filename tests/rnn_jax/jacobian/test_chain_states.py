@@ -86,6 +86,7 @@ def test_a_state_that_is_not_finite_among_them_is_nan():
     assert np.isnan(chain.log_frobenius_norm[20:]).all()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("size", [4, 20])  # from 16 on examples go one after the other on a CPU
 def test_vmap_over_sequences_of_states(size):
     cell = rj.cells.create("gru", 3, size, key=jax.random.key(1))

@@ -54,6 +54,7 @@ def test_a_diagonal_cell_has_the_chain_of_its_dense_jacobian(oscillators):
     )
 
 
+@pytest.mark.costly
 def test_no_dense_matrix_of_a_diagonal_cell_is_formed():
     """100,000 units: one n x n matrix would take 40 GB."""
     cell = rj.cells.create("indrnn", 1, 100_000, key=jax.random.key(0), dtype=jnp.float32)

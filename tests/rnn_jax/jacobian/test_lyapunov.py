@@ -51,6 +51,7 @@ def test_gaussian_products_have_newmans_exponents(size):
     assert spectrum.logdet_residual < 1e-6
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("qr_interval", [None, 3])
 def test_95_percent_intervals_contain_newmans_values_in_95_percent_of_runs(qr_interval):
     runs, size, batches = 400, 3, 10
@@ -62,6 +63,7 @@ def test_95_percent_intervals_contain_newmans_values_in_95_percent_of_runs(qr_in
     assert (covered.mean(axis=0) < 0.99).all()
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_gain_times_orthogonal_has_one_exponent_the_log_of_the_gain(dtype):
     cell = rj.cells.create(
@@ -328,6 +330,7 @@ def test_an_interval_that_is_too_long_gives_nan_and_never_a_number_or_minus_infi
     np.testing.assert_allclose(found.exponents[known], truth[known], atol=5e-3)
 
 
+@pytest.mark.costly
 def test_each_dimension_that_dies_counts_once():
     alive = np.ones((400, 4))
     alive[[100, 250, 300], 1] = 0
@@ -373,6 +376,7 @@ def test_another_factorization_gives_the_exponents_of_elimination(factorization)
     assert single.logdet_residual < 1e-5
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("factorization", ["qr", "cholesky"])
 def test_singular_steps_have_minus_infinity_by_every_factorization(factorization):
     xs = jax.random.normal(jax.random.key(3), (400, 4, 4))

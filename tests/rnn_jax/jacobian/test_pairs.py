@@ -11,6 +11,7 @@ def gru():
     return rj.cells.create("gru", 2, 4, key=jax.random.key(0))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("times", [[0, 1, 18, 19, 37, 40], [3, 35]])
 def test_every_pair_is_the_product_of_the_steps_between(gru, times):
     xs = jax.random.normal(jax.random.key(1), (40, 2))
@@ -39,6 +40,7 @@ def test_a_vanishing_net_does_not_underflow():
     np.testing.assert_allclose(pairs.spectral_norm.log_float64(), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.costly
 def test_the_default_times_span_the_sequence(gru):
     xs = jnp.zeros((100, 2))
     times = rj.jacobian_pairs(gru, gru.initial_state(), xs).times.tolist()

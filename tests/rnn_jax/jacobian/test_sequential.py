@@ -134,6 +134,7 @@ def test_checkpoints_keep_about_the_square_root_of_the_states():
     assert reserved(True) < 0.1 * of_states
 
 
+@pytest.mark.costly
 def test_vmap_over_seeds_and_sequences_equals_a_loop():
     keys, xs = jax.random.split(jax.random.key(0), 2), jax.random.normal(jax.random.key(1), (3, 40, 2))
 

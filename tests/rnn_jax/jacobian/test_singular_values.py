@@ -113,6 +113,7 @@ def test_the_smallest_of_a_long_chain_are_not_the_sums_of_qr_diagonals():
     assert np.abs(sums - of_chain(jnp.asarray(matrices)).values).max() > 1
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("line", ["row", "column"])
 def test_a_zero_row_or_column_gives_minus_infinity_and_leaves_the_rest_right(line):
     # The smallest others lie far under what rounding leaves of a zero.
@@ -146,6 +147,7 @@ def test_a_contraction_of_many_steps_stays_exact():
     np.testing.assert_allclose(measured.values, 20_000 * np.log(0.5), rtol=1e-13)
 
 
+@pytest.mark.costly
 def test_a_sequence_of_no_steps_has_the_identity():
     np.testing.assert_array_equal(of_chain(jnp.zeros((0, 3, 3))).values, np.zeros(3))
 
@@ -188,6 +190,7 @@ def test_it_behaves_as_the_array_of_its_values():
     assert int(measured.sweeps) >= 1
 
 
+@pytest.mark.costly
 def test_vmap_equals_a_loop():
     batch = jax.random.normal(jax.random.key(5), (3, 10, 4, 4))
     batched = jax.vmap(of_chain)(batch)

@@ -26,6 +26,7 @@ def test_a_pivot_that_is_nothing_but_rounding_says_so():
     assert made.is_rounding.tolist() == [False] * 3 + [True] * 3
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["lstm", "gru_reset_before"])
 def test_columns_are_pushed_as_by_the_dense_jacobian(name):
     cell = rj.cells.create(name, 2, 3, key=jax.random.key(1))

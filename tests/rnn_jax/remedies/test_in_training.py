@@ -68,6 +68,7 @@ def test_a_changed_step_acts_in_training_alone(jax_promotes):
     assert result.final_loss[0] == pytest.approx(score_by_hand(result), rel=1e-6)
 
 
+@pytest.mark.costly
 def test_a_changed_cell_is_what_is_trained_and_reported():
     result = train(remedy=leaky(0.5), step_budget=1)
     assert isinstance(result.model.cell, rj.cells.Leaky)
@@ -95,6 +96,7 @@ def test_strengths_and_learning_rates_are_data(compilations):
     )
 
 
+@pytest.mark.costly
 def test_strengths_reach_cells_steps_and_combinations():
     def remedy(strength):
         return forget_bias(strength) + clip_per_step(strength)
@@ -128,6 +130,10 @@ def test_strengths_reach_cells_steps_and_combinations():
         ({"seeds": [0.5]}, r"seeds must be a positive whole number, got \[0.5\]"),
         ({"learning_rates": [float("nan")]}, "learning_rates must be one finite number"),
         ({"remedy": leaky, "strengths": [0.5]}, "leak must be a concrete number"),
+        (
+            {"remedy": clip_by_norm, "strengths": [-1.0]},
+            "strengths: -1 is none for this remedy: threshold must be positive, got -1.0",
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(options, message):

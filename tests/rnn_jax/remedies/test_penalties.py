@@ -49,6 +49,7 @@ def omega_by_hand(model, batch, weights, frozen):
     return np.mean(terms)
 
 
+@pytest.mark.costly
 def test_omega_and_its_immediate_derivative_are_those_of_a_loop_by_hand():
     model, batch, step = model_of("elman_tanh"), batch_of(3), 1e-6
     value, gradient = value_and_gradient(pascanu_omega(0.5), model, batch)

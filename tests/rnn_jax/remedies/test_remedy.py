@@ -18,6 +18,7 @@ from rnn_jax.remedies import (
     orthogonal_initialization,
     truncated_bptt,
 )
+from rnn_jax.remedies.remedy import checked_strength
 
 SEEN = optax.sgd(1.0)
 KEY = jax.random.key(0)
@@ -109,3 +110,9 @@ def test_only_remedies_can_be_combined():
         combine(clip_by_norm(1.0), clip_by_norm)
     with pytest.raises(TypeError, match="unsupported operand"):
         clip_by_norm(1.0) + 1
+
+
+@pytest.mark.parametrize("value", ["a", "1", None, True, [1.0, 2.0]])
+def test_a_strength_that_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match="threshold must be a number, got "):
+        checked_strength("threshold", value, above=0)

@@ -92,6 +92,7 @@ def test_it_is_solved_from_an_accuracy_of_099(task):
     assert not task.is_solved(jnp.array(1.0), jnp.array(0.989))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("length", [7, 60])
 def test_the_baseline_is_a_uniform_guess_over_the_last_ten_steps(length):
     expected = 10 * np.log(8) / (length + 20)

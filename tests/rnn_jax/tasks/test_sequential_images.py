@@ -131,6 +131,7 @@ def test_it_is_solved_by_what_the_nearest_neighbour_gets(family):
     assert kind(pixels).is_solved(jnp.array(0.0), jnp.array(accuracy))
 
 
+@pytest.mark.costly
 def test_training_is_scored_on_the_test_part(family, jax_promotes):
     kind, file, pixels, _, test_images = family
     task = kind(int(pixels**0.5))
