@@ -79,11 +79,11 @@ def reach_predicts(accuracy: pd.DataFrame) -> pd.DataFrame:
         removed_share=removed_share(runs),
         matched=runs.groupby(_MATCHED, dropna=False).ngroup(),
     ).reset_index(drop=True)
-    runs["sharing"] = _sharing(runs)
     if runs["case"].nunique() < LEAST_CASES or not _many(
         runs["case"].to_numpy(), runs["better"].to_numpy(bool)
     ):
         return pd.DataFrame(columns=_COLUMNS)
+    runs["sharing"] = _sharing(runs)
     rows = []
     for names, group in _groups(runs):
         outcomes = {name: group[name].to_numpy() for name in _OUTCOMES}

@@ -16,7 +16,7 @@ from bench.shard import typed
 from bench.store import Store
 
 PUBLISHED = Path("results/amd-epyc-2-cores/scaling")
-SEVERAL_SEEDS = Path("results/amd-epyc-1-cores/explosion")
+SEVERAL_SEEDS = Path("results/amd-epyc-2-cores/explosion")
 
 
 @pytest.fixture
