@@ -61,7 +61,7 @@ def test_the_packages_are_missing(bare):
 @pytest.mark.parametrize(
     ("only", "kinds"),
     [
-        ("kind=ceilings", {"ceilings"}),
+        pytest.param("kind=ceilings", {"ceilings"}, marks=pytest.mark.slow),
         ("operation=training_step,cell=lstm", {"timings"}),
         pytest.param("seed", None, marks=pytest.mark.slow),
     ],
