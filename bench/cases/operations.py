@@ -44,12 +44,9 @@ class Operation:
 def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation:
     """Frobenius norms of a chain, next to the bare loops of matrix products of the same size."""
     length, seed = case["sequence_length"], case.seeds[0]
-    cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
-    (xs,) = white_noise(case, seed, 1, environment)
+    cell, xs, lags, common = _driven(case, environment, suite)
     state = cell.initial_state()
-    common = noise_columns(case, environment, suite)
     size, hidden_size = common["state_size"], case["hidden_size"]
-    lags = geometric_lags(length, case["lags"]) if case["lags"] else None
     structure = structure_of(materialized(cell))
     # What a matrix memory's product is made of; a dense one of its whole state would take longer than anybody waits.
     factor_size = hidden_size if structure == KRONECKER else size
@@ -74,7 +71,7 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
     flop = {
         "bare_products": 2.0 * length * size**3,
         "own_products": 2.0 * length * factor_size**2 * hidden_size,
-        "rnn_jax": length * product_flop(structure, size, hidden_size, len(jax.tree.leaves(state))),
+        "rnn_jax": _chain_flop(case, cell, size),
     }
     for name in calls:
         columns[name] = _columns(
@@ -84,28 +81,37 @@ def jacobian_chain(case: Any, environment: Environment, suite: str) -> Operation
             method="sequential",
             lag_count=length + 1 if lags is None else len(lags),
         )
-    return Operation(common | {"seed": seed}, calls, columns)
+    return Operation(common, calls, columns)
 
 
 def chain_at_known_states(case: Any, environment: Environment, suite: str) -> Operation:
     """Frobenius norms of a chain whose states are given: its products alone, without the run of the net before them."""
-    length, seed = case["sequence_length"], case.seeds[0]
-    cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
-    (xs,) = white_noise(case, seed, 1, environment)
+    cell, xs, lags, common = _driven(case, environment, suite)
     states = rj.trajectory(cell, cell.initial_state(), xs)
-    common = noise_columns(case, environment, suite)
-    lags = geometric_lags(length, case["lags"]) if case["lags"] else None
-    leaves = len(jax.tree.leaves(cell.initial_state()))
-    structure = structure_of(materialized(cell))
-    flop = length * product_flop(structure, common["state_size"], case["hidden_size"], leaves)
-    columns = _columns(case, flop, lag_count=length + 1 if lags is None else len(lags))
+    lag_count = case["sequence_length"] + 1 if lags is None else len(lags)
+    columns = _columns(case, _chain_flop(case, cell, common["state_size"]), lag_count=lag_count)
 
     def chain() -> jax.Array:
         found = rj.jacobian_chain(cell, None, xs, lags, method=case["method"], states=states)
         columns["method"] = found.method
         return found.log_frobenius_norm
 
-    return _ours_alone(common | {"seed": seed}, chain, columns)
+    return _ours_alone(common, chain, columns)
+
+
+def _driven(case: Any, environment: Environment, suite: str) -> tuple[Any, jax.Array, Any, dict[str, Any]]:
+    """A chain's cell, its white noise, the lags that are asked for, and the columns of every row."""
+    seed = case.seeds[0]
+    cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
+    (xs,) = white_noise(case, seed, 1, environment)
+    lags = geometric_lags(case["sequence_length"], case["lags"]) if case["lags"] else None
+    return cell, xs, lags, {**noise_columns(case, environment, suite), "seed": seed}
+
+
+def _chain_flop(case: Any, cell: Any, size: int) -> float:
+    leaves = len(jax.tree.leaves(cell.initial_state()))
+    structure = structure_of(materialized(cell))
+    return case["sequence_length"] * product_flop(structure, size, case["hidden_size"], leaves)
 
 
 def product_flop(structure: str, size: int, hidden_size: int, leaves: int) -> float:

@@ -27,7 +27,7 @@ from rnn_jax.step import Inputs, State, Step
 from rnn_jax.unrolling import heavy_unroll
 
 _MANY_BLOCKS = 64
-"""For fewer, three short loops are no quicker than one."""
+"""From so many on their totals are combined in groups. Not tuned: three loops take longer to compile than one."""
 
 
 def every_lag(
@@ -191,7 +191,7 @@ def combined(
 
 
 def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> ScaledMatrix:
-    # By the largest entry, not by `scaled.times`: of many products at once both of its branches would be formed.
+    # By the largest entry, whatever a row's size: `vmap` would form both branches of what first tries the norm.
     return scaled.normalized(factor(step, material).after(product.mantissa), product.exponent)
 
 

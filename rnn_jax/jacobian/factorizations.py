@@ -33,7 +33,8 @@ from rnn_jax.jacobian.scaled import exponent_of, power_of_two
 FACTORIZATIONS = ("auto", "elimination", "qr", "cholesky")
 
 _FAR_FROM_ORTHOGONAL = 0.3
-"""Of what B^T B may be off the identity before the columns are factored once more."""
+"""Frobenius norm of B^T B - I, up to which columns are not factored once more. It is known to a factor of two: B's
+condition number stays under 2."""
 
 
 @jax.tree_util.register_dataclass
@@ -57,8 +58,7 @@ def fastest(size: int, count: int) -> str:
     """The factorization that "auto" stands for, of `count` columns of `size` numbers.
 
     On an accelerator Cholesky, which is mostly matrix products, where elimination and Householder
-    reflections go column by column: of 4,096 columns in float64 on an H200 8.5 ms, elimination's pivots alone 13 in
-    float32.
+    reflections go column by column. Suite `gpu` measures all three.
     """
     del size, count
     return "elimination" if jax.default_backend() == "cpu" else "cholesky"

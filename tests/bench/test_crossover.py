@@ -73,3 +73,10 @@ def test_settings_are_not_mixed():
 
 def test_one_size_alone_crosses_nothing():
     assert crossovers(times({64: 0.5})).empty
+
+
+def test_each_dtype_has_a_crossing_of_its_own():
+    """A GPU's float64 can be as quick as its float32 where a CPU's is half: they are never averaged."""
+    both = pd.concat([times({16: 2.0, 64: 0.5}), times({16: 8.0, 64: 2.0}, dtype="float64")])
+    found = crossovers(both).set_index("dtype")
+    assert found["faster"].to_dict() == {"float32": "right", "float64": "left"}

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,19 @@ def test_it_equals_the_sequential_product_at_every_lag_and_at_chosen_ones(name, 
     chosen = rj.jacobian_chain(cell, state, xs, lags, method="blocked", **options)
     assert chosen.method == "blocked"
     assert_same(chosen, one_by_one, lags)
+
+
+@pytest.mark.parametrize(("length", "count"), [(200, 64), (211, 71)])
+def test_many_blocks_are_combined_in_groups(length, count):
+    """In 8 groups of 8, and in 9 of 8 the first of which is filled up."""
+    cell = rj.cells.create("gru", 2, 4, key=jax.random.key(0), gain=1.5)
+    state, xs = cell.initial_state(), jax.random.normal(jax.random.key(1), (length, 2))
+    options = {**OPTIONS, "output": cell.output}
+    one_by_one = rj.jacobian_chain(cell, state, xs, method="sequential", **options)
+    blocked = partial(rj.jacobian_chain, cell, state, xs, method="blocked", block_count=count, **options)
+    assert_same(blocked(), one_by_one)
+    lags = np.unique([0, 1, length // 3, length - 1, length])
+    assert_same(blocked(lags), one_by_one, lags)
 
 
 def times_matrix(state, matrix):
