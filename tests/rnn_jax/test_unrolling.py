@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax import unrolling
+from rnn_jax import backpropagation, unrolling
 from rnn_jax.backpropagation import last_states
 
 T = 23  # no multiple of what is unrolled, so that the rest of a loop is there too
@@ -25,7 +25,8 @@ def xs():
 def both(monkeypatch, measure):
     """What `measure` gives on a CPU, and with the loops of an accelerator; a function is traced anew."""
     plain = measure()
-    monkeypatch.setattr(unrolling, "_of_backend", lambda on_accelerators: on_accelerators)
+    monkeypatch.setattr(unrolling, "on_an_accelerator", lambda: True)
+    monkeypatch.setattr(backpropagation, "on_an_accelerator", lambda: True)
     return plain, measure()
 
 
@@ -67,4 +68,4 @@ def test_a_cpu_takes_one_step_a_turn():
 
 def test_an_accelerator_takes_several(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert unrolling.light_unroll() > unrolling.heavy_unroll() > 1
+    assert unrolling.light_unroll() > unrolling.backpropagation_unroll() > unrolling.heavy_unroll() > 1
