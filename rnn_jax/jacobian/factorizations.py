@@ -9,8 +9,8 @@ would have given. So B may be what is fastest:
 * Gaussian elimination with row pivoting: B = P^T L has entries of at most 1. Half to a third of the
   time of a QR on a CPU; exact zeros stay exact. (Bauer's "Treppeniteration" is the same idea.)
 * Cholesky: U^T U = Y^T Y and B = Y U^-1, for a panel of columns at a time, with what the panels before
-  span taken out first (`gram_schmidt`): matrix products almost alone. Where B is far from orthogonal
-  the same is done to B again (CholeskyQR2). Where a panel's Gram matrix is not positive definite in
+  span taken out first (`gram_schmidt`): matrix products almost alone. A panel that is far from
+  orthogonal is done again (CholeskyQR2). Where a panel's Gram matrix is not positive definite in
   rounding, as for a singular product, it is elimination after all.
 * Householder reflections: the definition.
 
@@ -31,10 +31,6 @@ from rnn_jax.jacobian import gram_schmidt
 from rnn_jax.jacobian.scaled import exponent_of, power_of_two
 
 FACTORIZATIONS = ("auto", "elimination", "qr", "cholesky")
-
-_FAR_FROM_ORTHOGONAL = 0.3
-"""Frobenius norm of B^T B - I, up to which columns are not factored once more. It is known to a factor of two: B's
-condition number stays under 2."""
 
 
 @jax.tree_util.register_dataclass
@@ -145,15 +141,7 @@ def _cholesky_qr(columns: Array, twice: bool) -> tuple[Array, Array, Array, Arra
     rows = (columns * power_of_two(-exponent, columns.dtype)[None]).T
     lengths = jnp.sqrt(jnp.sum(jnp.square(rows), axis=1))
 
-    def again(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-        rows, pivots, is_second, _ = carry
-        rows, factors = gram_schmidt.orthogonalized(rows)
-        is_far = gram_schmidt.deviation(rows) > _FAR_FROM_ORTHOGONAL
-        rows = jnp.where(is_second & is_far, jnp.nan, rows)
-        return rows, pivots * factors, jnp.ones((), bool), ~is_second & (is_far | twice)
-
-    start = (rows, jnp.ones_like(lengths), jnp.zeros((), bool), jnp.ones((), bool))
-    rows, pivots, *_ = jax.lax.while_loop(lambda carry: carry[3], again, start)
+    rows, pivots = gram_schmidt.orthogonalized(rows, twice)
     return rows.T, pivots, lengths, exponent
 
 
