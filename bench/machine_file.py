@@ -1,6 +1,7 @@
-"""Reads a result folder's `machine.json`."""
+"""A result folder's `machine.json`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,23 @@ def read_machine(folder: Path) -> dict[str, Any]:
     if problem:
         raise UsageError(f"{path} is damaged ({problem}); delete it if the results are this machine's")
     return facts
+
+
+def with_earlier_commits(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The facts with the commits of the runs that this folder's rows came from before, the oldest first.
+
+    Args:
+        facts: of the run that goes on there.
+        folder: whose `machine.json` is that of the runs before, if there is one.
+    """
+    volatile = facts.get("volatile", {})
+    try:
+        there = read_machine(folder).get("volatile", {})
+    except UsageError:
+        return dict(facts)
+    commits = dict.fromkeys([*there.get("earlier_commits", []), there.get("commit")])
+    earlier = [commit for commit in commits if commit and commit != volatile.get("commit")]
+    return {**facts, "volatile": {**volatile, "earlier_commits": earlier}} if earlier else dict(facts)
 
 
 def _problem(facts: Any) -> str:

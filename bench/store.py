@@ -23,6 +23,7 @@ from bench.files import write_csv as write_csv
 from bench.files import write_text as write_text
 from bench.machine import differences
 from bench.machine_file import read_machine as read_machine
+from bench.machine_file import with_earlier_commits
 from bench.schema import CASE_TIMES, FAILURES, RESULT_FILES
 from bench.set_aside import set_aside
 from bench.shard import Rows
@@ -219,7 +220,9 @@ class Store:
                 )
 
     def write_machine(self, machine: Mapping[str, Any]) -> None:
-        """Writes `machine.json`."""
+        """Writes `machine.json`, which names the commits of earlier runs where the folder holds rows of theirs."""
+        if self.case_ids() or any(self.shards.glob("*.json")):
+            machine = with_earlier_commits(machine, self.folder)
         write_text(self.folder / "machine.json", json.dumps(machine, indent=2, sort_keys=True) + "\n")
 
     def collate(

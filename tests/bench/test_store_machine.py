@@ -63,6 +63,23 @@ def test_machine_json_is_sorted_and_ends_in_a_line_feed(store, facts):
     assert text == json.dumps(facts, indent=2, sort_keys=True) + "\n"
 
 
+def test_commits_of_earlier_runs_are_kept_with_their_rows(row, folder_of, facts):
+    def run_of(commit):
+        store.write_machine(facts | {"volatile": {"commit": commit}})
+        return read_machine(store.folder)["volatile"]
+
+    store = folder_of(decay=[row("decay")])
+    (store.folder / "machine.json").unlink(missing_ok=True)
+    assert run_of("first") == {"commit": "first"}
+    assert run_of("first") == {"commit": "first"}
+    assert run_of("second") == {"commit": "second", "earlier_commits": ["first"]}
+    assert run_of("third") == {"commit": "third", "earlier_commits": ["first", "second"]}
+    assert run_of("second")["earlier_commits"] == ["first", "third"]
+    for path in store.folder.glob("*.csv"):
+        path.unlink()
+    assert run_of("fourth") == {"commit": "fourth"}
+
+
 def test_another_suite_does_not_take_the_folder(row, folder_of):
     store = folder_of(decay=[row("decay", suite="mine")])
     store.refuse_other_suites("mine")
