@@ -75,7 +75,7 @@ def test_commits_of_earlier_runs_are_kept_with_their_rows(row, folder_of, facts)
     assert run_of("second") == {"commit": "second", "earlier_commits": ["first"]}
     assert run_of("third") == {"commit": "third", "earlier_commits": ["first", "second"]}
     assert run_of("second")["earlier_commits"] == ["first", "third"]
-    for path in store.folder.glob("*.csv"):
+    for path in (*store.folder.glob("*.csv"), *store.shards.glob("*.json")):
         path.unlink()
     assert run_of("fourth") == {"commit": "fourth"}
 
