@@ -5,10 +5,38 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 
+def below(key: Array, shape: tuple[int, ...], bound: int | Int[Array, " last"]) -> Int[Array, "*shape"]:
+    """Whole numbers from 0 on and under `bound`, uniform to within bound / 2**32.
+
+    A third of the time of `jax.random.randint` on a CPU, which is to the same share exact in 64 bits.
+    """
+    bits = jax.random.bits(key, shape, jnp.uint32)
+    return jax.lax.rem(bits, jnp.broadcast_to(jnp.asarray(bound, jnp.uint32), shape)).astype(jnp.int32)
+
+
+def subset(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "batch count"]:
+    """`count` different whole numbers under `size` for each example, every set of them equally likely; in no
+    certain order, but not in every order equally often.
+
+    References:
+        Floyd, in Bentley 1987, Programming pearls: a sample of brilliance.
+    """
+    last = jnp.arange(size - count, size, dtype=jnp.int32)
+    drawn = below(key, (batch_size, count), last + 1)
+
+    def add(place: Array, chosen: Array) -> Array:
+        new = jax.lax.dynamic_index_in_dim(drawn, place, 1)
+        is_taken = jnp.any(chosen == new, axis=1, keepdims=True)
+        return jax.lax.dynamic_update_slice_in_dim(chosen, jnp.where(is_taken, last[place], new), place, 1)
+
+    return jax.lax.fori_loop(0, count, add, jnp.full((batch_size, count), -1, jnp.int32))
+
+
 def distinct(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "batch count"]:
     """`count` different whole numbers under `size` for each example, every ordered choice equally likely."""
-    bits = jax.random.bits(key, (batch_size, size), jnp.uint32)
-    return jax.lax.top_k(bits, count)[1]
+    set_key, order_key = jax.random.split(key)
+    order = jnp.argsort(jax.random.bits(order_key, (batch_size, count), jnp.uint32), axis=1)
+    return jnp.take_along_axis(subset(set_key, batch_size, count, size), order, axis=1)
 
 
 def marked_steps(

@@ -9,6 +9,7 @@ from jaxtyping import Array, Int
 
 from rnn_jax.dtypes import float_dtype
 from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import below
 from rnn_jax.tasks.generalization import LengthGeneralization
 from rnn_jax.tasks.task import Batch
 
@@ -42,11 +43,11 @@ class ModularArithmetic(LengthGeneralization):
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
         checked_key(key)
         dtype = float_dtype(dtype)
-        number_key, operator_key, length_key = jax.random.split(key, 3)
+        symbol_key, length_key = jax.random.split(key)
         terms = (self.length + 1) // 2
-        numbers = jax.random.randint(number_key, (batch_size, terms), 0, _MODULUS, jnp.int32)
         # Each number has an operator before it; that of an expression's first number is not shown.
-        operators = jax.random.randint(operator_key, (batch_size, terms), 0, 3, jnp.int32)
+        pairs = below(symbol_key, (batch_size, terms), 3 * _MODULUS)
+        numbers, operators = pairs % _MODULUS, pairs // _MODULUS
         absent = terms - (self.lengths(length_key, batch_size) + 1) // 2
         term = jnp.arange(terms, dtype=jnp.int32)[None]
         symbols = jnp.stack(

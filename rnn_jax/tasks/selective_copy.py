@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
 from rnn_jax.keys import checked_key
-from rnn_jax.tasks.draws import distinct, put
+from rnn_jax.tasks.draws import below, put, subset
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 # Of each variant, how many symbols and of how many kinds.
@@ -72,8 +72,8 @@ class SelectiveCopy(Classification):
         dtype = float_dtype(dtype)
         count, kinds = _PATTERNS[self.variant]
         symbol_key, place_key = jax.random.split(key)
-        symbols = jax.random.randint(symbol_key, (batch_size, count), 1, kinds + 1, jnp.int32)
-        places = jnp.sort(distinct(place_key, batch_size, count, self.length), axis=1)
+        symbols = 1 + below(symbol_key, (batch_size, count), kinds)
+        places = jnp.sort(subset(place_key, batch_size, count, self.length), axis=1)
         shown = put(jnp.zeros((batch_size, self.length), jnp.int32), places, symbols)
         marker, markers = kinds + 1, count if self.variant == "mamba" else 1
         asking = jnp.zeros((batch_size, count), jnp.int32).at[:, :markers].set(marker)
