@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jax
@@ -36,14 +37,15 @@ from rnn_jax.training_run import EVALUATION_EXAMPLES
 VERSION = 1
 GOES_ON = True
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
-_VARIANTS = tuple(variant for task in rj.tasks.TASKS.values() for variant in task.VARIANTS)
 _WORST_SEQUENCES = 4
+_OF_THE_CELL = ("cell", "initialization", "gain", "forget_bias", "dt", "hidden_size")
+_ANYWHERE = Environment("", "cpu", "", "", "float32")
 _EXPONENTS = 2
 
 PARAMETERS = (
     *CELL_PARAMETERS,
     Parameter("task", str, "the task", required=True, choices=tuple(rj.tasks.TASKS)),
-    Parameter("variant", str, "which of its definitions; the first one if missing", choices=_VARIANTS),
+    Parameter("variant", str, "which of its definitions; the first one if missing"),
     Parameter("task_length", int, "the task's length", required=True, low=1, high=100_000),
     Parameter(
         "remedy",
@@ -101,6 +103,8 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     remedy = _remedy(chosen)
     chosen["remedy"], chosen["remedy_strength"] = remedy.name, remedy.strength
     _task(chosen)
+    if remedy.adapt_cell is not None:
+        _check_fit(chosen["remedy"], chosen["remedy_strength"], *(chosen[name] for name in _OF_THE_CELL))
     if chosen["target"] is not None:
         checked_target(chosen["target"])
     if chosen["learning_rate_grid"] is None:
@@ -272,7 +276,22 @@ def _task(parameters: Mapping[str, Any]) -> Any:
 
 
 def _remedy(parameters: Mapping[str, Any]) -> rj.remedies.Remedy:
-    return rj.remedies.create(parameters["remedy"], parameters["remedy_strength"])
+    name, strength = parameters["remedy"], parameters["remedy_strength"]
+    try:
+        return rj.remedies.create(name, strength)
+    except ValueError as error:
+        if strength is None:
+            raise
+        raise ValueError(f"remedy_strength {strength:g} does not suit {name}: {error}") from error
+
+
+@cache
+def _check_fit(remedy: str, strength: float | None, *of_the_cell: Any) -> None:
+    """Raises ValueError where the remedy does not fit the cell."""
+    adapt = rj.remedies.create(remedy, strength).adapt_cell
+    assert adapt is not None
+    case = dict(zip(_OF_THE_CELL, of_the_cell, strict=True))
+    jax.eval_shape(lambda key: adapt(create_cell(case, 1, key, _ANYWHERE), key), jax.random.key(0))
 
 
 def _model(models: Any, index: int) -> Any:

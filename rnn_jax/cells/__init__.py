@@ -34,6 +34,7 @@ from rnn_jax.cells.slstm import SLSTM as SLSTM
 from rnn_jax.cells.slstm import SLSTMState as SLSTMState
 from rnn_jax.cells.stack import Stack as Stack
 from rnn_jax.cells.unicornn import UnICORNN as UnICORNN
+from rnn_jax.cells.wrappers import AddedSkip as AddedSkip
 from rnn_jax.cells.wrappers import LayerNorm as LayerNorm
 from rnn_jax.cells.wrappers import Leaky as Leaky
 from rnn_jax.cells.wrappers import Skip as Skip

@@ -84,7 +84,7 @@ class Leaky:
 
 
 class SkipState(NamedTuple):
-    """s_t, and s_{t-1} .. s_{t-k+1} stacked in this order; those before the beginning are zero."""
+    """s_t, and what is kept of s_{t-1} .. s_{t-k+1}, stacked in this order; before the beginning all is zero."""
 
     now: Any
     past: Any
@@ -93,9 +93,68 @@ class SkipState(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Skip:
+    """A cell whose pre-activations read V h_{t-k} beside W h_{t-1}: a skip connection over time.
+
+    h is the cell's output. V is a matrix of its own, one for each gate, so that the gradient finds a
+    way back that is k times as short. The state holds the outputs of the last k - 1 steps besides.
+
+    Attributes:
+        cell: an elementwise cell, or one with layer normalization, which V h is not part of.
+        weight_skip: V, shape (gates, hidden_size, hidden_size).
+        delay: k, at least 1.
+
+    References:
+        Lin, Horne, Tino, Giles 1996, Learning long-term dependencies in NARX recurrent neural networks;
+        Zhang et al. 2016, Architectural complexity measures of recurrent neural networks, arXiv
+        1602.08210, section 5 (skips over time).
+    """
+
+    cell: Any
+    weight_skip: Array
+    delay: int = field(metadata={"static": True})
+
+    structure = DENSE
+
+    @classmethod
+    def create(cls, cell: Any, delay: int, *, key: Array, gain: float = 1.0) -> "Skip":
+        """Wraps a cell; V begins with independent normal entries of variance gain**2 / hidden_size.
+
+        Raises:
+            ValueError: the delay is not a whole number of at least 1, or the cell is not elementwise.
+        """
+        if structure_of(cell) != ELEMENTWISE and not isinstance(cell, LayerNorm):
+            raise ValueError(
+                "a skip connection under the nonlinearity needs a cell with recurrent and update, of structure "
+                f"'elementwise'; {type(cell).__name__} is '{structure_of(cell)}': AddedSkip takes any cell"
+            )
+        rows, shown = _shapes(cell)
+        shape = (*rows.shape, *shown.shape)
+        weight = gain / shown.shape[0] ** 0.5 * jax.random.normal(key, shape, rows.dtype)
+        return cls(cell, weight, _checked_delay(delay))
+
+    def initial_state(self) -> SkipState:
+        """The cell's, and zeros before it."""
+        shown = _shapes(self.cell)[1]
+        return SkipState(self.cell.initial_state(), jnp.zeros((self.delay - 1, *shown.shape), shown.dtype))
+
+    def __call__(self, state: SkipState, x: Array | None) -> SkipState:
+        """One step for one example."""
+        last = jnp.concatenate([self.cell.output(state.now)[None], state.past])  # h_{t-1} .. h_{t-k}
+        recurrent = self.cell.recurrent(state.now) + self.weight_skip @ last[-1]
+        return SkipState(self.cell.update(recurrent, self.cell.drive(x), state.now), last[:-1])
+
+    def output(self, state: SkipState) -> Array:
+        """That of the cell, of s_t."""
+        return self.cell.output(state.now)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class AddedSkip:
     """s_t = cell(s_{t-1}, x_t) + weight * s_{t-k}, for the whole state s of the cell.
 
-    The state holds the last k states of the cell, so it is k times as large.
+    The state holds the last k states of the cell, so it is k times as large. Added past the nonlinearity
+    it can grow without bound, which `Skip` cannot.
 
     Attributes:
         cell: any cell.
@@ -103,10 +162,7 @@ class Skip:
         weight: of the connection.
 
     References:
-        Lin, Horne, Tino, Giles 1996, Learning long-term dependencies in NARX recurrent neural
-        networks (delays); Zhang et al. 2016, Architectural complexity measures of recurrent neural
-        networks, arXiv 1602.08210, section 5 (skips over time). Added to the state, not under the
-        nonlinearity, as in He et al. 2016, arXiv 1603.05027, over layers.
+        Residual connections, as He et al. 2016, arXiv 1603.05027, have them over layers, over time.
     """
 
     cell: Any
@@ -116,15 +172,13 @@ class Skip:
     structure = DENSE
 
     @classmethod
-    def create(cls, cell: Any, delay: int, weight: float = 1.0) -> "Skip":
+    def create(cls, cell: Any, delay: int, weight: float = 1.0) -> "AddedSkip":
         """Wraps a cell.
 
         Raises:
             ValueError: the delay is not a whole number of at least 1.
         """
-        if isinstance(delay, bool) or not isinstance(delay, int) or delay < 1:
-            raise ValueError(f"delay must be a whole number of at least 1, got {delay!r}")
-        return cls(cell, delay, float(weight))
+        return cls(cell, _checked_delay(delay), float(weight))
 
     def initial_state(self) -> SkipState:
         """The cell's, and zeros before it."""
@@ -144,6 +198,18 @@ class Skip:
     def output(self, state: SkipState) -> Array:
         """That of the cell, of s_t."""
         return self.cell.output(state.now)
+
+
+def _checked_delay(delay: Any) -> int:
+    if isinstance(delay, bool) or not isinstance(delay, int) or delay < 1:
+        raise ValueError(f"delay must be a whole number of at least 1, got {delay!r}")
+    return delay
+
+
+def _shapes(cell: Any) -> tuple[Any, Any]:
+    """Those of what an elementwise cell adds to its pre-activations, and of what it shows."""
+    state = jax.eval_shape(cell.initial_state)
+    return jax.eval_shape(cell.recurrent, state), jax.eval_shape(cell.output, state)
 
 
 @jax.tree_util.register_dataclass
@@ -180,24 +246,35 @@ class LayerNorm:
                 "layer normalization needs a cell with recurrent and update, of structure "
                 f"'elementwise'; {type(cell).__name__} is '{structure_of(cell)}'"
             )
-        rows = jax.eval_shape(lambda: cell.recurrent(cell.initial_state()))
+        rows, _ = _shapes(cell)
         return cls(cell, jnp.broadcast_to(jnp.asarray(gain, rows.dtype), rows.shape))
 
     def initial_state(self) -> State:
         """That of the cell."""
         return self.cell.initial_state()
 
+    def recurrent(self, state: State) -> Array:
+        """That of the cell, normalized."""
+        return self.gain * _normalized(self.cell.recurrent(state))
+
+    def drive(self, x: Array | None) -> Array:
+        """That of the cell."""
+        return self.cell.drive(x)
+
+    def update(self, recurrent: Array, drive: Array, state: State) -> State:
+        """That of the cell."""
+        return self.cell.update(recurrent, drive, state)
+
     def __call__(self, state: State, x: Array | None) -> State:
         """One step for one example."""
-        normalized = self.gain * _normalized(self.cell.recurrent(state))
-        return self.cell.update(normalized, self.cell.drive(x), state)
+        return self.update(self.recurrent(state), self.drive(x), state)
 
     def output(self, state: State) -> Array:
         """That of the cell."""
         return self.cell.output(state)
 
 
-WRAPPERS = (Leaky, Skip, LayerNorm)
+WRAPPERS = (Leaky, Skip, AddedSkip, LayerNorm)
 
 
 def with_innermost(cell: Any, change: Callable[[Any], Any]) -> Any:

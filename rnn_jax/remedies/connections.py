@@ -40,18 +40,23 @@ def leaky(leak: Strength = 0.1) -> Remedy:
     return Remedy("leaky", float(leak), adapt_cell=lambda cell, key: Leaky.create(cell, float(leak)))
 
 
-def skip(delay: Strength = 4, weight: float | int = 1.0) -> Remedy:
-    """Adds the state of `delay` steps before to the next: see `cells.Skip`.
+def skip(delay: Strength = 4, gain: float | int = 1.0) -> Remedy:
+    """Lets a cell's pre-activations read its output of `delay` steps before: see `cells.Skip`.
 
     Args:
         delay: a whole number of at least 1. It cannot be traced.
-        weight: by which it is multiplied.
+        gain: with which the connection's weights begin, sqrt(hidden_size) times their standard deviation.
 
     Raises:
-        ValueError: the delay is not a whole number of at least 1.
+        ValueError: the delay is not a whole number of at least 1. In training: the cell is not elementwise;
+            `cells.AddedSkip` takes any.
 
     References:
         Lin, Horne, Tino, Giles 1996; Zhang et al. 2016, arXiv 1602.08210.
     """
     steps = whole_number("delay", delay)
-    return Remedy("skip", float(steps), adapt_cell=lambda cell, key: Skip.create(cell, steps, float(weight)))
+    return Remedy(
+        "skip",
+        float(steps),
+        adapt_cell=lambda cell, key: Skip.create(cell, steps, key=key, gain=float(gain)),
+    )

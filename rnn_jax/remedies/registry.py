@@ -77,8 +77,8 @@ REMEDIES: Mapping[str, RemedyFamily] = MappingProxyType(
         "skip": RemedyFamily(
             skip,
             4.0,
-            "steps skipped; added to the new state, past its nonlinearity",
-            "after Lin et al. 1996; Zhang et al. 2016, arXiv 1602.08210",
+            "steps skipped",
+            "Lin et al. 1996; Zhang et al. 2016, arXiv 1602.08210",
         ),
         "truncated_bptt": RemedyFamily(
             truncated_bptt, 20.0, "steps that a gradient goes back at most", "Williams & Peng 1990"

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
-from rnn_jax.tasks.draws import distinct
+from rnn_jax.tasks.draws import below, checked_draw, distinct
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _KEYS, _VALUES = 26, 10
@@ -68,12 +67,12 @@ class AssociativeRecall(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         letter_key, digit_key, asked_key = jax.random.split(key, 3)
         letters = distinct(letter_key, batch_size, self.pairs, _KEYS)
-        digits = jax.random.randint(digit_key, (batch_size, self.pairs), 0, _VALUES, jnp.int32)
-        asked = jax.random.randint(asked_key, (batch_size, 1), 0, self.pairs, jnp.int32)
+        digits = below(digit_key, (batch_size, self.pairs), _VALUES)
+        asked = below(asked_key, (batch_size, 1), self.pairs)
         pairs = jnp.stack([letters, _KEYS + digits], axis=-1).reshape(batch_size, 2 * self.pairs)
         marks = jnp.full((batch_size, self.question_marks), _QUESTION, jnp.int32)
         codes = jnp.concatenate([pairs, marks, jnp.take_along_axis(letters, asked, axis=1)], axis=1)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _COPIED = 10
@@ -70,7 +70,7 @@ class Copy(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, length + 20)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         steps = self.sequence_length
         drawn = jax.random.randint(key, (batch_size, _COPIED), 0, _SYMBOLS, jnp.int32)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _KINDS = {"symbols": 8, "bits": 2}
@@ -60,7 +60,7 @@ class DelayedCopy(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, length)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         kinds, dtype = _KINDS[self.variant], float_dtype(dtype)
         codes = jax.random.randint(key, (batch_size, self.sequence_length), 0, kinds, jnp.int32)
         return Batch(

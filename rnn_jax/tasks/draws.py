@@ -1,8 +1,20 @@
 """Random choices that several tasks make."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
+
+from rnn_jax.keys import checked_key
+
+
+def checked_draw(key: Any, batch_size: Any) -> None:
+    """Raises ValueError unless `key` is one random key and `batch_size` a whole number of at least 1."""
+    checked_key(key)
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
 
 
 def below(key: Array, shape: tuple[int, ...], bound: int | Int[Array, " last"]) -> Int[Array, "*shape"]:
@@ -35,7 +47,11 @@ def subset(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "ba
 def distinct(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "batch count"]:
     """`count` different whole numbers under `size` for each example, every ordered choice equally likely."""
     set_key, order_key = jax.random.split(key)
-    order = jnp.argsort(jax.random.bits(order_key, (batch_size, count), jnp.uint32), axis=1)
+    # One array sorts in a fraction of the time of an argsort: random bits, with the place in the last of them.
+    digits = max(count - 1, 1).bit_length()
+    places = jnp.arange(count, dtype=jnp.uint32)[None]
+    bits = jax.random.bits(order_key, (batch_size, count), jnp.uint32) >> digits << digits
+    order = (jnp.sort(bits | places, axis=1) & (2**digits - 1)).astype(jnp.int32)
     return jnp.take_along_axis(subset(set_key, batch_size, count, size), order, axis=1)
 
 

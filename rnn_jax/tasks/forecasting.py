@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.fixed_examples import checked_part, drawn
 from rnn_jax.tasks.packaged_files import release
 from rnn_jax.tasks.packaged_series import CO2, SUNSPOTS, TAYLOR, Series, load
@@ -157,7 +157,7 @@ class Forecasting:
         Raises:
             ModuleNotFoundError: the package that ships the series is not installed.
         """
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         count = len(windows(self.variant, self.length).starts[self.part])
         return self._batch(drawn(key, batch_size, count, self.part), dtype)

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
 from rnn_jax.tasks.characters import ALPHABET, NOTHING, encoded, plain, right_aligned
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.fixed_examples import PARTS, checked_part, drawn
 from rnn_jax.tasks.packaged_files import release, shuffled
 from rnn_jax.tasks.packaged_messages import DISTRIBUTION, translations
@@ -99,7 +99,7 @@ class LanguageIdentification(Classification):
         Raises:
             ModuleNotFoundError: Django is not installed.
         """
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         count = len(self._messages.languages)
         return self._batch(drawn(key, batch_size, count, self.part), dtype)

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
-from rnn_jax.tasks.draws import marked_steps
+from rnn_jax.tasks.draws import checked_draw, marked_steps
 from rnn_jax.tasks.task import (
     Batch,
     Task,
@@ -106,7 +105,7 @@ class MarkedRegression(ABC):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets have shape (batch, 1, 1)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         placement, varied = self.PLACEMENTS[self.variant], self.variant == "martens"
         inputs, marked = marked_pair(key, batch_size, self.length, placement, varied)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 # Of each variant, how many symbols and of how many kinds.
@@ -64,7 +64,7 @@ class NoiselessMemorization(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, sequence_length)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         count, kinds = _PATTERNS[self.variant]
         blank, delimiter = kinds, kinds + 1

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
-from rnn_jax.tasks.draws import below
+from rnn_jax.tasks.draws import below, checked_draw
 from rnn_jax.tasks.generalization import LengthGeneralization
 from rnn_jax.tasks.task import Batch
 
@@ -41,7 +40,7 @@ class ModularArithmetic(LengthGeneralization):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         symbol_key, length_key = jax.random.split(key)
         terms = (self.length + 1) // 2

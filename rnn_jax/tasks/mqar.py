@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
-from rnn_jax.tasks.draws import distinct, put
+from rnn_jax.tasks.draws import below, checked_draw, distinct, put
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _KEYS = 64
@@ -69,7 +68,7 @@ class MQAR(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes, 0 where nothing is asked for."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         key_key, value_key, place_key, noise_key = jax.random.split(key, 4)
         keys = 1 + distinct(key_key, batch_size, self.pairs, _KEYS)
@@ -77,10 +76,7 @@ class MQAR(Classification):
         places = 2 * _weighted_places(place_key, batch_size, self.pairs, self.target_steps // 2)
         nothing = jnp.zeros((batch_size, self.target_steps), jnp.int32)
         asked = put(nothing, places, jnp.ones_like(places)) == 1
-        if self.variant == "zoology":
-            rest = jax.random.randint(noise_key, nothing.shape, 0, self.input_size, jnp.int32)
-        else:
-            rest = nothing
+        rest = below(noise_key, nothing.shape, self.input_size) if self.variant == "zoology" else nothing
         pairs = jnp.stack([keys, 1 + _KEYS + values], axis=-1).reshape(batch_size, 2 * self.pairs)
         return Batch(
             inputs=jax.nn.one_hot(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.generalization import LengthGeneralization
 from rnn_jax.tasks.task import Batch
 
@@ -33,7 +33,7 @@ class Parity(LengthGeneralization):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         bit_key, length_key = jax.random.split(key)
         bits = jax.random.randint(bit_key, (batch_size, self.length), 0, 2, jnp.int32)

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
-from rnn_jax.tasks.draws import below, put, subset
+from rnn_jax.tasks.draws import below, checked_draw, put, subset
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 # Of each variant, how many symbols and of how many kinds.
@@ -68,7 +67,7 @@ class SelectiveCopy(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes, 0 for blank."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         count, kinds = _PATTERNS[self.variant]
         symbol_key, place_key = jax.random.split(key)

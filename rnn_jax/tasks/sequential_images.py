@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.fixed_examples import checked_part, drawn
 from rnn_jax.tasks.packaged_files import shuffled
 from rnn_jax.tasks.packaged_images import DIGITS, MNIST_5000, load
@@ -67,7 +67,7 @@ class SequentialImages(Classification):
         Raises:
             ModuleNotFoundError: the package that ships the images is not installed.
         """
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         images = load(self.file, self.part)
         chosen = drawn(key, batch_size, len(images.classes), self.part)

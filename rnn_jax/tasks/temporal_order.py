@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 # Where the relevant symbols stand, in tenths of the sequence.
@@ -54,7 +54,7 @@ class TemporalOrder(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         windows = _WINDOWS[self.variant]
         distractor_key, symbol_key, *place_keys = jax.random.split(key, 2 + len(windows))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.marked_numbers import longest, marked_pair
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
@@ -64,7 +64,7 @@ class TemporalXOR(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes, 1 where the bits differ."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         if self.variant == "marked":
             inputs, marked = marked_pair(key, batch_size, self.length, "tenths", varied=True, bits=True)

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
 from rnn_jax.tasks.characters import ALPHABET, NOTHING, encoded, left_aligned, right_aligned
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.fixed_examples import PARTS, checked_part, drawn
 from rnn_jax.tasks.packaged_files import release, shuffled
 from rnn_jax.tasks.packaged_messages import DISTRIBUTION, translations
@@ -107,7 +107,7 @@ class Translation(Classification):
         Raises:
             ModuleNotFoundError: Django is not installed.
         """
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         return self._batch(drawn(key, batch_size, len(self._pairs.sources), self.part), dtype)
 

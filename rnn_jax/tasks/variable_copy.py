@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.keys import checked_key
+from rnn_jax.tasks.draws import checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _MOST = 10
@@ -61,7 +61,7 @@ class VariableCopy(Classification):
 
     def sample(self, key: Array, batch_size: int, dtype: Any = None) -> Batch:
         """Draws `batch_size` examples; targets are classes of shape (batch, length + 20)."""
-        checked_key(key)
+        checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         symbol_key, choice_key = jax.random.split(key)
         symbols = jax.random.randint(symbol_key, (batch_size, _MOST), 0, _SYMBOLS, jnp.int32)

@@ -109,6 +109,27 @@ def test_a_strength_that_a_remedy_does_not_allow_is_refused_before_anything_runs
         case("task_accuracy", remedy="skip", remedy_strength=2.5)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        (
+            {"remedy": "truncated_bptt", "remedy_strength": 2.5},
+            r"remedy_strength 2\.5 does not suit truncated_bptt: steps must be a whole number",
+        ),
+        (
+            {"remedy": "chrono_initialization"},
+            "chrono_initialization needs a cell with a forget gate; Elman has none",
+        ),
+        ({"cell": "indrnn", "remedy": "skip"}, "IndRNN is 'diagonal': AddedSkip takes any cell"),
+        ({"remedy": "skip+layer_norm"}, "layer normalization needs a cell"),
+        ({"task": "mqar", "variant": "foo"}, "variant of mqar must be one of zoology, blank, got 'foo'"),
+    ],
+)
+def test_what_does_not_fit_together_is_told_before_anything_runs(chosen, told):
+    with pytest.raises(ValueError, match=told):
+        case("task_accuracy", **({"cell": "elman_tanh"} | chosen))
+
+
 def test_a_remedy_that_enlarges_the_state_is_seen_in_its_rows(jax_promotes):
     tiny = {
         "hidden_size": 3,
@@ -121,7 +142,7 @@ def test_a_remedy_that_enlarges_the_state_is_seen_in_its_rows(jax_promotes):
     rows = rows_of("task_accuracy", remedy="skip", remedy_strength=2.0, **tiny)
     (row,) = rows["task_accuracy"]
     assert (row["remedy"], row["remedy_strength"], row["clip_threshold"]) == ("skip", 2.0, None)
-    assert {each["state_size"] for kind in rows.values() for each in kind} == {2 * 2 * 3}
+    assert {each["state_size"] for kind in rows.values() for each in kind} == {2 * 3 + 3}
 
 
 @pytest.mark.parametrize(

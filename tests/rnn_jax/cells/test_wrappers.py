@@ -1,3 +1,6 @@
+from dataclasses import replace
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,8 +8,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import rnn_jax as rj
-from rnn_jax.cells import LayerNorm, Leaky, Skip
-from rnn_jax.cells.wrappers import with_innermost
+from rnn_jax.cells import AddedSkip, LayerNorm, Leaky, Skip
+from rnn_jax.cells.wrappers import SkipState, with_innermost
 
 HIDDEN, LENGTH = 4, 6
 
@@ -46,7 +49,8 @@ def logistic(z):
         ("gru_reset_before", lambda cell: Leaky.create(cell, 0.3), "dense"),
         # Its last query would stay in part, so that the state is more than one matrix through one factor.
         ("deltanet", lambda cell: Leaky.create(cell, 0.3), "dense"),
-        ("elman_tanh", lambda cell: Skip.create(cell, 3), "dense"),
+        ("elman_tanh", lambda cell: AddedSkip.create(cell, 3), "dense"),
+        ("lstm", lambda cell: Skip.create(cell, 3, key=jax.random.key(8)), "dense"),
         ("gru", LayerNorm.create, "dense"),
         ("elman_tanh", lambda cell: Leaky.create(LayerNorm.create(cell), 0.3), "dense"),
     ],
@@ -85,26 +89,65 @@ def test_a_leaky_cell_trains_by_the_fast_path_as_by_plain_autodiff():
 
 
 @pytest.mark.parametrize("delay", [1, 3, 10])
-def test_a_skip_connection_adds_the_state_of_some_steps_before(delay):
+def test_an_added_skip_connection_adds_the_state_of_some_steps_before(delay):
     cell = cell_of("elman_tanh")
     w, u = np.asarray(cell.weight_hh), np.asarray(cell.weight_xh)
     by_hand = [np.zeros(HIDDEN)]
     for t, x in enumerate(inputs(), start=1):
         before = by_hand[t - delay] if t >= delay else np.zeros(HIDDEN)
         by_hand.append(np.tanh(w @ by_hand[-1] + u @ x) + 0.5 * before)
-    skipping = Skip.create(cell, delay, 0.5)
+    skipping = AddedSkip.create(cell, delay, 0.5)
     states = rj.trajectory(skipping, skipping.initial_state(), jnp.asarray(inputs()))
     np.testing.assert_allclose(jax.vmap(skipping.output)(states), by_hand, rtol=1e-12)
 
 
-def test_a_skip_connection_adds_every_leaf_of_the_state():
+def test_an_added_skip_connection_adds_every_leaf_of_the_state():
     cell = cell_of("lstm")
-    skipping = Skip.create(cell, 1)
+    skipping = AddedSkip.create(cell, 1)
     state = skipping.initial_state()
     state = state._replace(now=jax.tree.map(lambda leaf: leaf + 0.5, state.now))
     x = jnp.asarray(inputs()[0])
     expected = jax.tree.map(lambda new, old: new + old, cell(state.now, x), state.now)
     jax.tree.map(np.testing.assert_array_equal, skipping(state, x).now, expected)
+
+
+@pytest.mark.parametrize("delay", [1, 3, 10])
+def test_a_skip_connection_reads_the_output_of_some_steps_before(delay):
+    cell = cell_of("elman_tanh")
+    w, u = np.asarray(cell.weight_hh), np.asarray(cell.weight_xh)
+    skipping = Skip.create(cell, delay, key=jax.random.key(8), gain=0.5)
+    (v,) = np.asarray(skipping.weight_skip)
+    by_hand = [np.zeros(HIDDEN)]
+    for t, x in enumerate(inputs(), start=1):
+        before = by_hand[t - delay] if t >= delay else np.zeros(HIDDEN)
+        by_hand.append(np.tanh(w @ by_hand[-1] + v @ before + u @ x))
+    states = rj.trajectory(skipping, skipping.initial_state(), jnp.asarray(inputs()))
+    np.testing.assert_allclose(jax.vmap(skipping.output)(states), by_hand, rtol=1e-12)
+
+
+def test_a_skip_connection_of_an_lstm_reads_h_and_leaves_c():
+    cell = cell_of("lstm")
+    skipping = Skip.create(cell, 2, key=jax.random.key(8))
+    rng = np.random.default_rng(5)
+    h, c, x, earlier = (
+        rng.normal(size=HIDDEN),
+        rng.normal(size=HIDDEN),
+        rng.normal(size=3),
+        rng.normal(size=HIDDEN),
+    )
+    state = rj.cells.LSTMState(jnp.asarray(h), jnp.asarray(c))
+    rows = np.asarray(skipping.weight_skip).reshape(4 * HIDDEN, HIDDEN) @ earlier
+    shifted = replace(cell, bias=cell.bias + rows)
+    after = skipping(SkipState(state, jnp.asarray(earlier)[None]), jnp.asarray(x))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-12), after.now, shifted(state, jnp.asarray(x)))
+    np.testing.assert_array_equal(after.past, h[None])
+
+
+def test_the_weights_of_a_skip_connection_have_the_variance_that_its_gain_says():
+    cell = rj.cells.create("gru", 3, 64, key=jax.random.key(0))
+    weights = np.asarray(Skip.create(cell, 4, key=jax.random.key(8), gain=3.0).weight_skip)
+    assert weights.shape == (3, 64, 64)
+    assert weights.std() == pytest.approx(3 / 8, rel=0.02)
 
 
 def test_layer_normalization_of_an_lstm_is_that_of_a_step_by_hand():
@@ -129,7 +172,7 @@ def test_layer_normalization_makes_a_net_blind_to_the_size_of_its_weights():
 
 
 def test_the_innermost_cell_is_reached_through_all_wrappers():
-    cell = Leaky.create(Skip.create(LayerNorm.create(cell_of("elman_tanh")), 2), 0.5)
+    cell = Leaky.create(AddedSkip.create(LayerNorm.create(cell_of("elman_tanh")), 2), 0.5)
     changed = with_innermost(cell, lambda inner: cell_of("elman_relu"))
     assert changed.cell.cell.cell.activation == "relu"
     assert (changed.leak, changed.cell.delay) == (0.5, 2)
@@ -141,7 +184,15 @@ def test_the_innermost_cell_is_reached_through_all_wrappers():
     [
         (lambda: Leaky.create(cell_of("gru"), 0.0), r"leak must lie in \(0, 1\], got 0.0"),
         (lambda: Leaky.create(cell_of("gru"), 1.5), r"leak must lie in \(0, 1\], got 1.5"),
-        (lambda: Skip.create(cell_of("gru"), 0), "delay must be a whole number of at least 1, got 0"),
+        (lambda: AddedSkip.create(cell_of("gru"), 0), "delay must be a whole number of at least 1, got 0"),
+        (
+            lambda: Skip.create(cell_of("gru"), True, key=jax.random.key(0)),
+            "delay must be a whole number of at least 1, got True",
+        ),
+        (
+            lambda: Skip.create(cell_of("indrnn"), 2, key=jax.random.key(0)),
+            "of structure 'elementwise'; IndRNN is 'diagonal': AddedSkip takes any cell",
+        ),
         (
             lambda: LayerNorm.create(cell_of("indrnn")),
             "needs a cell with recurrent and update, of structure 'elementwise'; IndRNN is 'diagonal'",

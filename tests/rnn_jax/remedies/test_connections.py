@@ -17,7 +17,9 @@ def test_each_puts_the_cell_into_its_wrapper_with_its_strength():
     assert isinstance(normalized, LayerNorm)
     assert (normalized.gain == 0.5).all()
     assert (type(slow), slow.leak) == (Leaky, 0.2)
-    assert (type(skipping), skipping.delay, skipping.weight) == (Skip, 3, 0.5)
+    assert (type(skipping), skipping.delay) == (Skip, 3)
+    halved = Skip.create(skipping.cell, 3, key=jax.random.key(1), gain=0.5)
+    assert (skipping.weight_skip == halved.weight_skip).all()
     assert (layer_norm(0.5).strength, leaky(0.2).strength, skip(3).strength) == (0.5, 0.2, 3.0)
 
 

@@ -146,3 +146,9 @@ def test_four_steps_of_training_run(name, monkeypatch, jax_promotes):
     assert np.isfinite(result.final_loss).all()
     assert 0 < result.baseline < 5
     assert result.verdict[0] in ("at_baseline", "better_than_baseline")
+
+
+@pytest.mark.parametrize("batch_size", [0, -2])
+def test_a_wrong_number_of_examples_is_refused(task, batch_size):
+    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1, got"):
+        task.sample(KEY, batch_size)
