@@ -19,7 +19,7 @@ AGREES, DIFFERS, NOT_RUN, REFERENCE = VERDICTS = ("agrees", "differs", "not run"
 COLUMNS = [
     "target_id", "source", "tier", "task", "variant", "sequence_length", "cell", "metric", "published", "rule",
     "verdict", "ours", "ours_median", "ours_least", "ours_most", "seeds", "compared_with",
-    "step_budget", "published_step_budget", "settings_that_differ", "shortened", "why_differs", "suite", "machine",
+    "step_budget", "published_step_budget", "settings_that_differ", "shortened", "why_differs", "remark", "suite", "machine",
 ]  # fmt: skip
 _REMEDIES = {"omega": "pascanu_omega", "": "none"}  # as the published settings say it, and as we do
 
@@ -27,7 +27,7 @@ _REMEDIES = {"omega": "pascanu_omega", "": "none"}  # as the published settings 
 def target_table(stores: Sequence[Store], only_run: bool = False) -> pd.DataFrame:
     """One row a published result.
 
-    `ours` counts the verdicts of our seeds, `compared_with` those of the case that the source compares its own
+    `remark` says where an agreement is weak. `ours` counts the verdicts of our seeds, `compared_with` those of the case that the source compares its own
     with; `ours_median`, `ours_least` and `ours_most` are of the published metric, over seeds.
 
     Args:
@@ -127,7 +127,8 @@ def _row(
     row = {name: target[name] for name in COLUMNS if name in target} | {"published": published(target)}
     judgement = None if run is None else judged(target, run, beside, evaluations)
     if run is None or judgement is None:
-        return row | {"verdict": REFERENCE if target["tier"] == REFERENCE else NOT_RUN, "why_differs": ""}
+        verdict = REFERENCE if target["tier"] == REFERENCE else NOT_RUN
+        return row | {"verdict": verdict, "why_differs": "", "remark": ""}
     first = run.iloc[0]
     values = np.asarray(judgement.measured)
     return row | {
@@ -144,6 +145,7 @@ def _row(
         "step_budget": int(first["step_budget"]),
         "settings_that_differ": settings_that_differ(target, run),
         "why_differs": "" if judgement.agrees else target["why_differs"],
+        "remark": target["remark"] if judgement.agrees else "",
         "suite": first["suite"],
         "machine": first["machine"],
     }

@@ -41,7 +41,9 @@ def targets(
     for row in table.to_dict("records"):
         for line in _remarks(row):
             say(line)
-    say(", ".join(f"{verdict} {count}" for verdict, count in counts(table).items()))
+    told = ", ".join(f"{verdict} {count}" for verdict, count in counts(table).items())
+    weak = int((table["remark"] != "").sum())
+    say(told + (f"; {weak} of those that agree have a remark" if weak else ""))
 
 
 def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def _remarks(row: Mapping[Any, Any]) -> list[str]:
         "settings": row["settings_that_differ"],
         "shortened": row["shortened"],
         "why": row["why_differs"],
+        "remark": row["remark"],
     }
     lines = [f"  {name}: {text}" for name, text in told.items() if text]
     return [f"{row['target_id']}: {row['verdict']} ({row['rule']}; {row['ours']})", *lines]

@@ -72,6 +72,19 @@ def test_the_file_has_a_row_for_each_id_and_every_cell_filled_that_a_row_needs()
         assert row["published_relation"] or row["published_verdict"]
 
 
+def test_an_agreement_by_not_learning_in_fewer_steps_has_a_remark(run_of, folder_of):
+    weak = [name for name, target in targets().items() if target["remark"]]
+    for name in weak:
+        assert (targets()[name]["published_verdict"], targets()[name]["published_relation"]) in (
+            ("at_baseline", ""), ("", "<"),
+        )  # fmt: skip
+    assert "urnn-copy-100-elman" in weak
+    name = weak[0]
+    for verdict, told in (("at_baseline", targets()[name]["remark"]), ("solved", "")):
+        table = target_table([folder_of(task_accuracy=run_of(name, [verdict] * 3))], only_run=True)
+        assert table["remark"].tolist() == [told]
+
+
 @pytest.mark.parametrize("tier", SUITES)
 def test_every_row_is_repeated_by_the_suite_of_its_tier_in_its_own_setting(tier):
     of_tier = {name: target for name, target in targets().items() if target["tier"] == tier}
