@@ -42,7 +42,9 @@ def bare(tmp_path):
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(tmp_path), "JAX_PLATFORMS": "cpu"},
+            # Nearly all of its time goes into compiling.
+            env=os.environ
+            | {"PYTHONPATH": str(tmp_path), "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
