@@ -5,9 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt
 
 from rnn_jax.keys import checked_key
+
+_FEW = 64
+"""Up to so many numbers sorting all of them is the quickest way to draw some."""
 
 
 def checked_draw(key: Any, batch_size: Any) -> None:
@@ -46,13 +49,23 @@ def subset(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "ba
 
 def distinct(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "batch count"]:
     """`count` different whole numbers under `size` for each example, every ordered choice equally likely."""
+    if size <= _FEW:
+        return places_by_rank(jax.random.bits(key, (batch_size, size), jnp.uint32))[:, :count]
     set_key, order_key = jax.random.split(key)
-    # One array sorts in a fraction of the time of an argsort: random bits, with the place in the last of them.
-    digits = max(count - 1, 1).bit_length()
-    places = jnp.arange(count, dtype=jnp.uint32)[None]
-    bits = jax.random.bits(order_key, (batch_size, count), jnp.uint32) >> digits << digits
-    order = (jnp.sort(bits | places, axis=1) & (2**digits - 1)).astype(jnp.int32)
+    order = places_by_rank(jax.random.bits(order_key, (batch_size, count), jnp.uint32))
     return jnp.take_along_axis(subset(set_key, batch_size, count, size), order, axis=1)
+
+
+def places_by_rank(ranks: UInt[Array, "batch size"]) -> Int[Array, "batch size"]:
+    """The places of each example's ranks, from the smallest rank on.
+
+    The place takes the last bits of a rank, so that one array is sorted, in a fraction of the time of an
+    argsort or a top_k on a CPU: of 100 places ranks are told apart by 25 bits.
+    """
+    size = ranks.shape[1]
+    digits = max(size - 1, 1).bit_length()
+    packed = ranks >> digits << digits | jnp.arange(size, dtype=jnp.uint32)[None]
+    return (jnp.sort(packed, axis=1) & (2**digits - 1)).astype(jnp.int32)
 
 
 def marked_steps(

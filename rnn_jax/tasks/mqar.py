@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import below, checked_draw, distinct, put
+from rnn_jax.tasks.draws import below, checked_draw, distinct, places_by_rank, put
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _KEYS = 64
@@ -90,8 +90,9 @@ class MQAR(Classification):
 def _weighted_places(key: Array, batch_size: int, count: int, size: int) -> Array:
     """`count` different numbers k under `size`, drawn one after another with weights (k + 1)**-0.99.
 
-    The largest of log weights plus Gumbel noise are such draws, in their order.
+    Exponential waiting times divided by the weights come in the order of such draws.
     """
-    noise = jax.random.gumbel(key, (batch_size, size), jnp.float32)
-    log_weights = (_POWER - 1) * jnp.log(jnp.arange(1, size + 1, dtype=jnp.float32))
-    return jax.lax.top_k(noise + log_weights[None], count)[1]
+    waits = jax.random.exponential(key, (batch_size, size), jnp.float32)
+    weights = jnp.arange(1, size + 1, dtype=jnp.float32) ** (_POWER - 1)
+    # Floating-point numbers that are not negative are ordered as their bits are.
+    return places_by_rank(jax.lax.bitcast_convert_type(waits / weights[None], jnp.uint32))[:, :count]
