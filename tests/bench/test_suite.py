@@ -183,7 +183,7 @@ TASK = '[[task_accuracy]]\ncell = "lstm"\ntask = "adding"\ntask_length = 20\n'
         (CELL + "sequence_length = 1000001", ["sequence_length", "to 1e+06", "got 1000001"]),
         ('[[exactness]]\ncell = "lstm"\nsequence_length = 501', ["sequence_length", "from 1 to 500"]),
         (TASK + 'variant = "urnn"', ["variant of adding must be one of halves, anywhere, mean, martens, got 'urnn'"]),
-        (TASK + 'variant = "halvs"', ["variant", "did you mean 'halves'"]),
+        (TASK + 'variant = "halvs"', ["variant of adding must be one of halves", "got 'halvs'"]),
         (TASK.replace("20", "5"), ["adding", "at least 10", "got 5"]),
         (TASK + "remedy_strength = 2.0", ["remedy_strength needs a remedy"]),
         (TASK + 'remedy = ["none", "clip_by_norm"]\nremedy_strength = 2.0', ["remedy_strength needs a remedy"]),
