@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax.jacobian import factorizations
+from rnn_jax.jacobian import factorizations, scaled
 
 pytestmark = [pytest.mark.gpu, pytest.mark.as_users_compile]
 T = 400
@@ -67,6 +67,25 @@ def test_a_chain_of_many_blocks(cpu):
     cell, xs = net("elman_tanh")
     chain = rj.jacobian_chain(cell, cell.initial_state(), xs, method="blocked", block_count=100)
     np.testing.assert_allclose(chain.frobenius_norm.log_float64(), on_cpu(cpu, cell, xs), atol=1e-9)
+
+
+def test_a_batch_of_small_scaled_matrices_is_a_batch_of_plain_ones():
+    """Products with ones of a few numbers, many at once: a library call of its own there."""
+    batch = jax.random.normal(jax.random.key(0), (4, 3, 2), jnp.float32).astype(jnp.float64)
+    held = jax.vmap(scaled.from_array)(batch)
+    np.testing.assert_array_equal(held.to_array(), batch)
+    plain = np.log(np.linalg.norm(np.asarray(batch), axis=(1, 2)))
+    np.testing.assert_allclose(jax.vmap(scaled.ScaledMatrix.log_frobenius_norm)(held), plain, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [2, 3, 48])
+def test_a_batch_of_chains_is_the_cpus(size, cpu):
+    cell, xs = net("elman_tanh", size)
+    batch = jnp.stack([xs, -xs, 0.5 * xs, xs[::-1]])
+    chain = jax.vmap(lambda xs: rj.jacobian_chain(cell, cell.initial_state(), xs))(batch)
+    logs = chain.frobenius_norm.log_float64()
+    for place in range(len(batch)):
+        np.testing.assert_allclose(logs[place], on_cpu(cpu, cell, batch[place]), atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [40, 600])
