@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import rnn_jax as rj
 from bench.cases import KINDS
 from bench.machine import Environment
 
@@ -72,7 +73,20 @@ class Case:
             for name, value in self.parameters.items()
             if name not in silent or value != silent[name]
         }
-        return told | {"kind": self.kind, "seeds": list(self.seeds), "version": kind.VERSION}
+        told |= {"kind": self.kind, "seeds": list(self.seeds), "version": kind.VERSION}
+        return told | _versions(self.parameters)
+
+
+def _versions(parameters: Mapping[str, Any]) -> dict[str, int]:
+    """Of a remedy or a task that is another one than when its name was new: no case of the others is measured again."""
+    remedies, tasks = (parameters.get(name) for name in ("remedy", "task"))
+    told = {
+        f"version of {name}": rj.remedies.REMEDIES[name].version
+        for name in rj.remedies.parts_of(remedies or "none")
+    }
+    if tasks is not None:
+        told[f"version of {tasks}"] = getattr(rj.tasks.TASKS[tasks], "draws_version", 1)
+    return {name: version for name, version in told.items() if version > 1}
 
 
 def _hash(configuration: Mapping[str, Any]) -> str:

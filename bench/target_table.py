@@ -144,11 +144,23 @@ def _row(
         else f"{beside.iloc[0]['remedy']}: {_counted(beside['verdict'])}",
         "step_budget": int(first["step_budget"]),
         "settings_that_differ": settings_that_differ(target, run),
-        "why_differs": "" if judgement.agrees else target["why_differs"],
-        "remark": target["remark"] if judgement.agrees else "",
+        **_notes(target, judgement.agrees, int(first["step_budget"])),
         "suite": first["suite"],
         "machine": first["machine"],
     }
+
+
+def _notes(target: Target, agrees: bool, budget: int) -> dict[str, str]:
+    """What is known of the run that the target's suite makes, told by its step budget; little of any other."""
+    if target["shortened"].startswith(f"{budget:,} steps"):
+        return {
+            "shortened": target["shortened"],
+            "why_differs": "" if agrees else target["why_differs"],
+            "remark": target["remark"] if agrees else "",
+        }
+    not_learnt = target["published_verdict"] == "at_baseline" or target["published_relation"] == "<"
+    remark = f"Agrees by not learning in {budget:,} steps." if agrees and not_learnt else ""
+    return {"shortened": f"{budget:,} steps", "why_differs": "", "remark": remark}
 
 
 def published(target: Target) -> str:

@@ -37,6 +37,7 @@ from rnn_jax.training_run import EVALUATION_EXAMPLES
 VERSION = 1
 GOES_ON = True
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
+_LEARNING_RATE = 2e-3
 _WORST_SEQUENCES = 4
 _OF_THE_CELL = ("cell", "initialization", "gain", "forget_bias", "dt", "hidden_size")
 _ANYWHERE = Environment("", "cpu", "", "", "float32")
@@ -57,7 +58,7 @@ PARAMETERS = (
     ),
     Parameter("remedy_strength", float, "the remedy's one number", low=1e-12, high=1e12),
     Parameter("optimizer", str, "optax optimiser", "adam", choices=tuple(OPTIMIZERS)),
-    Parameter("learning_rate", float, "its step size", 2e-3, low=1e-12, high=1e3),
+    Parameter("learning_rate", float, "its step size", _LEARNING_RATE, low=1e-12, high=1e3),
     Parameter("batch_size", int, "examples a training step", 50, low=1, high=1_000_000),
     Parameter("step_budget", int, "training steps at most", 2000, low=1, high=10_000_000),
     Parameter("evaluate_every", int, "training steps between evaluations", 100, low=1, high=1_000_000),
@@ -113,6 +114,11 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"{name} needs a learning_rate_grid, got {name} = {chosen[name]}")
         return chosen
     grid_of(chosen["learning_rate_grid"])
+    if chosen["learning_rate"] not in (None, _LEARNING_RATE):
+        raise ValueError(
+            f"learning_rate and learning_rate_grid exclude each other, got learning_rate = {chosen['learning_rate']:g} "
+            "beside a grid; leave one out"
+        )
     chosen["learning_rate"] = None
     chosen["tuning_seeds"] = chosen["tuning_seeds"] or 1
     chosen["tuning_steps"] = chosen["tuning_steps"] or max(1, chosen["step_budget"] // 4)
@@ -291,7 +297,10 @@ def _check_fit(remedy: str, strength: float | None, *of_the_cell: Any) -> None:
     adapt = rj.remedies.create(remedy, strength).adapt_cell
     assert adapt is not None
     case = dict(zip(_OF_THE_CELL, of_the_cell, strict=True))
-    jax.eval_shape(lambda key: adapt(create_cell(case, 1, key, _ANYWHERE), key), jax.random.key(0))
+    try:
+        jax.eval_shape(lambda key: adapt(create_cell(case, 1, key, _ANYWHERE), key), jax.random.key(0))
+    except ValueError as error:
+        raise ValueError(f"remedy {remedy} does not fit cell {case['cell']}: {error}") from error
 
 
 def _model(models: Any, index: int) -> Any:

@@ -49,10 +49,15 @@ class Leaky:
         """Wraps a cell.
 
         Raises:
-            ValueError: the leak does not lie in (0, 1].
+            ValueError: the leak does not lie in (0, 1], or the cell is one with a skip connection.
         """
         if not 0 < leak <= 1:
             raise ValueError(f"leak must lie in (0, 1], got {leak}")
+        if isinstance(cell, Skip | AddedSkip):
+            raise ValueError(
+                "a leaky cell would mix the past that a skip connection keeps; put the skip connection around the "
+                "leaky cell: as remedies leaky+skip"
+            )
         return cls(cell, float(leak))
 
     def initial_state(self) -> State:
@@ -93,15 +98,19 @@ class SkipState(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Skip:
-    """A cell whose pre-activations read V h_{t-k} beside W h_{t-1}: a skip connection over time.
+    """A cell whose pre-activations read (W h_{t-1} + V h_{t-k}) / sqrt(1 + gain**2) for W h_{t-1}: a skip
+    connection over time.
 
-    h is the cell's output. V is a matrix of its own, one for each gate, so that the gradient finds a
-    way back that is k times as short. The state holds the outputs of the last k - 1 steps besides.
+    h is the cell's output. V is a matrix of its own, one for each gate, so that the gradient finds a way
+    back that is k times as short. The divisor leaves the pre-activations as large as W h alone makes
+    them at the start: else most of what such a connection does would be that of a larger gain. The
+    state holds the outputs of the last k - 1 steps besides.
 
     Attributes:
-        cell: an elementwise cell, or one with layer normalization, which V h is not part of.
+        cell: an elementwise cell, leaky and with layer normalization or without, which V h is not part of.
         weight_skip: V, shape (gates, hidden_size, hidden_size).
         delay: k, at least 1.
+        gain: of V when it was drawn.
 
     References:
         Lin, Horne, Tino, Giles 1996, Learning long-term dependencies in NARX recurrent neural networks;
@@ -112,6 +121,7 @@ class Skip:
     cell: Any
     weight_skip: Array
     delay: int = field(metadata={"static": True})
+    gain: float = field(metadata={"static": True})
 
     structure = DENSE
 
@@ -120,17 +130,21 @@ class Skip:
         """Wraps a cell; V begins with independent normal entries of variance gain**2 / hidden_size.
 
         Raises:
-            ValueError: the delay is not a whole number of at least 1, or the cell is not elementwise.
+            ValueError: the delay is not a whole number of at least 1, the gain is negative, or the cell is not
+                elementwise.
         """
-        if structure_of(cell) != ELEMENTWISE and not isinstance(cell, LayerNorm):
+        if not 0 <= gain < float("inf"):
+            raise ValueError(f"gain must be at least 0, got {gain}")
+        if not _has_preactivations(cell):
             raise ValueError(
                 "a skip connection under the nonlinearity needs a cell with recurrent and update, of structure "
-                f"'elementwise'; {type(cell).__name__} is '{structure_of(cell)}': AddedSkip takes any cell"
+                f"'elementwise'; {type(cell).__name__} is '{structure_of(cell)}': AddedSkip, the remedy added_skip, "
+                "takes any cell"
             )
         rows, shown = _shapes(cell)
         shape = (*rows.shape, *shown.shape)
         weight = gain / shown.shape[0] ** 0.5 * jax.random.normal(key, shape, rows.dtype)
-        return cls(cell, weight, _checked_delay(delay))
+        return cls(cell, weight, _checked_delay(delay), float(gain))
 
     def initial_state(self) -> SkipState:
         """The cell's, and zeros before it."""
@@ -141,6 +155,7 @@ class Skip:
         """One step for one example."""
         last = jnp.concatenate([self.cell.output(state.now)[None], state.past])  # h_{t-1} .. h_{t-k}
         recurrent = self.cell.recurrent(state.now) + self.weight_skip @ last[-1]
+        recurrent = recurrent / (1 + self.gain**2) ** 0.5
         return SkipState(self.cell.update(recurrent, self.cell.drive(x), state.now), last[:-1])
 
     def output(self, state: SkipState) -> Array:
@@ -200,6 +215,12 @@ class AddedSkip:
         return self.cell.output(state.now)
 
 
+def _has_preactivations(cell: Any) -> bool:
+    """True where `update(recurrent(state), drive(x), state)` is the cell's step."""
+    inner = cell.cell if isinstance(cell, Leaky | LayerNorm) else cell
+    return structure_of(inner) == ELEMENTWISE or (inner is not cell and _has_preactivations(inner))
+
+
 def _checked_delay(delay: Any) -> int:
     if isinstance(delay, bool) or not isinstance(delay, int) or delay < 1:
         raise ValueError(f"delay must be a whole number of at least 1, got {delay!r}")
@@ -241,6 +262,8 @@ class LayerNorm:
         Raises:
             ValueError: the cell is not elementwise.
         """
+        if isinstance(cell, Skip):
+            raise ValueError("layer normalization goes inside a skip connection: as remedies layer_norm+skip")
         if structure_of(cell) != ELEMENTWISE:
             raise ValueError(
                 "layer normalization needs a cell with recurrent and update, of structure "

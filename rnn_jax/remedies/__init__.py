@@ -6,6 +6,7 @@ from rnn_jax.remedies.clipping import adaptive_clipping as adaptive_clipping
 from rnn_jax.remedies.clipping import clip_by_norm as clip_by_norm
 from rnn_jax.remedies.clipping import clip_by_value as clip_by_value
 from rnn_jax.remedies.clipping import global_norm as global_norm
+from rnn_jax.remedies.connections import added_skip as added_skip
 from rnn_jax.remedies.connections import layer_norm as layer_norm
 from rnn_jax.remedies.connections import leaky as leaky
 from rnn_jax.remedies.connections import skip as skip
@@ -18,6 +19,7 @@ from rnn_jax.remedies.penalties import pascanu_omega as pascanu_omega
 from rnn_jax.remedies.registry import REMEDIES as REMEDIES
 from rnn_jax.remedies.registry import RemedyFamily as RemedyFamily
 from rnn_jax.remedies.registry import create as create
+from rnn_jax.remedies.registry import parts_of as parts_of
 from rnn_jax.remedies.remedy import Remedy as Remedy
 from rnn_jax.remedies.remedy import combine as combine
 from rnn_jax.remedies.remedy import none as none

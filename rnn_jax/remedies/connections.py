@@ -2,7 +2,7 @@
 
 from jax.core import Tracer
 
-from rnn_jax.cells.wrappers import LayerNorm, Leaky, Skip
+from rnn_jax.cells.wrappers import AddedSkip, LayerNorm, Leaky, Skip
 from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, whole_number
 
 
@@ -45,18 +45,43 @@ def skip(delay: Strength = 4, gain: float | int = 1.0) -> Remedy:
 
     Args:
         delay: a whole number of at least 1. It cannot be traced.
-        gain: with which the connection's weights begin, sqrt(hidden_size) times their standard deviation.
+        gain: with which the connection's weights begin, sqrt(hidden_size) times their standard deviation;
+            what the cell and the connection add to its pre-activations together is as large as the
+            cell's part alone.
 
     Raises:
-        ValueError: the delay is not a whole number of at least 1. In training: the cell is not elementwise;
-            `cells.AddedSkip` takes any.
+        ValueError: the delay is not a whole number of at least 1, or the gain is negative. In training:
+            the cell is not elementwise; `added_skip` takes any.
 
     References:
         Lin, Horne, Tino, Giles 1996; Zhang et al. 2016, arXiv 1602.08210.
     """
     steps = whole_number("delay", delay)
+    checked_strength("gain", gain, at_least=0)
     return Remedy(
         "skip",
         float(steps),
         adapt_cell=lambda cell, key: Skip.create(cell, steps, key=key, gain=float(gain)),
+    )
+
+
+def added_skip(delay: Strength = 4, weight: float | int = 1.0) -> Remedy:
+    """Adds the state of `delay` steps before to the next, past its nonlinearity: see `cells.AddedSkip`.
+
+    Args:
+        delay: a whole number of at least 1. It cannot be traced.
+        weight: by which it is multiplied.
+
+    Raises:
+        ValueError: the delay is not a whole number of at least 1, or the weight is no number.
+
+    References:
+        Residual connections, as He et al. 2016, arXiv 1603.05027, have them over layers, over time.
+    """
+    steps = whole_number("delay", delay)
+    checked_strength("weight", weight)
+    return Remedy(
+        "added_skip",
+        float(steps),
+        adapt_cell=lambda cell, key: AddedSkip.create(cell, steps, float(weight)),
     )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from rnn_jax.remedies.backward import clip_per_step, truncated_bptt
 from rnn_jax.remedies.clipping import adaptive_clipping, clip_by_norm, clip_by_value
-from rnn_jax.remedies.connections import layer_norm, leaky, skip
+from rnn_jax.remedies.connections import added_skip, layer_norm, leaky, skip
 from rnn_jax.remedies.initialization import (
     chrono_initialization,
     forget_bias,
@@ -29,6 +29,7 @@ class RemedyFamily:
         meaning: of the strength.
         reference: where it was published.
         clips: True where the strength is the largest gradient let through.
+        version: of what goes by that name, raised where it becomes another remedy.
     """
 
     create: Callable[..., Remedy]
@@ -36,6 +37,7 @@ class RemedyFamily:
     meaning: str
     reference: str
     clips: bool = field(default=False)
+    version: int = 1
 
 
 _PASCANU = "Pascanu, Mikolov, Bengio 2013, arXiv 1211.5063"
@@ -79,12 +81,24 @@ REMEDIES: Mapping[str, RemedyFamily] = MappingProxyType(
             4.0,
             "steps skipped",
             "Lin et al. 1996; Zhang et al. 2016, arXiv 1602.08210",
+            version=2,
+        ),
+        "added_skip": RemedyFamily(
+            added_skip,
+            4.0,
+            "steps skipped, past the nonlinearity; any cell",
+            "after He et al. 2016, arXiv 1603.05027",
         ),
         "truncated_bptt": RemedyFamily(
             truncated_bptt, 20.0, "steps that a gradient goes back at most", "Williams & Peng 1990"
         ),
     }
 )
+
+
+def parts_of(name: str) -> list[str]:
+    """The keys of `REMEDIES` in a name such as "layer_norm+clip_by_norm(0.5)"."""
+    return [part.split("(")[0].strip() for part in name.split("+")]
 
 
 @cache

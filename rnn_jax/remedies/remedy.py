@@ -165,6 +165,7 @@ def whole_number(name: str, value: Any, at_least: int = 1) -> int:
     """
     if isinstance(value, Tracer):
         raise ValueError(f"{name} must be a concrete whole number, got a traced one: it fixes shapes")
-    if isinstance(value, bool) or not float(value).is_integer() or value < at_least:
+    checked_strength(name, value)
+    if not float(value).is_integer() or value < at_least:
         raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
     return int(value)

@@ -39,6 +39,7 @@ class AssociativeRecall(Classification):
 
     VARIANTS = ("ba", "delayed")
     name = "associative_recall"
+    draws_version = 2
     input_size = _QUESTION + 1
     output_size = _VALUES
     target_steps = 1

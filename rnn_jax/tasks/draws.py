@@ -31,11 +31,12 @@ def below(key: Array, shape: tuple[int, ...], bound: int | Int[Array, " last"]) 
 
 def subset(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "batch count"]:
     """`count` different whole numbers under `size` for each example, every set of them equally likely; in no
-    certain order, but not in every order equally often.
+    certain order, but not in every order equally often. `count` is at least 1 and at most `size`.
 
     References:
         Floyd, in Bentley 1987, Programming pearls: a sample of brilliance.
     """
+    assert 1 <= count <= size
     last = jnp.arange(size - count, size, dtype=jnp.int32)
     drawn = below(key, (batch_size, count), last + 1)
 
@@ -48,7 +49,15 @@ def subset(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "ba
 
 
 def distinct(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "batch count"]:
-    """`count` different whole numbers under `size` for each example, every ordered choice equally likely."""
+    """`count` different whole numbers under `size` for each example, every ordered choice equally likely.
+
+    Args:
+        key: a random key.
+        batch_size: how many examples.
+        count: at most `size`, and at most 4,096: see `places_by_rank`.
+        size: how many numbers there are.
+    """
+    assert 1 <= count <= min(size, 4096)
     if size <= _FEW:
         return places_by_rank(jax.random.bits(key, (batch_size, size), jnp.uint32))[:, :count]
     set_key, order_key = jax.random.split(key)
@@ -60,7 +69,8 @@ def places_by_rank(ranks: UInt[Array, "batch size"]) -> Int[Array, "batch size"]
     """The places of each example's ranks, from the smallest rank on.
 
     The place takes the last bits of a rank, so that one array is sorted, in a fraction of the time of an
-    argsort or a top_k on a CPU: of 100 places ranks are told apart by 25 bits.
+    argsort or a top_k on a CPU: of 100 places ranks are told apart by 25 bits, of 4,096 by 20. Ranks that
+    are equal in those come in the order of their places: of more places that would show.
     """
     size = ranks.shape[1]
     digits = max(size - 1, 1).bit_length()

@@ -13,6 +13,7 @@ from rnn_jax.tasks.draws import checked_draw, marked_steps
 from rnn_jax.tasks.task import (
     Batch,
     Task,
+    checked_outputs,
     checked_variant,
     masked_accuracy,
     mean_squared_error,
@@ -121,6 +122,7 @@ class MarkedRegression(ABC):
 
     def accuracy(self, outputs: Array, batch: Batch) -> Array:
         """The fraction of examples within `tolerance` of the target."""
+        checked_outputs(outputs, batch)
         return masked_accuracy(jnp.abs(outputs - batch.targets)[..., 0] < self.tolerance, batch)
 
     def is_solved(self, loss: Array, accuracy: Array) -> Array:

@@ -35,6 +35,7 @@ class ModularArithmetic(LengthGeneralization):
     """
 
     name = "modular_arithmetic"
+    draws_version = 2
     input_size = _MODULUS + 3
     output_size = _MODULUS
 

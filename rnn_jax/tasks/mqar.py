@@ -41,6 +41,7 @@ class MQAR(Classification):
 
     VARIANTS = ("zoology", "blank")
     name = "mqar"
+    draws_version = 2
     input_size = 1 + _KEYS + _VALUES
     output_size = _VALUES
     masked_loss = True

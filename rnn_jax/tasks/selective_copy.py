@@ -40,6 +40,7 @@ class SelectiveCopy(Classification):
 
     VARIANTS = tuple(_PATTERNS)
     name = "selective_copy"
+    draws_version = 2
     metric = "recall_accuracy"
 
     def __post_init__(self) -> None:

@@ -83,13 +83,27 @@ def evaluation_task(task: Task) -> Task:
 
 def mean_squared_error(outputs: Float[Array, "batch steps output"], batch: Batch) -> Float[Array, ""]:
     """Mean over examples, steps and outputs of the squared error."""
+    checked_outputs(outputs, batch)
     return jnp.mean(jnp.square(outputs - batch.targets))
+
+
+def checked_outputs(outputs: Array, batch: Batch) -> None:
+    """Raises ValueError unless there is one vector of outputs for each target: else they would broadcast."""
+    fits = outputs.ndim == 3 and outputs.shape[:2] == batch.targets.shape[:2]
+    if batch.targets.ndim == 3:
+        fits = outputs.shape == batch.targets.shape
+    if not fits:
+        wanted = (*batch.targets.shape[:2], batch.targets.shape[2] if batch.targets.ndim == 3 else "classes")
+        raise ValueError(
+            f"outputs must have the shape {wanted} (batch, target_steps, output_size), got {outputs.shape}"
+        )
 
 
 def cross_entropy(
     outputs: Float[Array, "batch steps classes"], batch: Batch, masked: bool = False
 ) -> Float[Array, ""]:
     """Mean over examples and steps of -log p(target), in nats; over masked targets only if `masked`."""
+    checked_outputs(outputs, batch)
     logs = jnp.take_along_axis(jax.nn.log_softmax(outputs), batch.targets[..., None], axis=-1)
     if not masked:
         return -jnp.mean(logs)
@@ -105,6 +119,7 @@ def masked_accuracy(correct: Array, batch: Batch) -> Float[Array, ""]:
 
 def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -> Float[Array, ""]:
     """The fraction of masked targets whose class has the largest output."""
+    checked_outputs(outputs, batch)
     return masked_accuracy(jnp.argmax(outputs, axis=-1).astype(jnp.int32) == batch.targets, batch)
 
 

@@ -1,6 +1,7 @@
 """The kinds of case: what they draw and what they write, held against nets whose numbers are known."""
 
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -120,8 +121,15 @@ def test_a_strength_that_a_remedy_does_not_allow_is_refused_before_anything_runs
             {"remedy": "chrono_initialization"},
             "chrono_initialization needs a cell with a forget gate; Elman has none",
         ),
-        ({"cell": "indrnn", "remedy": "skip"}, "IndRNN is 'diagonal': AddedSkip takes any cell"),
-        ({"remedy": "skip+layer_norm"}, "layer normalization needs a cell"),
+        (
+            {"cell": "indrnn", "remedy": "skip"},
+            "remedy skip does not fit cell indrnn: .* IndRNN is 'diagonal': AddedSkip, the remedy added_skip",
+        ),
+        ({"remedy": "skip+layer_norm"}, r"as remedies layer_norm\+skip"),
+        (
+            {"learning_rate": 1e-3, "learning_rate_grid": "1e-3 2e-3"},
+            "learning_rate and learning_rate_grid exclude each other, got learning_rate = 0.001",
+        ),
         ({"task": "mqar", "variant": "foo"}, "variant of mqar must be one of zoology, blank, got 'foo'"),
     ],
 )
@@ -410,3 +418,23 @@ def test_gradient_norms_and_suites_agree_on_the_loss_direction():
     direction = jnp.array([0.0, 1.0, 0.0, 0.0])
     last = cell.output(jax.tree.map(lambda leaf: leaf[-1], states))
     assert gradient_norms.along_direction(direction, cell, states) == last[1]
+
+
+def test_what_a_name_means_now_is_part_of_a_cases_identity(monkeypatch):
+    """So that cases of a remedy or task that became another are measured again, and no others."""
+
+    def ids(**chosen):
+        made = Case("task_accuracy", case("task_accuracy", cell="elman_tanh", **chosen).parameters, (0,))
+        return made.case_id(DOUBLE), made.match_id()
+
+    names = ({"remedy": "leaky"}, {"remedy": "leaky+clip_by_norm(2)"}, {"task": "parity"}, {})
+    before = [ids(**chosen) for chosen in names]
+    family = rj.remedies.REMEDIES["leaky"]
+    monkeypatch.setattr(
+        rj.remedies, "REMEDIES", {**rj.remedies.REMEDIES, "leaky": replace(family, version=2)}
+    )
+    monkeypatch.setattr(rj.tasks.Parity, "draws_version", 2, raising=False)
+    after = [ids(**chosen) for chosen in names]
+    for one, other in zip(before[:3], after[:3], strict=True):
+        assert not set(one) & set(other)
+    assert before[3] == after[3]

@@ -79,10 +79,16 @@ def test_an_agreement_by_not_learning_in_fewer_steps_has_a_remark(run_of, folder
             ("at_baseline", ""), ("", "<"),
         )  # fmt: skip
     assert "urnn-copy-100-elman" in weak
-    name = weak[0]
-    for verdict, told in (("at_baseline", targets()[name]["remark"]), ("solved", "")):
-        table = target_table([folder_of(task_accuracy=run_of(name, [verdict] * 3))], only_run=True)
+    name = "urnn-adding-200-elman"
+    for verdict, budget, told in (
+        ("at_baseline", 1500, targets()[name]["remark"]),
+        ("at_baseline", 10, "Agrees by not learning in 10 steps."),
+        ("solved", 1500, ""),
+    ):
+        rows = run_of(name, [verdict] * 3, step_budget=budget)
+        table = target_table([folder_of(task_accuracy=rows)], only_run=True)
         assert table["remark"].tolist() == [told]
+        assert table["shortened"].tolist() == [targets()[name]["shortened"] if budget == 1500 else "10 steps"]
 
 
 @pytest.mark.parametrize("tier", SUITES)

@@ -120,7 +120,7 @@ def test_a_skip_connection_reads_the_output_of_some_steps_before(delay):
     by_hand = [np.zeros(HIDDEN)]
     for t, x in enumerate(inputs(), start=1):
         before = by_hand[t - delay] if t >= delay else np.zeros(HIDDEN)
-        by_hand.append(np.tanh(w @ by_hand[-1] + v @ before + u @ x))
+        by_hand.append(np.tanh((w @ by_hand[-1] + v @ before) / 1.25**0.5 + u @ x))
     states = rj.trajectory(skipping, skipping.initial_state(), jnp.asarray(inputs()))
     np.testing.assert_allclose(jax.vmap(skipping.output)(states), by_hand, rtol=1e-12)
 
@@ -136,11 +136,24 @@ def test_a_skip_connection_of_an_lstm_reads_h_and_leaves_c():
         rng.normal(size=HIDDEN),
     )
     state = rj.cells.LSTMState(jnp.asarray(h), jnp.asarray(c))
-    rows = np.asarray(skipping.weight_skip).reshape(4 * HIDDEN, HIDDEN) @ earlier
-    shifted = replace(cell, bias=cell.bias + rows)
+    rows = np.asarray(skipping.weight_skip).reshape(4 * HIDDEN, HIDDEN) @ earlier / 2**0.5
+    shifted = replace(cell, weight_hh=cell.weight_hh / 2**0.5, bias=cell.bias + rows)
     after = skipping(SkipState(state, jnp.asarray(earlier)[None]), jnp.asarray(x))
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-12), after.now, shifted(state, jnp.asarray(x)))
     np.testing.assert_array_equal(after.past, h[None])
+
+
+def skipping_gru(**options):
+    return Skip.create(cell_of("gru"), 2, key=jax.random.key(0), **options)
+
+
+@pytest.mark.parametrize("inner", [lambda cell: Leaky.create(cell, 0.3), LayerNorm.create])
+def test_a_skip_connection_with_no_weights_is_the_wrapped_cell(inner):
+    cell = inner(cell_of("elman_tanh"))
+    skipping = Skip.create(cell, 3, key=jax.random.key(8), gain=0.0)
+    xs = jnp.asarray(inputs())
+    got = rj.trajectory(skipping, skipping.initial_state(), xs).now
+    np.testing.assert_allclose(got, rj.trajectory(cell, cell.initial_state(), xs), rtol=1e-12)
 
 
 def test_the_weights_of_a_skip_connection_have_the_variance_that_its_gain_says():
@@ -172,10 +185,10 @@ def test_layer_normalization_makes_a_net_blind_to_the_size_of_its_weights():
 
 
 def test_the_innermost_cell_is_reached_through_all_wrappers():
-    cell = Leaky.create(AddedSkip.create(LayerNorm.create(cell_of("elman_tanh")), 2), 0.5)
+    cell = AddedSkip.create(Leaky.create(LayerNorm.create(cell_of("elman_tanh")), 0.5), 2)
     changed = with_innermost(cell, lambda inner: cell_of("elman_relu"))
     assert changed.cell.cell.cell.activation == "relu"
-    assert (changed.leak, changed.cell.delay) == (0.5, 2)
+    assert (changed.cell.leak, changed.delay) == (0.5, 2)
 
 
 @pytest.mark.costly
@@ -191,8 +204,13 @@ def test_the_innermost_cell_is_reached_through_all_wrappers():
         ),
         (
             lambda: Skip.create(cell_of("indrnn"), 2, key=jax.random.key(0)),
-            "of structure 'elementwise'; IndRNN is 'diagonal': AddedSkip takes any cell",
+            "of structure 'elementwise'; IndRNN is 'diagonal': AddedSkip, the remedy added_skip, takes any cell",
         ),
+        (lambda: skipping_gru(gain=-1.0), "gain must be at least 0, got -1.0"),
+        (lambda: skipping_gru(gain=float("nan")), "gain must be at least 0, got nan"),
+        (lambda: Leaky.create(skipping_gru(), 0.5), r"as remedies leaky\+skip"),
+        (lambda: Leaky.create(AddedSkip.create(cell_of("gru"), 2), 0.5), r"as remedies leaky\+skip"),
+        (lambda: LayerNorm.create(skipping_gru()), r"as remedies layer_norm\+skip"),
         (
             lambda: LayerNorm.create(cell_of("indrnn")),
             "needs a cell with recurrent and update, of structure 'elementwise'; IndRNN is 'diagonal'",

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import pytest
 
 import rnn_jax as rj
-from rnn_jax.cells import LayerNorm, Leaky, Skip
-from rnn_jax.remedies import layer_norm, leaky, skip
+from rnn_jax.cells import AddedSkip, LayerNorm, Leaky, Skip
+from rnn_jax.remedies import added_skip, layer_norm, leaky, skip
 
 
 def wrapped(remedy, name="elman_tanh"):
@@ -23,6 +23,11 @@ def test_each_puts_the_cell_into_its_wrapper_with_its_strength():
     assert (layer_norm(0.5).strength, leaky(0.2).strength, skip(3).strength) == (0.5, 0.2, 3.0)
 
 
+def test_an_added_skip_takes_any_cell():
+    adding = wrapped(added_skip(3, 0.5), "lru")
+    assert (type(adding), adding.delay, adding.weight) == (AddedSkip, 3, 0.5)
+
+
 def test_the_gain_may_be_traced():
     gains = jax.jit(lambda gain: wrapped(layer_norm(gain), "lstm").gain)(jnp.float32(0.5))
     assert gains.shape == (4, 3)
@@ -35,6 +40,7 @@ def test_the_gain_may_be_traced():
         (leaky, 0.0, "leak must be positive, got 0.0"),
         (leaky, 2.0, "leak must be at most 1, got 2.0"),
         (skip, 0, "delay must be a whole number of at least 1, got 0"),
+        (lambda gain: skip(4, gain), -1, "gain must be at least 0, got -1"),
         (skip, 2.5, "delay must be a whole number of at least 1, got 2.5"),
     ],
 )

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import rnn_jax as rj
 from rnn_jax.tasks.task import (
     Batch,
     Classification,
@@ -91,3 +92,13 @@ def test_held_out_examples_are_the_tasks_own_unless_it_names_others():
 def test_a_wrong_argument_is_named(task, message):
     with pytest.raises(ValueError, match=message):
         checked_variant(task, ("only",), shortest=2)
+
+
+@pytest.mark.parametrize("name", ["adding", "copy", "temporal_order"])
+def test_outputs_that_would_broadcast_are_refused(name):
+    task = rj.tasks.TASKS[name](20)
+    batch = task.sample(jax.random.key(0), 4)
+    wrong = jnp.zeros((4, task.target_steps + 1, task.output_size))
+    for score in (task.loss, task.accuracy):
+        with pytest.raises(ValueError, match=r"outputs must have the shape \(4, .*, got \(4, "):
+            score(wrong, batch)
