@@ -25,7 +25,7 @@ def targets(
 ) -> None:
     """Published results beside ours: do they agree, and if not, what differs?
 
-    Ours are median (least..most) over seeds.
+    Ours are median (least..most) over seeds, success rates how many seeds of all.
     """
     from bench.folders import result_folders
     from bench.store import Store
@@ -52,6 +52,8 @@ def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
     if row["tier"] == "reference":
         return shown | {"metric": row["metric"]}
     span = f"{_short(row['ours_median'], 3)} ({_short(row['ours_least'])}..{_short(row['ours_most'])})"
+    if ran and row["metric"].startswith("success rate"):
+        span = f"{row['ours_median'] * row['seeds']:.0f} of {row['seeds']:.0f}"
     steps = f"{row['step_budget']:.0f}" if ran else ""
     return shown | {"ours": span if ran else "", "steps": steps, "verdict": row["verdict"]}
 

@@ -33,8 +33,10 @@ class LengthGeneralization(Classification):
 
     def __post_init__(self: Any) -> None:  # a Task once a rule makes its examples
         checked_variant(self, self.VARIANTS, shortest=1)
-        if not 1 <= self.shortest <= self.length:
-            raise ValueError(f"shortest of {self.name} must be in 1..{self.length}, got {self.shortest!r}")
+        if type(self.shortest) is not int or not 1 <= self.shortest <= self.length:
+            raise ValueError(
+                f"shortest of {self.name} must be a whole number in 1..{self.length}, got {self.shortest!r}"
+            )
 
     @property
     def sequence_length(self) -> int:

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.keys import checked_key
+
 BASELINE_EXAMPLES = 1 << 17
 _BASELINE_CHUNK = 1 << 10
 
@@ -125,6 +127,7 @@ def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -
 
 def regression_baseline(task: Task, key: Array) -> Float[Array, ""]:
     """Mean squared error of the best constant, the mean target, over 131,072 examples."""
+    checked_key(key)
     mean, square = _mean_over_samples(task, _moments, key)
     return square - jnp.square(mean)
 
@@ -135,6 +138,7 @@ def classification_baseline(task: Task, key: Array) -> Float[Array, ""]:
     It remembers nothing. At each target step, masked or not, that guess is the distribution of the
     classes there, counted over 131,072 examples; a `masked_loss` counts the masked steps only.
     """
+    checked_key(key)
     asked, silent = _mean_over_samples(task, _class_shares, key)
     counted = (asked,) if getattr(task, "masked_loss", False) else (asked, silent)
     entropies = jnp.stack([_class_entropy(share) for share in counted])

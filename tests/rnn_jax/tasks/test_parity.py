@@ -51,5 +51,5 @@ def test_it_is_tested_on_longer_strings(assert_uniform):
 
 
 def test_a_wrong_shortest_length_is_named():
-    with pytest.raises(ValueError, match=r"shortest of parity must be in 1\.\.12, got 13"):
+    with pytest.raises(ValueError, match=r"shortest of parity must be a whole number in 1\.\.12, got 13"):
         Parity(12, shortest=13)

@@ -152,3 +152,11 @@ def test_four_steps_of_training_run(name, monkeypatch, jax_promotes):
 def test_a_wrong_number_of_examples_is_refused(task, batch_size):
     with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1, got"):
         task.sample(KEY, batch_size)
+
+
+@pytest.mark.parametrize("name", ["adding", "copy"])
+def test_a_baseline_takes_a_key_and_nothing_else(name):
+    with pytest.raises(
+        ValueError, match=r"key must be a random key .*, got an array of float64 of shape \(3,\)"
+    ):
+        TASKS[name](20).baseline(jnp.zeros(3))
