@@ -9,6 +9,7 @@ from typing import Any
 import rnn_jax as rj
 from bench.cases import KINDS
 from bench.machine import Environment
+from bench.parameter import combined_names
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,12 @@ class Case:
 
 def _versions(parameters: Mapping[str, Any]) -> dict[str, int]:
     """Of a remedy or a task that is another one than when its name was new: no case of the others is measured again."""
-    remedies, tasks = (parameters.get(name) for name in ("remedy", "task"))
+    remedy, task = parameters.get("remedy"), parameters.get("task")
     told = {
-        f"version of {name}": rj.remedies.REMEDIES[name].version
-        for name in rj.remedies.parts_of(remedies or "none")
+        f"version of {name}": rj.remedies.REMEDIES[name].version for name in combined_names(remedy or "none")
     }
-    if tasks is not None:
-        told[f"version of {tasks}"] = getattr(rj.tasks.TASKS[tasks], "draws_version", 1)
+    if task is not None:
+        told[f"version of {task}"] = getattr(rj.tasks.TASKS[task], "draws_version", 1)
     return {name: version for name, version in told.items() if version > 1}
 
 

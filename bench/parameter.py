@@ -45,7 +45,7 @@ class Parameter:
 
     def names(self, value: str) -> list[str]:
         """The choices that a text names: itself, or what it combines."""
-        return [part.split("(")[0].strip() for part in value.split("+")] if self.combines else [value]
+        return combined_names(value) if self.combines else [value]
 
     def allowed(self) -> str:
         """What a value must be, as the end of a sentence."""
@@ -57,3 +57,8 @@ class Parameter:
     def cast(self, value: Any) -> Any:
         """The value in the parameter's own type, so that 1 and 1.0 make the same case."""
         return self.type(value)
+
+
+def combined_names(text: str) -> list[str]:
+    """The names in a text such as "layer_norm+clip_by_norm(0.5)"."""
+    return [part.split("(")[0].strip() for part in text.split("+")]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import UsageError, making
+from bench.parameter import combined_names
 from bench.schema import EVALUATIONS, TASK_ACCURACY
 from bench.store import Store
 from bench.target_rules import judged
@@ -185,8 +186,7 @@ def _same(theirs: str, ours: object) -> bool:
 
 
 def _parts(remedy: str) -> frozenset[str]:
-    names = (part.split("(")[0].strip() for part in remedy.split("+"))
-    return frozenset(_REMEDIES.get(name, name) for name in names)
+    return frozenset(_REMEDIES.get(name, name) for name in combined_names(remedy))
 
 
 def _counted(verdicts: pd.Series) -> str:

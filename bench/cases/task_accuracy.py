@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ import rnn_jax as rj
 from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key, task_columns
 from bench.cases.held_out import net_rows
 from bench.cases.probe import Reading, geometric_lags, probe
+from bench.cases.remedy import check_fit, remedy_of
 from bench.cases.tuning import chosen_rate, grid_of
 from bench.checkpoints import Checkpoints, train_without
 from bench.machine import Environment
@@ -39,8 +39,6 @@ GOES_ON = True
 OPTIMIZERS = {"adam": optax.adam, "rmsprop": optax.rmsprop, "sgd": optax.sgd}
 _LEARNING_RATE = 2e-3
 _WORST_SEQUENCES = 4
-_OF_THE_CELL = ("cell", "initialization", "gain", "forget_bias", "dt", "hidden_size")
-_ANYWHERE = Environment("", "cpu", "", "", "float32")
 _EXPONENTS = 2
 
 PARAMETERS = (
@@ -101,11 +99,10 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
         chosen["variant"] = rj.tasks.TASKS[chosen["task"]].variant
     if chosen["remedy"] == "none" and chosen["remedy_strength"] is not None:
         raise ValueError("remedy_strength needs a remedy, got remedy = 'none'")
-    remedy = _remedy(chosen)
+    remedy = remedy_of(chosen)
     chosen["remedy"], chosen["remedy_strength"] = remedy.name, remedy.strength
     _task(chosen)
-    if remedy.adapt_cell is not None:
-        _check_fit(chosen["remedy"], chosen["remedy_strength"], *(chosen[name] for name in _OF_THE_CELL))
+    check_fit(chosen)
     if chosen["target"] is not None:
         checked_target(chosen["target"])
     if chosen["learning_rate_grid"] is None:
@@ -133,7 +130,7 @@ def run(
     Rows for task_accuracy, training_curves, gradient_norms, decay, explosions, tuning, snapshots, where there is a
     target evaluations, and of real data held_out_scores.
     """
-    task, remedy = _task(case.parameters), _remedy(case.parameters)
+    task, remedy = _task(case.parameters), remedy_of(case.parameters)
     train = train_without if checkpoints is None else checkpoints.train
 
     def trained(seeds: Sequence[int], rates: Sequence[float], budget: int, what: str, **more: Any):
@@ -279,28 +276,6 @@ class TaskLoss:
 
 def _task(parameters: Mapping[str, Any]) -> Any:
     return rj.tasks.TASKS[parameters["task"]](parameters["task_length"], parameters["variant"])
-
-
-def _remedy(parameters: Mapping[str, Any]) -> rj.remedies.Remedy:
-    name, strength = parameters["remedy"], parameters["remedy_strength"]
-    try:
-        return rj.remedies.create(name, strength)
-    except ValueError as error:
-        if strength is None:
-            raise
-        raise ValueError(f"remedy_strength {strength:g} does not suit {name}: {error}") from error
-
-
-@cache
-def _check_fit(remedy: str, strength: float | None, *of_the_cell: Any) -> None:
-    """Raises ValueError where the remedy does not fit the cell."""
-    adapt = rj.remedies.create(remedy, strength).adapt_cell
-    assert adapt is not None
-    case = dict(zip(_OF_THE_CELL, of_the_cell, strict=True))
-    try:
-        jax.eval_shape(lambda key: adapt(create_cell(case, 1, key, _ANYWHERE), key), jax.random.key(0))
-    except ValueError as error:
-        raise ValueError(f"remedy {remedy} does not fit cell {case['cell']}: {error}") from error
 
 
 def _model(models: Any, index: int) -> Any:

@@ -19,7 +19,6 @@ from rnn_jax.remedies.penalties import pascanu_omega as pascanu_omega
 from rnn_jax.remedies.registry import REMEDIES as REMEDIES
 from rnn_jax.remedies.registry import RemedyFamily as RemedyFamily
 from rnn_jax.remedies.registry import create as create
-from rnn_jax.remedies.registry import parts_of as parts_of
 from rnn_jax.remedies.remedy import Remedy as Remedy
 from rnn_jax.remedies.remedy import combine as combine
 from rnn_jax.remedies.remedy import none as none

@@ -96,11 +96,6 @@ REMEDIES: Mapping[str, RemedyFamily] = MappingProxyType(
 )
 
 
-def parts_of(name: str) -> list[str]:
-    """The keys of `REMEDIES` in a name such as "layer_norm+clip_by_norm(0.5)"."""
-    return [part.split("(")[0].strip() for part in name.split("+")]
-
-
 @cache
 def create(name: str, strength: float | None = None) -> Remedy:
     """The remedy called `name`, or several: "layer_norm+clip_by_norm(0.5)".

@@ -1,9 +1,11 @@
 """Cases: the ids that say which are the same, and the labels that people read."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
+import rnn_jax as rj
 from bench import suite
 from bench.cases import KINDS
 from bench.machine import Environment
@@ -104,3 +106,21 @@ def test_no_two_cases_of_a_shipped_suite_have_one_label(name):
 def test_no_two_cases_of_a_sweep_have_one_label(sweep, loaded):
     swept = loaded(f'[[exactness]]\ncell = "lstm"\n{sweep}\n')
     assert len({swept.label(case) for case in swept.cases}) == 2
+
+
+def test_what_a_name_means_now_is_part_of_a_cases_identity(loaded, monkeypatch):
+    """So that cases of a remedy or task that became another are measured again, and no others."""
+    cell = '[[task_accuracy]]\ncell = "elman_tanh"\ntask_length = 20\n'
+    text = (
+        f'{cell}task = "adding"\nremedy = "leaky"\n{cell}task = "adding"\nremedy = "leaky+clip_by_norm(2)"\n'
+        f'{cell}task = "parity"\n{cell}task = "adding"\n'
+    )
+    cases = loaded(text).cases
+    before = [(each.case_id(HERE), each.match_id()) for each in cases]
+    families = rj.remedies.REMEDIES
+    monkeypatch.setattr(rj.remedies, "REMEDIES", {**families, "leaky": replace(families["leaky"], version=2)})
+    monkeypatch.setattr(rj.tasks.Parity, "draws_version", 2, raising=False)
+    after = [(each.case_id(HERE), each.match_id()) for each in cases]
+    for one, other in zip(before[:3], after[:3], strict=True):
+        assert not set(one) & set(other)
+    assert before[3] == after[3]
