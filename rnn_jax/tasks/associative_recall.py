@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import below, checked_draw, distinct
+from rnn_jax.tasks.draws import below, bits, checked_draw, distinct
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _KEYS, _VALUES = 26, 10
@@ -39,7 +39,7 @@ class AssociativeRecall(Classification):
 
     VARIANTS = ("ba", "delayed")
     name = "associative_recall"
-    draws_version = 2
+    draws_version = 3
     input_size = _QUESTION + 1
     output_size = _VALUES
     target_steps = 1
@@ -70,10 +70,9 @@ class AssociativeRecall(Classification):
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
-        letter_key, digit_key, asked_key = jax.random.split(key, 3)
-        letters = distinct(letter_key, batch_size, self.pairs, _KEYS)
-        digits = below(digit_key, (batch_size, self.pairs), _VALUES)
-        asked = below(asked_key, (batch_size, 1), self.pairs)
+        for_letters, for_digits, for_asked = bits(key, batch_size, _KEYS, self.pairs, 1)
+        letters = distinct(for_letters, self.pairs)
+        digits, asked = below(for_digits, _VALUES), below(for_asked, self.pairs)
         pairs = jnp.stack([letters, _KEYS + digits], axis=-1).reshape(batch_size, 2 * self.pairs)
         marks = jnp.full((batch_size, self.question_marks), _QUESTION, jnp.int32)
         codes = jnp.concatenate([pairs, marks, jnp.take_along_axis(letters, asked, axis=1)], axis=1)

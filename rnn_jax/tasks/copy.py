@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw
+from rnn_jax.tasks.draws import checked_draw, randint
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _COPIED = 10
@@ -73,7 +73,7 @@ class Copy(Classification):
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         steps = self.sequence_length
-        drawn = jax.random.randint(key, (batch_size, _COPIED), 0, _SYMBOLS, jnp.int32)
+        drawn = randint(key, (batch_size, _COPIED), 0, _SYMBOLS)
         symbols, blank = (drawn, _SYMBOLS) if self.variant == "urnn" else (drawn + 1, 0)
         rest = jnp.full((batch_size, steps - _COPIED), blank, jnp.int32)
         # Counted from the end of the ten symbols.

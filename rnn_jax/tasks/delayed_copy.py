@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw
+from rnn_jax.tasks.draws import below, bits, checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _KINDS = {"symbols": 8, "bits": 2}
@@ -34,6 +34,7 @@ class DelayedCopy(Classification):
 
     VARIANTS = tuple(_KINDS)
     name = "delayed_copy"
+    draws_version = 2
 
     def __post_init__(self) -> None:
         checked_variant(self, self.VARIANTS, shortest=1)
@@ -62,7 +63,8 @@ class DelayedCopy(Classification):
         """Draws `batch_size` examples; targets are classes of shape (batch, length)."""
         checked_draw(key, batch_size)
         kinds, dtype = _KINDS[self.variant], float_dtype(dtype)
-        codes = jax.random.randint(key, (batch_size, self.sequence_length), 0, kinds, jnp.int32)
+        (drawn,) = bits(key, batch_size, self.sequence_length)
+        codes = below(drawn, kinds)
         return Batch(
             inputs=jax.nn.one_hot(codes, kinds, dtype=dtype),
             targets=codes[:, : self.length],

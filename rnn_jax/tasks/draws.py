@@ -9,9 +9,6 @@ from jaxtyping import Array, Int, UInt
 
 from rnn_jax.keys import checked_key
 
-_FEW = 64
-"""Up to so many numbers sorting all of them is the quickest way to draw some."""
-
 
 def checked_draw(key: Any, batch_size: Any) -> None:
     """Raises ValueError unless `key` is one random key and `batch_size` a whole number of at least 1."""
@@ -20,62 +17,94 @@ def checked_draw(key: Any, batch_size: Any) -> None:
         raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
 
 
-def below(key: Array, shape: tuple[int, ...], bound: int | Int[Array, " last"]) -> Int[Array, "*shape"]:
+def bits(key: Array, batch_size: int, *counts: int) -> list[UInt[Array, "batch _"]]:
+    """Random bits for each example, so many numbers of 32 bits in each part, all from one draw.
+
+    Of most tasks a batch is so small that a draw of its own for each part, and a split of the key before,
+    take longer than all their numbers.
+    """
+    drawn = jax.random.bits(key, (batch_size, sum(counts)), jnp.uint32)
+    return jnp.split(drawn, np.cumsum(counts)[:-1].tolist(), axis=1)
+
+
+def below(drawn: UInt[Array, "batch count"], bound: int | Int[Array, " count"]) -> Int[Array, "batch count"]:
     """Whole numbers from 0 on and under `bound`, uniform to within bound / 2**32.
 
     `jax.random.randint` draws twice as many bits, to be uniform to within bound / 2**64.
     """
-    bits = jax.random.bits(key, shape, jnp.uint32)
-    return jax.lax.rem(bits, jnp.broadcast_to(jnp.asarray(bound, jnp.uint32), shape)).astype(jnp.int32)
+    return jax.lax.rem(drawn, jnp.broadcast_to(jnp.asarray(bound, jnp.uint32), drawn.shape)).astype(jnp.int32)
 
 
-def subset(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "batch count"]:
-    """`count` different whole numbers under `size` for each example, every set of them equally likely; in no
-    certain order, but not in every order equally often. `count` is at least 1 and at most `size`.
+def coins(key: Array, batch_size: int, count: int) -> Int[Array, "batch count"]:
+    """Independent numbers, 0 or 1, each of one bit."""
+    (drawn,) = bits(key, batch_size, -(-count // 32))
+    each = (drawn[:, :, None] >> jnp.arange(32, dtype=jnp.uint32)[None, None]) & 1
+    return each.reshape(batch_size, -1)[:, :count].astype(jnp.int32)
+
+
+def randint(key: Array, shape: tuple[int, ...], low: int, high: int) -> Int[Array, "*shape"]:
+    """The numbers that `jax.random.randint` draws, in half of the time where there is a power of two of them.
+
+    That makes each of 64 random bits, the upper half of which then counts for nothing.
+    """
+    span = high - low
+    if span & (span - 1) or span > 2**16:
+        return jax.random.randint(key, shape, low, high, jnp.int32)
+    lower = jax.random.bits(jax.random.split(key)[1], shape, jnp.uint32)
+    return low + (lower & (span - 1)).astype(jnp.int32)
+
+
+def subset(drawn: UInt[Array, "batch count"], size: int) -> Int[Array, "batch count"]:
+    """As many different whole numbers under `size` for each example, every set of them equally likely; in no
+    certain order, but not in every order equally often. There are at least 1 and at most `size`.
 
     References:
         Floyd, in Bentley 1987, Programming pearls: a sample of brilliance.
     """
+    count = drawn.shape[1]
     assert 1 <= count <= size
     last = jnp.arange(size - count, size, dtype=jnp.int32)
-    drawn = below(key, (batch_size, count), last + 1)
+    numbers = below(drawn, last + 1)
 
     def add(place: Array, chosen: Array) -> Array:
-        new = jax.lax.dynamic_index_in_dim(drawn, place, 1)
+        new = jax.lax.dynamic_index_in_dim(numbers, place, 1)
         is_taken = jnp.any(chosen == new, axis=1, keepdims=True)
         return jax.lax.dynamic_update_slice_in_dim(chosen, jnp.where(is_taken, last[place], new), place, 1)
 
-    return jax.lax.fori_loop(0, count, add, jnp.full((batch_size, count), -1, jnp.int32))
+    return jax.lax.fori_loop(0, count, add, jnp.full(drawn.shape, -1, jnp.int32))
 
 
-def distinct(key: Array, batch_size: int, count: int, size: int) -> Int[Array, "batch count"]:
-    """`count` different whole numbers under `size` for each example, every ordered choice equally likely.
+def distinct(drawn: UInt[Array, "batch size"], count: int) -> Int[Array, "batch count"]:
+    """The first `count` numbers of a random permutation of 0 to size - 1, every one equally likely.
 
-    Args:
-        key: a random key.
-        batch_size: how many examples.
-        count: at most `size`, and at most 4,096: see `places_by_rank`.
-        size: how many numbers there are.
+    They are the ranks of the numbers drawn, told by `count` comparisons of each: where there are few, in a
+    fraction of the time of a sort.
     """
-    assert 1 <= count <= min(size, 4096)
-    if size <= _FEW:
-        return places_by_rank(jax.random.bits(key, (batch_size, size), jnp.uint32))[:, :count]
-    set_key, order_key = jax.random.split(key)
-    order = places_by_rank(jax.random.bits(order_key, (batch_size, count), jnp.uint32))
-    return jnp.take_along_axis(subset(set_key, batch_size, count, size), order, axis=1)
+    ordered = _packed(drawn)
+    is_less = ordered[:, None, :] < ordered[:, :count, None]
+    return jnp.sum(is_less, axis=2, dtype=jnp.int32)
 
 
 def places_by_rank(ranks: UInt[Array, "batch size"]) -> Int[Array, "batch size"]:
     """The places of each example's ranks, from the smallest rank on.
 
-    The place takes the last bits of a rank, so that one array is sorted, in a fraction of the time of an
-    argsort or a top_k on a CPU: of 100 places ranks are told apart by 25 bits, of 4,096 by 20. Ranks that
-    are equal in those come in the order of their places: of more places that would show.
+    One array is sorted, in a fraction of the time of an argsort or a top_k on a CPU.
     """
-    size = ranks.shape[1]
-    digits = max(size - 1, 1).bit_length()
-    packed = ranks >> digits << digits | jnp.arange(size, dtype=jnp.uint32)[None]
-    return (jnp.sort(packed, axis=1) & (2**digits - 1)).astype(jnp.int32)
+    return (jnp.sort(_packed(ranks), axis=1) & (2 ** _digits(ranks) - 1)).astype(jnp.int32)
+
+
+def _packed(ranks: UInt[Array, "batch size"]) -> UInt[Array, "batch size"]:
+    """The ranks, with their places in the last bits, so that no two of an example are equal.
+
+    Of 100 places ranks are told apart by 25 bits, of 4,096 by 20. Ranks that are equal in those come in the
+    order of their places: of more places that would show.
+    """
+    digits = _digits(ranks)
+    return ranks >> digits << digits | jnp.arange(ranks.shape[1], dtype=jnp.uint32)[None]
+
+
+def _digits(ranks: UInt[Array, "batch size"]) -> int:
+    return max(ranks.shape[1] - 1, 1).bit_length()
 
 
 def marked_steps(

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt
 
+from rnn_jax.tasks.draws import below
 from rnn_jax.tasks.task import Classification, checked_variant
 
 TIMES_LONGER = 5
@@ -49,7 +48,7 @@ class LengthGeneralization(Classification):
         shortest = self.length + 2 if self.variant == "varied" else self.shortest
         return replace(self, length=TIMES_LONGER * self.length, shortest=shortest)
 
-    def lengths(self, key: Array, batch_size: int) -> Int[Array, "batch 1"]:
-        """How many steps each example fills."""
+    def lengths(self, drawn: UInt[Array, "batch 1"]) -> Int[Array, "batch 1"]:
+        """How many steps each example fills, of random bits."""
         low = self.shortest if self.variant == "varied" else self.length
-        return jax.random.randint(key, (batch_size, 1), low, self.length + 1, jnp.int32)
+        return low + below(drawn, self.length + 1 - low)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw
+from rnn_jax.tasks.draws import below, bits, checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _ORDINARY = 15
@@ -34,6 +34,7 @@ class InductionHead(Classification):
 
     VARIANTS = ("mamba",)
     name = "induction_head"
+    draws_version = 2
     input_size = _ORDINARY + 1
     output_size = _ORDINARY
     target_steps = 1
@@ -50,9 +51,8 @@ class InductionHead(Classification):
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
-        symbol_key, place_key = jax.random.split(key)
-        symbols = jax.random.randint(symbol_key, (batch_size, self.length), 0, _ORDINARY, jnp.int32)
-        place = jax.random.randint(place_key, (batch_size, 1), 0, self.length - 2, jnp.int32)
+        for_symbols, for_place = bits(key, batch_size, self.length, 1)
+        symbols, place = below(for_symbols, _ORDINARY), below(for_place, self.length - 2)
         steps = jnp.arange(self.length, dtype=jnp.int32)[None]
         special = (steps == place) | (steps == self.length - 1)
         return Batch(

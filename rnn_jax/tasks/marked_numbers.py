@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw, marked_steps
+from rnn_jax.tasks.draws import checked_draw, coins, marked_steps
 from rnn_jax.tasks.task import (
     Batch,
     Task,
@@ -47,7 +47,7 @@ def marked_pair(
     values_key, first_key, second_key, *length_key = jax.random.split(key, 4 if varied else 3)
     steps = longest(length, varied)
     if bits:
-        values = jax.random.bernoulli(values_key, 0.5, (batch_size, steps)).astype(jnp.float32)
+        values = coins(values_key, batch_size, steps).astype(jnp.float32)
     else:
         values = jax.random.uniform(values_key, (batch_size, steps), jnp.float32)
     at = jnp.arange(steps, dtype=jnp.int32)[None]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import below, checked_draw
+from rnn_jax.tasks.draws import below, bits, checked_draw
 from rnn_jax.tasks.generalization import LengthGeneralization
 from rnn_jax.tasks.task import Batch
 
@@ -35,7 +35,7 @@ class ModularArithmetic(LengthGeneralization):
     """
 
     name = "modular_arithmetic"
-    draws_version = 2
+    draws_version = 3
     input_size = _MODULUS + 3
     output_size = _MODULUS
 
@@ -43,12 +43,12 @@ class ModularArithmetic(LengthGeneralization):
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
-        symbol_key, length_key = jax.random.split(key)
         terms = (self.length + 1) // 2
+        for_symbols, for_lengths = bits(key, batch_size, terms, 1)
         # Each number has an operator before it; that of an expression's first number is not shown.
-        pairs = below(symbol_key, (batch_size, terms), 3 * _MODULUS)
+        pairs = below(for_symbols, 3 * _MODULUS)
         numbers, operators = pairs % _MODULUS, pairs // _MODULUS
-        absent = terms - (self.lengths(length_key, batch_size) + 1) // 2
+        absent = terms - (self.lengths(for_lengths) + 1) // 2
         term = jnp.arange(terms, dtype=jnp.int32)[None]
         symbols = jnp.stack(
             [

@@ -5,10 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Int, UInt
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import below, checked_draw, distinct, places_by_rank, put
+from rnn_jax.tasks.draws import below, bits, checked_draw, distinct, places_by_rank, put
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _KEYS = 64
@@ -41,7 +41,7 @@ class MQAR(Classification):
 
     VARIANTS = ("zoology", "blank")
     name = "mqar"
-    draws_version = 2
+    draws_version = 3
     input_size = 1 + _KEYS + _VALUES
     output_size = _VALUES
     masked_loss = True
@@ -71,13 +71,14 @@ class MQAR(Classification):
         """Draws `batch_size` examples; targets are classes, 0 where nothing is asked for."""
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
-        key_key, value_key, place_key, noise_key = jax.random.split(key, 4)
-        keys = 1 + distinct(key_key, batch_size, self.pairs, _KEYS)
-        values = distinct(value_key, batch_size, self.pairs, _VALUES)
-        places = 2 * _weighted_places(place_key, batch_size, self.pairs, self.target_steps // 2)
+        for_keys, for_values, for_places, for_rest = bits(
+            key, batch_size, _KEYS, _VALUES, self.target_steps // 2, self.target_steps
+        )
+        keys, values = 1 + distinct(for_keys, self.pairs), distinct(for_values, self.pairs)
+        places = 2 * _weighted_places(for_places)[:, : self.pairs]
         nothing = jnp.zeros((batch_size, self.target_steps), jnp.int32)
         asked = put(nothing, places, jnp.ones_like(places)) == 1
-        rest = below(noise_key, nothing.shape, self.input_size) if self.variant == "zoology" else nothing
+        rest = below(for_rest, self.input_size) if self.variant == "zoology" else nothing
         pairs = jnp.stack([keys, 1 + _KEYS + values], axis=-1).reshape(batch_size, 2 * self.pairs)
         return Batch(
             inputs=jax.nn.one_hot(
@@ -88,12 +89,12 @@ class MQAR(Classification):
         )
 
 
-def _weighted_places(key: Array, batch_size: int, count: int, size: int) -> Array:
-    """`count` different numbers k under `size`, drawn one after another with weights (k + 1)**-0.99.
+def _weighted_places(drawn: UInt[Array, "batch size"]) -> Int[Array, "batch size"]:
+    """All numbers k under `size`, drawn one after another with weights (k + 1)**-0.99.
 
     Exponential waiting times divided by the weights come in the order of such draws.
     """
-    waits = jax.random.exponential(key, (batch_size, size), jnp.float32)
-    weights = jnp.arange(1, size + 1, dtype=jnp.float32) ** (_POWER - 1)
+    waits = -jnp.log1p(-(drawn >> 8).astype(jnp.float32) / 2**24)
+    weights = jnp.arange(1, drawn.shape[1] + 1, dtype=jnp.float32) ** (_POWER - 1)
     # Floating-point numbers that are not negative are ordered as their bits are.
-    return places_by_rank(jax.lax.bitcast_convert_type(waits / weights[None], jnp.uint32))[:, :count]
+    return places_by_rank(jax.lax.bitcast_convert_type(waits / weights[None], jnp.uint32))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw
+from rnn_jax.tasks.draws import bits, checked_draw, coins
 from rnn_jax.tasks.generalization import LengthGeneralization
 from rnn_jax.tasks.task import Batch
 
@@ -28,6 +28,7 @@ class Parity(LengthGeneralization):
     """
 
     name = "parity"
+    draws_version = 2
     input_size = 2
     output_size = 2
 
@@ -35,13 +36,14 @@ class Parity(LengthGeneralization):
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
-        bit_key, length_key = jax.random.split(key)
-        bits = jax.random.randint(bit_key, (batch_size, self.length), 0, 2, jnp.int32)
+        symbol_key, length_key = jax.random.split(key)
+        symbols = coins(symbol_key, batch_size, self.length)
+        (for_lengths,) = bits(length_key, batch_size, 1)
         steps = jnp.arange(self.length, dtype=jnp.int32)[None]
-        there = steps >= self.length - self.lengths(length_key, batch_size)
-        ones = jnp.sum(jnp.where(there, bits, 0), axis=1, keepdims=True, dtype=jnp.int32)
+        there = steps >= self.length - self.lengths(for_lengths)
+        ones = jnp.sum(jnp.where(there, symbols, 0), axis=1, keepdims=True, dtype=jnp.int32)
         return Batch(
-            inputs=jax.nn.one_hot(jnp.where(there, bits, -1), 2, dtype=dtype),  # -1 has no symbol
+            inputs=jax.nn.one_hot(jnp.where(there, symbols, -1), 2, dtype=dtype),  # -1 has no symbol
             targets=ones % 2,
             mask=jnp.ones((batch_size, 1), bool),
         )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw
+from rnn_jax.tasks.draws import below, bits, checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _SYMBOLS = 100
@@ -33,6 +33,7 @@ class RandomPermutation(Classification):
 
     VARIANTS = ("pascanu",)
     name = "random_permutation"
+    draws_version = 2
     input_size = _SYMBOLS
     output_size = _SYMBOLS
     target_steps = 1
@@ -49,9 +50,8 @@ class RandomPermutation(Classification):
         """Draws `batch_size` examples; targets are classes of shape (batch, 1)."""
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
-        first_key, other_key = jax.random.split(key)
-        first = jax.random.randint(first_key, (batch_size, 1), 0, 2, jnp.int32)
-        others = jax.random.randint(other_key, (batch_size, self.length - 1), 2, _SYMBOLS, jnp.int32)
+        for_first, for_others = bits(key, batch_size, 1, self.length - 1)
+        first, others = below(for_first, 2), 2 + below(for_others, _SYMBOLS - 2)
         return Batch(
             inputs=jax.nn.one_hot(jnp.concatenate([first, others], axis=1), _SYMBOLS, dtype=dtype),
             targets=first,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import below, checked_draw, put, subset
+from rnn_jax.tasks.draws import below, bits, checked_draw, put, subset
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 # Of each variant, how many symbols and of how many kinds.
@@ -40,7 +40,7 @@ class SelectiveCopy(Classification):
 
     VARIANTS = tuple(_PATTERNS)
     name = "selective_copy"
-    draws_version = 2
+    draws_version = 3
     metric = "recall_accuracy"
 
     def __post_init__(self) -> None:
@@ -71,9 +71,9 @@ class SelectiveCopy(Classification):
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
         count, kinds = _PATTERNS[self.variant]
-        symbol_key, place_key = jax.random.split(key)
-        symbols = 1 + below(symbol_key, (batch_size, count), kinds)
-        places = jnp.sort(subset(place_key, batch_size, count, self.length), axis=1)
+        for_symbols, for_places = bits(key, batch_size, count, count)
+        symbols = 1 + below(for_symbols, kinds)
+        places = jnp.sort(subset(for_places, self.length), axis=1)
         shown = put(jnp.zeros((batch_size, self.length), jnp.int32), places, symbols)
         marker, markers = kinds + 1, count if self.variant == "mamba" else 1
         asking = jnp.zeros((batch_size, count), jnp.int32).at[:, :markers].set(marker)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw
+from rnn_jax.tasks.draws import checked_draw, randint
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 # Where the relevant symbols stand, in tenths of the sequence.
@@ -58,8 +58,8 @@ class TemporalOrder(Classification):
         dtype = float_dtype(dtype)
         windows = _WINDOWS[self.variant]
         distractor_key, symbol_key, *place_keys = jax.random.split(key, 2 + len(windows))
-        codes = jax.random.randint(distractor_key, (batch_size, self.length), 2, 6, jnp.int32)
-        symbols = jax.random.randint(symbol_key, (batch_size, len(windows)), 0, 2, jnp.int32)
+        codes = randint(distractor_key, (batch_size, self.length), 2, 6)
+        symbols = randint(symbol_key, (batch_size, len(windows)), 0, 2)
         steps = jnp.arange(self.length, dtype=jnp.int32)[None]
         for index, (tenth, place_key) in enumerate(zip(windows, place_keys, strict=True)):
             start, width = tenth * self.length // 10, self.length // 10

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw
+from rnn_jax.tasks.draws import checked_draw, coins
 from rnn_jax.tasks.marked_numbers import longest, marked_pair
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
@@ -40,6 +39,7 @@ class TemporalXOR(Classification):
 
     VARIANTS = ("marked", "ends", "delayed")
     name = "temporal_xor"
+    draws_version = 2
     output_size = 2
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class TemporalXOR(Classification):
             inputs, marked = marked_pair(key, batch_size, self.length, "tenths", varied=True, bits=True)
             pairs = marked[:, :1], marked[:, 1:]
         else:
-            bits = jax.random.bernoulli(key, 0.5, (batch_size, self.sequence_length)).astype(jnp.float32)
+            bits = coins(key, batch_size, self.sequence_length)
             inputs = bits[..., None]
             pairs = bits[:, : self.target_steps], bits[:, -self.target_steps :]
         return Batch(

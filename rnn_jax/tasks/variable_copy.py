@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.tasks.draws import checked_draw
+from rnn_jax.tasks.draws import below, bits, checked_draw
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 _MOST = 10
@@ -42,6 +42,7 @@ class VariableCopy(Classification):
 
     VARIANTS = ("delay", "count")
     name = "variable_copy"
+    draws_version = 2
     metric = "recall_accuracy"
     input_size = 10
     output_size = 9
@@ -63,13 +64,13 @@ class VariableCopy(Classification):
         """Draws `batch_size` examples; targets are classes of shape (batch, length + 20)."""
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
-        symbol_key, choice_key = jax.random.split(key)
-        symbols = jax.random.randint(symbol_key, (batch_size, _MOST), 0, _SYMBOLS, jnp.int32)
+        for_symbols, for_choice = bits(key, batch_size, _MOST, 1)
+        symbols = below(for_symbols, _SYMBOLS)
         if self.variant == "delay":
             count = jnp.full((batch_size, 1), _MOST, jnp.int32)
-            delay = jax.random.randint(choice_key, (batch_size, 1), 0, self.length, jnp.int32)
+            delay = below(for_choice, self.length)
         else:
-            count = jax.random.randint(choice_key, (batch_size, 1), 1, _MOST + 1, jnp.int32)
+            count = 1 + below(for_choice, _MOST)
             delay = jnp.full((batch_size, 1), self.length - 1, jnp.int32)
         steps = jnp.arange(self.sequence_length, dtype=jnp.int32)[None]
         delimiter = _MOST + delay
