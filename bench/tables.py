@@ -12,6 +12,7 @@ from bench import grouping
 from bench.atlas import atlas, is_atlas
 from bench.ceilings import ceiling_table
 from bench.claims import claims
+from bench.data_table import data_shares
 from bench.decay_table import NET, decay_summary
 from bench.device_table import device_scaling
 from bench.effective_length import effective_length
@@ -53,6 +54,7 @@ TABLES = (
     "exactness_summary",
     "theory",
     "peers",
+    "data_shares",
     "device_scaling",
     "factorizations",
     "ceilings",
@@ -114,6 +116,7 @@ def _tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         "chain_scaling": ("timings", chain_scaling),
         "exactness_summary": ("exactness", exactness_summary),
         "theory": ("lyapunov", theory_table),
+        "data_shares": ("data_generation", data_shares),
         "device_scaling": ("device_timings", device_scaling),
         "ceilings": ("ceilings", ceiling_table),
         "precision_summary": ("precision", precision_summary),

@@ -64,6 +64,12 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
              "hidden_size": "n", "implementation": "whose", "median_s": "its s", "rnn_jax_s": "our s",
              "ratio": "ratio", "verdict": "verdict"},
         ),
+        "data_shares": (
+            "Drawing a batch beside the training step that it is for",
+            {"task": "task", "variant": "variant", "task_length": "length", "cell": "cell", "hidden_size": "n",
+             "batch_size": "batch", "drawing_us": "drawing us", "training_step_us": "step us", "share": "share",
+             "step_takes_longer": "longer by"},
+        ),
         "device_scaling": (
             "Over several devices (median of rounds)",
             {"operation": "operation", "state_size": "n", "sequence_length": "T", "seed_count": "nets",

@@ -124,15 +124,16 @@ def training_batch(
 
 
 def training_step(
-    task: Task,
-    recipe: Recipe,
-    batch_size: int,
-    backpropagation: str,
-    run: Run,
-    _: None,
-):
-    remedy, optimizer = recipe.of(run.strength, run.learning_rate)
+    task: Task, recipe: Recipe, batch_size: int, backpropagation: str, run: Run, _: None
+) -> tuple[Run, Array]:
+    """The run after its next step, and that step's loss and gradient norm, NaN where it was over before."""
     batch = training_batch(task, run.key, run.step, batch_size, run.model.bias.dtype)
+    return step_on(task, recipe, backpropagation, run, batch)
+
+
+def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: Batch) -> tuple[Run, Array]:
+    """The same, of a step whose batch is there."""
+    remedy, optimizer = recipe.of(run.strength, run.learning_rate)
 
     def loss_of(model: Model) -> tuple[Array, Array]:
         model = materialized(model)

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.cases import (
     ceilings,
+    data_generation,
     dependence,
     devices,
     exactness,
@@ -36,6 +37,7 @@ KINDS = {
     "task_accuracy": task_accuracy,
     "dependence": dependence,
     "timings": timings,
+    "data_generation": data_generation,
     "peers": peers,
     "devices": devices,
     "precision": precision,

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 import rnn_jax as rj
 from bench.cases.cell import Report, bare_columns
+from bench.cases.chosen_task import task_of, with_variant
 from bench.cases.held_out import data_columns, plain_rows
 from bench.dependence import contexts, questions, reference_losses
 from bench.machine import Environment
@@ -37,18 +38,14 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: the task knows no such variant or length.
     """
-    chosen = dict(parameters)
-    if chosen["variant"] is None:
-        chosen["variant"] = REAL_TASKS[chosen["task"]].variant
-    _task(chosen)
-    return chosen
+    return with_variant(parameters)
 
 
 def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Rows for dependence and held_out_scores; the data are fixed, so one seed is all there is."""
-    task = _task(case.parameters)
+    task = task_of(case.parameters)
     assert isinstance(task, RealTask)
     common = bare_columns(case, environment, suite) | {
         "input_size": task.input_size,
@@ -72,7 +69,3 @@ def run(
         ],
         HELD_OUT_SCORES.kind: [common | row for row in plain_rows(task)],
     }
-
-
-def _task(parameters: Mapping[str, Any]) -> Any:
-    return REAL_TASKS[parameters["task"]](parameters["task_length"], parameters["variant"])

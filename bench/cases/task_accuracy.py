@@ -11,6 +11,7 @@ import optax
 
 import rnn_jax as rj
 from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key, task_columns
+from bench.cases.chosen_task import TASK_PARAMETERS, task_of, with_variant
 from bench.cases.held_out import net_rows
 from bench.cases.probe import Reading, geometric_lags, probe
 from bench.cases.remedy import check_fit, remedy_of
@@ -43,9 +44,7 @@ _EXPONENTS = 2
 
 PARAMETERS = (
     *CELL_PARAMETERS,
-    Parameter("task", str, "the task", required=True, choices=tuple(rj.tasks.TASKS)),
-    Parameter("variant", str, "which of its definitions; the first one if missing"),
-    Parameter("task_length", int, "the task's length", required=True, low=1, high=100_000),
+    *TASK_PARAMETERS,
     Parameter(
         "remedy",
         str,
@@ -94,14 +93,11 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: the task knows no such variant or length, a strength is given to no remedy or
             one that does not allow it, tuning is asked for without a grid, or there is no such target.
     """
-    chosen = resolved_cell(parameters)
-    if chosen["variant"] is None:
-        chosen["variant"] = rj.tasks.TASKS[chosen["task"]].variant
+    chosen = with_variant(resolved_cell(parameters))
     if chosen["remedy"] == "none" and chosen["remedy_strength"] is not None:
         raise ValueError("remedy_strength needs a remedy, got remedy = 'none'")
     remedy = remedy_of(chosen)
     chosen["remedy"], chosen["remedy_strength"] = remedy.name, remedy.strength
-    _task(chosen)
     check_fit(chosen)
     if chosen["target"] is not None:
         checked_target(chosen["target"])
@@ -130,7 +126,7 @@ def run(
     Rows for task_accuracy, training_curves, gradient_norms, decay, explosions, tuning, snapshots, where there is a
     target evaluations, and of real data held_out_scores.
     """
-    task, remedy = _task(case.parameters), remedy_of(case.parameters)
+    task, remedy = task_of(case.parameters), remedy_of(case.parameters)
     train = train_without if checkpoints is None else checkpoints.train
 
     def trained(seeds: Sequence[int], rates: Sequence[float], budget: int, what: str, **more: Any):
@@ -272,10 +268,6 @@ class TaskLoss:
         last = jax.tree.map(lambda leaf: leaf[-self.task.target_steps :], states)
         outputs = jax.vmap(cell.output)(last) @ weight.T + bias
         return self.task.loss(outputs[None], jax.tree.map(lambda leaf: leaf[None], batch))
-
-
-def _task(parameters: Mapping[str, Any]) -> Any:
-    return rj.tasks.TASKS[parameters["task"]](parameters["task_length"], parameters["variant"])
 
 
 def _model(models: Any, index: int) -> Any:

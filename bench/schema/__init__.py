@@ -13,7 +13,7 @@ from bench.schema.gradients import (
     PRECISION,
     SINGULAR_VALUES,
 )
-from bench.schema.times import AGREEMENT, CASE_TIMES, CEILINGS, DEVICE_TIMINGS, TIMINGS
+from bench.schema.times import AGREEMENT, CASE_TIMES, CEILINGS, DATA_GENERATION, DEVICE_TIMINGS, TIMINGS
 from bench.schema.training import EVALUATIONS, EXPLOSIONS, SNAPSHOTS, TASK_ACCURACY, TRAINING_CURVES, TUNING
 
 FAILURES = ResultFile(
@@ -45,6 +45,7 @@ RESULT_FILES = {
         TUNING,
         SNAPSHOTS,
         TIMINGS,
+        DATA_GENERATION,
         DEVICE_TIMINGS,
         CEILINGS,
         PRECISION,

@@ -69,6 +69,34 @@ CASE_TIMES = ResultFile(
     ),
 )
 
+DATA_GENERATION = ResultFile(
+    "data_generation",
+    "case x part x repetition",
+    (
+        Column("task", "text", "the task"),
+        Column("variant", "text", "which of its published definitions"),
+        Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
+        Column("batch_size", "integer", "examples a training step"),
+        Column("training_steps", "integer", "in one compiled loop"),
+        Column(
+            "part",
+            "text",
+            "drawing: the batches alone; step_on_given_batch: training steps whose batch is there; training_step: "
+            "training steps that draw theirs",
+        ),
+        Column("round", "integer", "number of the interleaved round"),
+        Column(
+            "inner_calls", "integer", "loops in one sample, so many that it lasts a millisecond", is_time=True
+        ),
+        Column("run_s", "number", "seconds a loop of training_steps", is_time=True),
+        Column(
+            "compile_s", "number", "seconds that the first loop took longer than the median", is_time=True
+        ),
+        _STEADY,
+    ),
+    order=("part", "round"),
+)
+
 DEVICE_TIMINGS = ResultFile(
     "device_timings",
     "case x number of devices x repetition",

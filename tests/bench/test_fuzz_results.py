@@ -42,6 +42,7 @@ VARIED = {
     "timings": {"implementation": ["rnn_jax", "bare_products", "own_products"], "sequence_length": [10_000, 20_000],
                 "hidden_size": [128, 256], "round": [0, 1]},
     "device_timings": {"devices": [1, 2], "round": [0, 1]},
+    "data_generation": {"part": ["drawing", "training_step"], "training_steps": [2, 50], "round": [0, 1]},
     "dependence": {"context_steps": [0, 5, 10]},
     "agreement": {"implementation": ["rnn_jax", "torch_nn"]},
     "precision": {"lag": [10, 100], "dtype": ["float32", "float64"]},
@@ -51,7 +52,7 @@ GROUPS = (
     ("task_accuracy", "training_curves", "explosions", "evaluations"),
     ("task_accuracy", "tuning", "snapshots", "held_out_scores", "dependence"),
     ("timings", "ceilings", "lyapunov", "singular_values"),
-    ("agreement", "timings", "device_timings", "precision", "failures"),
+    ("agreement", "timings", "device_timings", "data_generation", "precision", "failures"),
 )
 
 

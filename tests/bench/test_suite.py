@@ -59,8 +59,15 @@ def test_shipped_suites_are_known_by_name():
 
 def test_quick_and_smoke_measure_the_cells_that_people_ask_for_in_every_way():
     for name in ("smoke", "quick"):
-        # An extra; no cell, twice; the suites `gpu` and `devices`.
-        for kind in set(KINDS) - {"peers", "ceilings", "dependence", "precision", "devices"}:
+        # An extra; no cell, twice; the suites `gpu`, `devices` and `data-generation`.
+        for kind in set(KINDS) - {
+            "peers",
+            "ceilings",
+            "dependence",
+            "precision",
+            "devices",
+            "data_generation",
+        }:
             if (name, kind) == ("quick", "spectra"):
                 continue  # whole spectra want float64; the suite `theory` measures them
             cells = {case["cell"] for case in suite.load(name).cases if case.kind == kind}

@@ -11,6 +11,7 @@ _TITLES = {
     "chain_scaling": "How the time of a chain grows",
     "exactness_summary": "Distance of a chain from jacrev of the unrolled net",
     "peers": "Beside other libraries",
+    "data_shares": "Drawing a batch beside the training step that it is for",
     "device_scaling": "Over several devices",
     "factorizations": "Factorizations of a spectrum",
     "ceilings": "What the device can do at best",
