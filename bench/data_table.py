@@ -8,34 +8,37 @@ import pandas as pd
 from bench.grouping import grouped
 
 _KEYS = [
-    "task", "variant", "task_length", "cell", "hidden_size", "batch_size", "sequence_length", "dtype",
+    "cell", "hidden_size", "batch_size", "task", "variant", "task_length", "sequence_length", "dtype",
 ]  # fmt: skip
 _PARTS = ["drawing", "step_on_given_batch", "training_step"]
 
 
 def data_shares(timings: pd.DataFrame) -> pd.DataFrame:
-    """A row a task and net.
+    """A row a net and task.
 
     Returns:
-        Medians in microseconds a training step; `share`, of drawing a batch alone in a step that draws its own, is the
-        median of the rounds' ratios, and `share_least` and `share_most` are those ratios' quartiles. `step_takes_longer`
-        is by what part such a step takes longer than on a batch that is there: less than `share` where drawing is merged
-        into what follows, and noisy, for it is a small difference of long times.
+        Medians in microseconds a training step. `share_percent` is what drawing a batch, by itself, takes of a step
+        that draws its own; `longer_percent` by how much such a step takes longer than one on a batch that is there: not
+        the same, for in a step drawing is merged with what reads the batch, which then runs otherwise. Both are medians
+        of the rounds' ratios, with their quartiles: the second is a small difference of long times.
     """
 
     def summary(group: pd.DataFrame) -> dict[str, object]:
-        times = group.pivot_table(index="round", columns="part", values="run_s").reindex(columns=_PARTS)
-        times /= group["training_steps"].iloc[0]
-        medians, shares = 1e6 * times.median(), times["drawing"] / times["training_step"]
+        times = group.pivot_table(index=["seed", "round"], columns="part", values="run_s")
+        times = times.reindex(columns=_PARTS) / group["training_steps"].iloc[0]
+        ratios = {
+            "share": times["drawing"] / times["training_step"],
+            "longer": times["training_step"] / times["step_on_given_batch"] - 1,
+        }
+        percents = {
+            f"{name}{which}_percent": 100 * ratio.quantile(quantile)
+            for name, ratio in ratios.items()
+            for which, quantile in (("", 0.5), ("_lower_quartile", 0.25), ("_upper_quartile", 0.75))
+        }
         return {
             "rounds": len(times),
-            "drawing_us": medians["drawing"],
-            "step_on_given_batch_us": medians["step_on_given_batch"],
-            "training_step_us": medians["training_step"],
-            "share": shares.median(),
-            "share_least": shares.quantile(0.25),
-            "share_most": shares.quantile(0.75),
-            "step_takes_longer": (times["training_step"] / times["step_on_given_batch"]).median() - 1,
+            **{f"{part}_us": 1e6 * times[part].median() for part in _PARTS},
+            **percents,
         }
 
     usable = timings[timings["run_s"].gt(0) & timings["training_steps"].gt(0)]

@@ -65,10 +65,10 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
              "ratio": "ratio", "verdict": "verdict"},
         ),
         "data_shares": (
-            "Drawing a batch beside the training step that it is for",
-            {"task": "task", "variant": "variant", "task_length": "length", "cell": "cell", "hidden_size": "n",
-             "batch_size": "batch", "drawing_us": "drawing us", "training_step_us": "step us", "share": "share",
-             "step_takes_longer": "longer by"},
+            "Drawing a batch beside the training step that it is for (medians of rounds)",
+            {"cell": "cell", "hidden_size": "n", "batch_size": "batch", "task": "task", "variant": "variant",
+             "task_length": "length", "drawing_us": "drawing us", "training_step_us": "step us",
+             "share_percent": "% of step", "share_upper_quartile_percent": "upper quartile"},
         ),
         "device_scaling": (
             "Over several devices (median of rounds)",

@@ -132,7 +132,7 @@ def training_step(
 
 
 def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: Batch) -> tuple[Run, Array]:
-    """The same, of a step whose batch is there."""
+    """The run after a step on this batch, and that step's loss and gradient norm, NaN where it was over before."""
     remedy, optimizer = recipe.of(run.strength, run.learning_rate)
 
     def loss_of(model: Model) -> tuple[Array, Array]:

@@ -43,27 +43,28 @@ def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Times three loops of training steps in interleaved rounds; rows for data_generation.csv."""
-    task, seed, steps = task_of(case.parameters), case.seeds[0], case["training_steps"]
+    task, steps = task_of(case.parameters), case["training_steps"]
 
     def create(key: jax.Array) -> Any:
         return create_cell(case, task.input_size, key, environment)
 
-    run = start(task, create, _RECIPE, steps, seed_key(seed, 3), None, None)
-    samples = interleaved(loops(task, run, case["batch_size"], steps), case["rounds"], report)
-    common = task_columns(case, environment, suite, task, seed=seed) | {
-        "task": task.name,
-        "variant": task.variant,
-        "task_length": task.length,
-        "batch_size": case["batch_size"],
-        "training_steps": steps,
-    }
-    return {
-        DATA_GENERATION.kind: [
+    rows = []
+    for seed in case.seeds:
+        run = start(task, create, _RECIPE, steps, seed_key(seed, 3), None, None)
+        samples = interleaved(loops(task, run, case["batch_size"], steps), case["rounds"], report)
+        common = task_columns(case, environment, suite, task, seed=seed) | {
+            "task": task.name,
+            "variant": task.variant,
+            "task_length": task.length,
+            "batch_size": case["batch_size"],
+            "training_steps": steps,
+        }
+        rows += [
             common | {"part": part} | {name: timed[name] for name in _TIMED}
             for part, sample in samples.items()
             for timed in timing_columns(sample)
         ]
-    }
+    return {DATA_GENERATION.kind: rows}
 
 
 def loops(task: Task, run: Run, batch_size: int, steps: int) -> dict[str, Callable[[], Any]]:
@@ -71,14 +72,15 @@ def loops(task: Task, run: Run, batch_size: int, steps: int) -> dict[str, Callab
     dtype = run.model.bias.dtype
 
     @jax.jit
-    def drawing(run: Run) -> jax.Array:
-        def draw(total: jax.Array, step: jax.Array) -> tuple[jax.Array, None]:
-            batch = training_batch(task, run.key, step, batch_size, dtype)
-            # A whole batch is made, and next to nothing done with it.
-            leaves = jax.tree.leaves(jax.lax.optimization_barrier(batch))
-            return total + sum(leaf.ravel()[-1].astype(dtype) for leaf in leaves), None
+    def drawing(run: Run) -> Batch:
+        def draw(_: Batch, step: jax.Array) -> tuple[Batch, None]:
+            return training_batch(task, run.key, step, batch_size, dtype), None
 
-        return jax.lax.scan(draw, jnp.zeros((), dtype), jnp.arange(steps, dtype=jnp.int32))[0]
+        # The loop carries the batch, so that all of it is written: of what is only looked at, no more is made.
+        nothing = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(draw, None, run.step)[0]
+        )
+        return jax.lax.scan(draw, nothing, jnp.arange(steps, dtype=jnp.int32))[0]
 
     @jax.jit
     def on_given_batch(run: Run, batches: Batch) -> Any:

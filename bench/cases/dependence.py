@@ -32,13 +32,7 @@ PARAMETERS = (
 )
 
 
-def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in the task's first variant.
-
-    Raises:
-        ValueError: the task knows no such variant or length.
-    """
-    return with_variant(parameters)
+resolved = with_variant
 
 
 def run(

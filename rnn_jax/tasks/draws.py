@@ -45,7 +45,7 @@ def coins(key: Array, batch_size: int, count: int) -> Int[Array, "batch count"]:
 def randint(key: Array, shape: tuple[int, ...], low: int, high: int) -> Int[Array, "*shape"]:
     """The numbers that `jax.random.randint` draws, in half of the time where there is a power of two of them.
 
-    That makes each of 64 random bits, the upper half of which then counts for nothing.
+    It draws two words of 32 bits a number; of these only the second then matters.
     """
     span = high - low
     if span & (span - 1) or span > 2**16:
@@ -77,9 +77,10 @@ def subset(drawn: UInt[Array, "batch count"], size: int) -> Int[Array, "batch co
 def distinct(drawn: UInt[Array, "batch size"], count: int) -> Int[Array, "batch count"]:
     """The first `count` numbers of a random permutation of 0 to size - 1, every one equally likely.
 
-    They are the ranks of the numbers drawn, told by `count` comparisons of each: where there are few, in a
-    fraction of the time of a sort.
+    They are the ranks of the numbers drawn, told by `count` comparisons of each: where there are few, as here, in
+    a fraction of the time of a sort.
     """
+    assert 1 <= count <= drawn.shape[1] <= 4096  # see _packed
     ordered = _packed(drawn)
     is_less = ordered[:, None, :] < ordered[:, :count, None]
     return jnp.sum(is_less, axis=2, dtype=jnp.int32)

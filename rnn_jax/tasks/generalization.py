@@ -49,6 +49,6 @@ class LengthGeneralization(Classification):
         return replace(self, length=TIMES_LONGER * self.length, shortest=shortest)
 
     def lengths(self, drawn: UInt[Array, "batch 1"]) -> Int[Array, "batch 1"]:
-        """How many steps each example fills, of random bits."""
+        """How many steps each example fills, from random bits."""
         low = self.shortest if self.variant == "varied" else self.length
         return low + below(drawn, self.length + 1 - low)

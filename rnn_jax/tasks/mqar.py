@@ -71,14 +71,15 @@ class MQAR(Classification):
         """Draws `batch_size` examples; targets are classes, 0 where nothing is asked for."""
         checked_draw(key, batch_size)
         dtype = float_dtype(dtype)
+        is_filled = self.variant == "zoology"
         for_keys, for_values, for_places, for_rest = bits(
-            key, batch_size, _KEYS, _VALUES, self.target_steps // 2, self.target_steps
+            key, batch_size, _KEYS, _VALUES, self.target_steps // 2, self.target_steps if is_filled else 0
         )
         keys, values = 1 + distinct(for_keys, self.pairs), distinct(for_values, self.pairs)
         places = 2 * _weighted_places(for_places)[:, : self.pairs]
         nothing = jnp.zeros((batch_size, self.target_steps), jnp.int32)
         asked = put(nothing, places, jnp.ones_like(places)) == 1
-        rest = below(for_rest, self.input_size) if self.variant == "zoology" else nothing
+        rest = below(for_rest, self.input_size) if is_filled else nothing
         pairs = jnp.stack([keys, 1 + _KEYS + values], axis=-1).reshape(batch_size, 2 * self.pairs)
         return Batch(
             inputs=jax.nn.one_hot(

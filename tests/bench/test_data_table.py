@@ -36,14 +36,16 @@ def test_times_are_medians_a_step_and_shares_are_of_the_same_round(shares):
     assert (line.drawing_us, line.step_on_given_batch_us, line.training_step_us) == pytest.approx((2, 10, 10))
     assert line.rounds == 3
     # 0.1, 0.2 and 0.25; 1.25, 1 and 1.2.
-    assert (line.share, line.share_least, line.share_most) == pytest.approx((0.2, 0.15, 0.225))
-    assert line.step_takes_longer == pytest.approx(0.2)
+    quartiles = line.share_percent, line.share_lower_quartile_percent, line.share_upper_quartile_percent
+    assert quartiles == pytest.approx((20, 15, 22.5))
+    quartiles = line.longer_percent, line.longer_lower_quartile_percent, line.longer_upper_quartile_percent
+    assert quartiles == pytest.approx((20, 10, 22.5))
 
 
 def test_where_a_part_is_missing_there_is_no_share(shares):
     (line,) = shares(drawing=(TIMES["drawing"], {})).itertuples()
     assert line.drawing_us == pytest.approx(2)
-    assert line.share != line.share
+    assert line.share_percent != line.share_percent
 
 
 def test_another_net_is_another_row(shares):

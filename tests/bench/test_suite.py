@@ -74,6 +74,15 @@ def test_quick_and_smoke_measure_the_cells_that_people_ask_for_in_every_way():
             assert {"elman_tanh", "lstm", "gru"} <= cells, (name, kind)
 
 
+def test_every_generated_task_is_trained_and_its_drawing_timed():
+    generated = {name for name, kind in rj.tasks.TASKS.items() if not hasattr(kind, "data_regime")}
+    trained = {case["task"] for case in suite.load("tasks").cases}
+    assert trained - {"sequential_digits"} == generated
+    timed = suite.load("data-generation").cases
+    for net in {(case["cell"], case["hidden_size"]) for case in timed}:
+        assert {case["task"] for case in timed if (case["cell"], case["hidden_size"]) == net} == generated
+
+
 # --- what a file means
 
 

@@ -59,6 +59,15 @@ def test_numbers_and_operators_are_uniform_and_independent(assert_uniform):
     assert_uniform(5 * numbers[:, 0] + numbers[:, 1], 25)
 
 
+def test_the_length_says_nothing_of_the_signs(assert_independent):
+    # As many lengths as there are pairs of a number and an operator: remainders of one draw would be the same.
+    texts, _ = expressions(ModularArithmetic(15))
+    for back in range(1, 8):
+        having = [text for text in texts if len(text) >= back]
+        lengths = np.array([len(text) for text in having])
+        assert_independent(lengths, [SIGNS.index(text[-back]) for text in having])
+
+
 @pytest.mark.parametrize("length", [8, 9])
 def test_it_is_tested_on_longer_expressions_only(length):
     longer = evaluation_task(ModularArithmetic(length))

@@ -77,6 +77,23 @@ def test_places_are_drawn_one_after_another_by_a_power_law(batch, codes):
     assert chisquare(np.bincount(places[:, 1], minlength=size), EXAMPLES * second).pvalue > 1e-3
 
 
+def test_places_keys_values_and_the_rest_are_independent(task, batch, codes, assert_independent):
+    keys, values = codes[:, : 2 * PAIRS : 2] - 1, codes[:, 1 : 2 * PAIRS : 2] - 65
+    mask = np.asarray(batch.mask)
+    places, rest = places_of(codes, mask), codes[:, 2 * PAIRS :]
+    for pair in range(PAIRS):
+        # Eights of keys and values, and places as often as each other, for enough examples a cell.
+        coarse = np.digitize(places[:, pair], [1, 2, 4, 8])
+        assert_independent(keys[:, pair] // 8, coarse)
+        assert_independent(values[:, pair] // 8, coarse)
+        assert_independent(keys[:, pair] // 8, values[:, pair] // 8)
+        if task.variant == "zoology":
+            at = 2 * pair + 1  # no key comes again at an odd step
+            assert_independent(keys[:, pair] // 8, rest[:, at] // 16)
+            assert_independent(values[:, pair] // 8, rest[:, at] // 16)
+            assert_independent(coarse, rest[:, at] // 16)
+
+
 def test_elsewhere_are_random_symbols_or_blanks(task, batch, codes, assert_uniform):
     rest = codes[:, 2 * PAIRS :][~np.asarray(batch.mask)]
     if task.variant == "blank":

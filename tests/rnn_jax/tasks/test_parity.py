@@ -25,12 +25,17 @@ def test_the_class_is_the_parity_of_the_ones(variant, assert_uniform):
     assert_uniform(targets, 2)
 
 
-def test_varied_strings_fill_the_end_and_have_every_length_equally_often(assert_uniform):
-    _, there, targets = strings(Parity(12))
+def test_varied_strings_fill_the_end_and_have_every_length_equally_often(assert_uniform, assert_independent):
+    inputs, there, targets = strings(Parity(12))
     lengths = there.sum(axis=1).astype(int)
     np.testing.assert_array_equal(there, np.arange(12) >= 12 - lengths[:, None])
     assert_uniform(lengths - 1, 12)
-    assert abs(np.corrcoef(lengths, targets)[0, 1]) < 4 / np.sqrt(EXAMPLES)
+    assert_independent(lengths, targets)
+    for step in range(12):
+        filled = there[:, step] == 1
+        assert_uniform(inputs[filled, step, 1], 2)
+        if step:
+            assert_independent(lengths[filled], inputs[filled, step, 1])
 
 
 def test_fixed_strings_fill_all_steps_with_independent_bits(assert_uniform):
