@@ -27,7 +27,8 @@ def say_summary(job: "Job", outcome: "Outcome", budget: "Budget", minutes: float
     say(f"cases: {', '.join(told)}")
     say(f"CSV files: {folder}")
     say(f"tables:    {folder / 'tables'}")
-    say(f"pictures:  {folder / 'figures'}")
+    if (folder / "figures").is_dir():
+        say(f"pictures:  {folder / 'figures'}")
     if outcome.elsewhere:
         say("another run into this folder measures the rest, and collates all when it is done")
     if outcome.left:
