@@ -42,5 +42,8 @@ def metric_label(metric: str) -> str:
     """A task's metric in words."""
     return {
         "within_0.04_of_sum": "fraction within 0.04 of the sum",
+        "within_0.04_of_product": "fraction within 0.04 of the product",
         "recall_accuracy": "fraction of symbols recalled",
+        "exact_match": "fraction translated without an error",
+        "skill_over_seasonal_naive": "skill over the seasonal-naive forecast",
     }.get(metric, metric)

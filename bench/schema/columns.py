@@ -83,3 +83,10 @@ COMMON = (
     Column("sequence_length", "integer", "number of steps T"),
     Column("seed", "integer", "number of the random seed"),
 )
+
+TASK = (
+    Column("task", "text", "the task"),
+    Column("variant", "text", "which of its published definitions"),
+    Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
+)
+"""Those of the task that a net is trained on."""

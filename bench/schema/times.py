@@ -1,6 +1,6 @@
 """Times, the ceilings they are held against, and whether rivals agree."""
 
-from bench.schema.columns import Column, ResultFile
+from bench.schema.columns import TASK, Column, ResultFile
 
 _STEADY = Column(
     "steady",
@@ -73,9 +73,7 @@ DATA_GENERATION = ResultFile(
     "data_generation",
     "case x part x repetition",
     (
-        Column("task", "text", "the task"),
-        Column("variant", "text", "which of its published definitions"),
-        Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
+        *TASK,
         Column("batch_size", "integer", "examples a training step"),
         Column("training_steps", "integer", "in one compiled loop"),
         Column(

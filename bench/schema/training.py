@@ -1,11 +1,9 @@
 """What became of training."""
 
-from bench.schema.columns import Column, ResultFile
+from bench.schema.columns import TASK, Column, ResultFile
 
 _TASK_AND_REMEDY = (
-    Column("task", "text", "the task"),
-    Column("variant", "text", "which of its published definitions"),
-    Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
+    *TASK,
     Column("remedy", "text", "what was done about vanishing or exploding gradients"),
     Column("remedy_strength", "number", "the remedy's one number"),
 )

@@ -14,6 +14,7 @@ from bench.check.ranges import out_of_range
 from bench.schema import RESULT_FILES
 from bench.shard import typed
 from bench.store import Store
+from rnn_jax.tasks import TASKS
 
 PUBLISHED = Path("results/amd-epyc-2-cores/scaling")
 SEVERAL_SEEDS = Path("results/amd-epyc-2-cores/explosion")
@@ -176,6 +177,20 @@ def test_a_value_out_of_range_is_found(kind, column, value, said, row):
     ((where, told_of_it),) = out_of_range(kind, frame)
     assert where.tolist() == [False, True]
     assert said in told_of_it
+
+
+@pytest.mark.parametrize("task", sorted(set(TASKS) - {"forecasting"}))
+def test_what_every_task_but_one_counts_is_a_share(task, row):
+    frame = typed(
+        RESULT_FILES["task_accuracy"], [row("task_accuracy", metric=TASKS[task].metric, accuracy=1.5)]
+    )
+    ((_, told_of_it),) = out_of_range("task_accuracy", frame)
+    assert "accuracy must be from 0 to 1" in told_of_it
+
+
+def test_a_skill_may_be_under_0(row):
+    rows = [row("task_accuracy", metric=TASKS["forecasting"].metric, accuracy=-3.0)]
+    assert not list(out_of_range("task_accuracy", typed(RESULT_FILES["task_accuracy"], rows)))
 
 
 def test_rows_of_another_machine_are_found(timings, tmp_path):
