@@ -29,7 +29,7 @@ _CHOICES = {
     "cell": (*rj.cells.CELLS, "gaussian_matrices", ""),
     "status": ("failed", "timeout", "out_of_memory"),
 }
-_METRICS_OF_SHARES = {kind.metric for kind in rj.tasks.TASKS.values()} - {"skill_over_seasonal_naive"}
+_METRICS_OF_SHARES = {kind.metric for kind in rj.tasks.TASKS.values()}
 
 
 def out_of_range(kind: str, frame: pd.DataFrame) -> Iterator[tuple[pd.Series, str]]:

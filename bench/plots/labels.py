@@ -45,5 +45,5 @@ def metric_label(metric: str) -> str:
         "within_0.04_of_product": "fraction within 0.04 of the product",
         "recall_accuracy": "fraction of symbols recalled",
         "exact_match": "fraction translated without an error",
-        "skill_over_seasonal_naive": "skill over the seasonal-naive forecast",
+        "skill_over_seasonal_naive": "skill over seasonal-naive (0 if worse)",
     }.get(metric, metric)
