@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.case import Case as Case
-from bench.cases import KINDS
+from bench.cases import KINDS, most_seeds
 from bench.conditions import condition
 from bench.errors import UsageError
 from bench.include import Included, entries
@@ -95,14 +95,17 @@ class Suite:
         return replace(self, cases=told, dtype=dtype)
 
     def with_seeds(self, count: int) -> "Suite":
-        """The same cases, each for seeds 0..count-1.
+        """The same cases, each for seeds 0..count-1, or as many of them as its kind allows.
 
         Raises:
             UsageError: `count` is not positive.
         """
         if count < 1:
             raise UsageError(f"--seeds must be at least 1, got {count}")
-        return replace(self, cases=tuple(replace(case, seeds=tuple(range(count))) for case in self.cases))
+        cases = (
+            replace(case, seeds=tuple(range(min(count, most_seeds(case.kind))))) for case in self.cases
+        )
+        return replace(self, cases=tuple(cases))
 
     def only(self, conditions: str, where: str = "--only") -> "Suite":
         """The cases that meet all of the comma-separated conditions, such as `cell=lstm,gain<=1`.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.case import Case
-from bench.cases import KINDS
+from bench.cases import KINDS, most_seeds
 from bench.errors import UsageError
 from bench.machine import DTYPES
 from bench.nearest import nearest
@@ -54,9 +54,7 @@ def cases_of(path: Path, kind: str, tables: Any, caps: Caps) -> Iterator[Case]:
         for key in table:
             if key not in parameters and key not in OF_ANY_CASE:
                 raise UsageError(f"{where}: unknown key {key!r}{nearest(key, [*parameters, *OF_ANY_CASE])}")
-        seeds = table.get("seeds", 3)
-        if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= 10_000:
-            raise UsageError(f"{where}: seeds must be a number from 1 to 10000, got {seeds!r}")
+        seeds = _seeds(where, kind, table)
         estimate = None if caps else estimate_of(where, table)
         needs = table.get("needs")
         if needs is not None and not (isinstance(needs, str) and needs.isidentifier()):
@@ -75,6 +73,15 @@ def cases_of(path: Path, kind: str, tables: Any, caps: Caps) -> Iterator[Case]:
 
 _DTYPE = Parameter("dtype", str, "what the case is measured in; as the run if left out", choices=DTYPES)
 _PROCESS = Parameter("process", str, "whether the case has a process of its own", "shared", choices=PROCESSES)
+
+
+def _seeds(where: str, kind: str, table: Mapping[str, Any]) -> int:
+    most = most_seeds(kind)
+    seeds = table.get("seeds", min(3, most))
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= most:
+        allowed = f"a number from 1 to {most}" if most > 1 else f"1 in every [[{kind}]], or left out"
+        raise UsageError(f"{where}: seeds must be {allowed}, got {seeds!r}")
+    return seeds
 
 
 def _values(where: str, parameter: Parameter, table: Mapping[str, Any]) -> Sequence[Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 from bench import grouping
 from bench.atlas import atlas, is_atlas
 from bench.ceilings import ceiling_table
-from bench.claims import claims
+from bench.claims import NOT_MEASURED, claims
 from bench.data_table import data_shares
 from bench.decay_table import NET, decay_summary
 from bench.device_table import device_scaling
@@ -179,7 +179,9 @@ def _tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         table = target_table([store], only_run=True)
         if len(table):
             yield "targets", table
-    yield "claims", claims(store)
+    held = claims(store)
+    if (held["verdict"] != NOT_MEASURED).any():
+        yield "claims", held
 
 
 def accuracy_summary(accuracy: pd.DataFrame) -> pd.DataFrame:

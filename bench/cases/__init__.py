@@ -3,7 +3,8 @@
 Each module has PARAMETERS (the keys a suite may set), VERSION (raised when the measured code changes
 meaning), `resolved(parameters)` (fills in what depends on other keys, or raises ValueError) and
 `run(case, environment, suite, report)`, which returns rows by kind of result file. Where it also has
-`GOES_ON = True`, its `run` takes `checkpoints` too, and goes on from them after a kill.
+`GOES_ON = True`, its `run` takes `checkpoints` too, and goes on from them after a kill; where it has
+`ONE_SEED = True`, its cases are of one seed, for what it measures depends on shapes or data alone.
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from bench.checkpoints import Checkpoints
 from bench.machine import Environment
 from bench.schema import CASE_TIMES
 
+MOST_SEEDS = 10_000
 KINDS = {
     "gradient_norms": gradient_norms,
     "pair_norms": pair_norms,
@@ -43,6 +45,11 @@ KINDS = {
     "precision": precision,
     "ceilings": ceilings,
 }
+
+
+def most_seeds(kind: str) -> int:
+    """How many seeds a case of this kind may be measured for."""
+    return 1 if getattr(KINDS[kind], "ONE_SEED", False) else MOST_SEEDS
 
 
 def measure(

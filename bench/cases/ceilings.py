@@ -14,6 +14,7 @@ from bench.schema import CEILINGS
 from bench.timing import interleaved, timing_columns
 
 VERSION = 1
+ONE_SEED = True
 PARAMETERS = (
     Parameter(
         "largest_matrix", int, "rows of the largest square product; its own if left out", low=8, high=65_536

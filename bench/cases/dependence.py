@@ -16,6 +16,7 @@ from bench.schema import DEPENDENCE, HELD_OUT_SCORES
 from rnn_jax.tasks.task import RealTask, evaluation_task
 
 VERSION = 1
+ONE_SEED = True
 # Their data are read only when they are measured: a suite can be listed without the packages.
 REAL_TASKS = {name: kind for name, kind in rj.tasks.TASKS.items() if hasattr(kind, "plain_outputs")}
 

@@ -26,6 +26,7 @@ from bench.timing import interleaved, timing_columns
 from rnn_jax.devices import Devices
 
 VERSION = 1
+ONE_SEED = True
 CHAIN, ENSEMBLE = "chain", "ensemble"
 PARAMETERS = (
     *NOISE_PARAMETERS,

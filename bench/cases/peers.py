@@ -35,6 +35,7 @@ from bench.timing import interleaved, timing_columns
 from rnn_jax.model import Model
 
 VERSION = 1
+ONE_SEED = True
 LOWER_LIMIT = "lower limit"
 CELLS = {
     "jacobian_chain": ("elman_tanh",),

@@ -13,6 +13,7 @@ from bench.timing import interleaved, timing_columns
 from rnn_jax.jacobian.chain import METHODS
 
 VERSION = 2
+ONE_SEED = True
 PARAMETERS = (
     *NOISE_PARAMETERS,
     Parameter("sequence_length", int, "number of steps", 1000, low=1, high=1_000_000),

@@ -115,6 +115,7 @@ def test_defaults_are_filled_in(loaded):
         '[[task_accuracy]]\ncell = "elman_tanh"\ntask = "copy"\ntask_length = 10\nremedy = "clip_by_norm"\n'
     ).cases
     assert lstm.seeds == (0, 1, 2)
+    assert loaded('[[timings]]\ncell = "gru"\n').cases[0].seeds == (0,)
     assert (lstm["initialization"], lstm["gain"], lstm["forget_bias"]) == ("orthogonal", 1.0, 1.0)
     assert (lstm["sequence_length"], lstm["sequences"], lstm["lags"]) == (200, 16, 40)
     assert (task["initialization"], task["forget_bias"]) == ("gaussian", None)
@@ -159,7 +160,8 @@ def test_what_a_case_needs_is_a_name(refused):
 
 def test_with_seeds():
     some = suite.load("smoke").with_seeds(4)
-    assert {case.seeds for case in some.cases} == {(0, 1, 2, 3)}
+    assert {case.seeds for case in some.cases if case.kind != "timings"} == {(0, 1, 2, 3)}
+    assert {case.seeds for case in some.cases if case.kind == "timings"} == {(0,)}
     with pytest.raises(UsageError, match="--seeds must be at least 1, got 0"):
         some.with_seeds(0)
 
@@ -194,6 +196,7 @@ TASK = '[[task_accuracy]]\ncell = "lstm"\ntask = "adding"\ntask_length = 20\n'
         (CELL + "gain = []", ["gain is an empty list"]),
         (CELL + "initialization = 1", ["initialization must be one of gaussian, orthogonal, identity, sparse, got 1"]),
         (CELL + "seeds = 0", ["seeds must be a number from 1 to 10000, got 0"]),
+        ('[[timings]]\ncell = "gru"\nseeds = 3', ["seeds must be 1 in every [[timings]], or left out, got 3"]),
         (CELL + "seeds = true", ["seeds", "got True"]),
         (CELL + "seeds = [1, 2]", ["seeds", "got [1, 2]"]),
         (CELL + "sequence_length = 1000001", ["sequence_length", "to 1e+06", "got 1000001"]),
