@@ -43,8 +43,9 @@ def keep(folders: Sequence[Path], out: Path, factor: float = FACTOR) -> list[Pat
     return [out / FILE, *derive(out)]
 
 
-def derive(folder: Path) -> list[Path]:
-    """Writes the tables and the pictures of a kept comparison from the CSV files of its folders.
+def derive(folder: Path, pictures: bool = True) -> list[Path]:
+    """Writes the tables and, unless `pictures` is False, the pictures of a kept comparison from the CSV files of
+    its folders.
 
     Raises:
         UsageError: `folder` keeps no comparison, or one of its folders is no longer there.
@@ -54,7 +55,7 @@ def derive(folder: Path) -> list[Path]:
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
         write_csv(folder / f"{name}.csv", table)
         write_text(folder / f"{name}.md", markdown(table))
-    for number, (left, right, joined) in enumerate(pairs(folder), start=1):
+    for number, (left, right, joined) in enumerate(pairs(folder) if pictures else (), start=1):
         if "times" in joined:
             one_dtype = len(joined["times"]["dtype"].unique()) == 1  # of several the lines say which they are
             names = [_called(side, one_dtype) for side in (left, right)]

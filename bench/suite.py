@@ -102,9 +102,7 @@ class Suite:
         """
         if count < 1:
             raise UsageError(f"--seeds must be at least 1, got {count}")
-        cases = (
-            replace(case, seeds=tuple(range(min(count, most_seeds(case.kind))))) for case in self.cases
-        )
+        cases = (replace(case, seeds=tuple(range(min(count, most_seeds(case.kind))))) for case in self.cases)
         return replace(self, cases=tuple(cases))
 
     def only(self, conditions: str, where: str = "--only") -> "Suite":

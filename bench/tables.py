@@ -70,8 +70,12 @@ LEAST_LENGTH, LEAST_SIZE = 10_000, 128
 """Below them what a call costs, or what a product costs beside its arithmetic, hides the law."""
 
 
-def derive(store: Store) -> dict[str, pd.DataFrame]:
+def derive(store: Store, pictures: bool = True) -> dict[str, pd.DataFrame]:
     """Writes every derived table, as CSV and Markdown, and every picture of a result folder; returns the tables.
+
+    Args:
+        store: the result folder.
+        pictures: False leaves the pictures as they are.
 
     Raises:
         UsageError: there is no such folder, or one of its CSV files cannot be read.
@@ -80,16 +84,16 @@ def derive(store: Store) -> dict[str, pd.DataFrame]:
 
     store.refuse_without_results()
     folder = store.folder / "tables"
-    written = plots.draw(store)
+    written = plots.draw(store) if pictures else []
     made = dict(tables(store))
     for name, table in made.items():
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
         write_csv(folder / f"{name}.csv", table)
         write_text(folder / f"{name}.md", markdown(table))
     known = [folder / f"{name}{suffix}" for name in TABLES for suffix in (".csv", ".md")]
-    known += [
-        store.folder / "figures" / f"{name}{suffix}" for name in plots.PICTURES for suffix in plots.SUFFIXES
-    ]
+    if pictures:
+        figures = store.folder / "figures"
+        known += [figures / f"{name}{suffix}" for name in plots.PICTURES for suffix in plots.SUFFIXES]
     for path in set(known) - set(written):
         path.unlink(missing_ok=True)  # made from a CSV file that is there no more
     return made

@@ -18,6 +18,9 @@ def tables(
             help="Result folders. Default: every one below results/, and the tables in README.md."
         ),
     ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures too: most of what it takes.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Derive tables and pictures again from the CSV files; the same CSV gives the same bytes."""
@@ -35,14 +38,15 @@ def tables(
     for folder in (each for each in chosen if each not in comparisons):
         store = Store(folder)
         with store.turn(partial(say, error=as_json)):  # a run may be writing the CSV files just now
-            done.append({"folder": folder, "tables": derived.derive(store)})
+            done.append({"folder": folder, "tables": derived.derive(store, pictures)})
         made = plan_to_keep(folder)
         if made is not None:
             write_text(folder / plan.FILE, plan.text_of(made))
         if not as_json:
-            say(f"derived {folder / 'tables'} and {folder / 'figures'}")
+            and_pictures = f" and {folder / 'figures'}" if pictures else ""
+            say(f"derived {folder / 'tables'}{and_pictures}")
     for folder in comparisons if folders else comparison.kept(RESULTS):
-        comparison.derive(folder)
+        comparison.derive(folder, pictures)
         if as_json:
             done.append({"folder": folder, "tables": dict(comparison.tables(folder))})
         else:

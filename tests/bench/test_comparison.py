@@ -34,6 +34,16 @@ def test_it_is_made_again_byte_for_byte(sides, tmp_path):
     assert comparison.kept(tmp_path) == [kept]
 
 
+def test_without_pictures_only_its_tables_are_made_again(sides, tmp_path):
+    kept = tmp_path / "kept"
+    written = comparison.keep(sides, kept)
+    for path in written[1:]:
+        path.unlink()
+    made = comparison.derive(kept, pictures=False)
+    assert set(made) == {path for path in written[1:] if path.suffix in (".csv", ".md")} != set()
+    assert not list(kept.glob("*.png"))
+
+
 def test_the_tables_say_who_is_faster_from_where_on(sides, tmp_path):
     comparison.keep(sides, tmp_path / "kept")
     tables = dict(comparison.tables(tmp_path / "kept"))

@@ -242,6 +242,17 @@ def test_derive_writes_each_table_twice_and_the_same_bytes_again(row, folder_of)
     assert written == {path.name: path.read_bytes() for path in (store.folder / "tables").iterdir()}
 
 
+def test_derive_without_pictures_leaves_those_that_are_there_alone(row, folder_of):
+    store = folder_of(decay=[row("decay")], exactness=[row("exactness")])
+    picture = store.folder / "figures" / "decay.png"
+    picture.parent.mkdir()
+    picture.write_bytes(b"as it was")
+    assert "decay_summary" in tables.derive(store, pictures=False)
+    assert (store.folder / "tables" / "decay_summary.csv").exists()
+    assert [path.name for path in picture.parent.iterdir()] == ["decay.png"]
+    assert picture.read_bytes() == b"as it was"
+
+
 def test_a_table_whose_rows_went_away_goes_away(row, folder_of):
     store = folder_of(decay=[row("decay")])
     tables.derive(store)
