@@ -1,5 +1,8 @@
 """`rnn-bench`: the verbs, and how errors are shown."""
 
+import os
+import sys
+
 import typer
 
 from bench.cli.check import check
@@ -14,7 +17,7 @@ from bench.cli.status import status
 from bench.cli.tables import tables
 from bench.cli.targets import targets
 from bench.cli.tune import tune
-from bench.cli.verb import verb
+from bench.cli.verb import INTERRUPTED, verb
 
 app = typer.Typer(
     help="Measures how far the gradient of a recurrent net reaches, and what that means for learning.",
@@ -47,4 +50,12 @@ def main() -> None:
     Exits 0 all well, 1 a case failed, nothing was measured or a check found something, 2 usage, 3 a regression,
     130 Ctrl-C.
     """
-    app(prog_name="rnn-bench")
+    try:
+        app(prog_name="rnn-bench")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # A thread of XLA's may be compiling still: taken down under it, the process would end in a fault.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise

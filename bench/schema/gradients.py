@@ -60,7 +60,10 @@ DECAY = ResultFile(
             "mean of log of the largest singular value of J_t, from 32 steps t spread over the last 9/10 of the sequence: an estimate of the rate's upper bound",
         ),
         Column(
-            "reach_steps", "number", "smallest lag from which the averaged spectral norm stays under 1e-3"
+            "reach_steps",
+            "number",
+            "smallest lag from which the spectral norm stays under 1e-3: its geometric mean over sequences, its median "
+            "where that of some is exactly zero",
         ),
         Column("reach_censored", "truth", "True where it never does within T; reach_steps is then T"),
         Column("explosion_lag_steps", "number", "first measured lag at which it exceeds 1e3; empty if none"),

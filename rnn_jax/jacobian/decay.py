@@ -11,21 +11,25 @@ LOG_THOUSAND = float(np.log(1000.0))
 
 @dataclass(frozen=True)
 class Decay:
-    """How far a gradient reaches, from log norms averaged over sequences.
+    """How far a gradient reaches, from the log norm of each lag over sequences.
+
+    That is the mean of theirs, or their median where the product of some is exactly zero, as rectifiers make it:
+    a mean that holds one -inf is -inf, however few they are.
 
     Attributes:
         rate: mean increment of the log norm a step after the transient, in nats; below 0 the
-            gradient vanishes.
+            gradient vanishes; -inf where the product of any sequence is exactly zero.
         rate_stderr: its standard error, by batch means over sequences and lags; NaN where too few
             lags were measured.
         reach: the smallest lag from which the norm stays under 1e-3, interpolated between lags;
-            the largest measured lag where it never does.
+            the largest measured lag where it never does. NaN where it is under it at every lag that was
+            measured: the smallest of them was chosen too large.
         reach_censored: True where it never does.
         explosion_lag: the first measured lag at which the norm exceeds 1e3; NaN if none.
-        regime: "vanishing" or "exploding" where the averaged log norm at the largest lag is under
+        regime: "vanishing" or "exploding" where the log norm at the largest lag is under
             -ln 1000 or over ln 1000; else "stable"; "not_finite" where a norm is NaN or inf.
         norm: "spectral" where the chain has spectral norms, else "frobenius".
-        sequence_count: over how many sequences the norms were averaged.
+        sequence_count: of how many sequences the norms were taken.
     """
 
     rate: float
@@ -75,19 +79,18 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
         raise ValueError(f"transient must lie in 0..{lags[-1] - 1}, below the largest lag, got {transient}")
     if batches < 1:
         raise ValueError(f"batches must be at least 1, got {batches}")
-    with np.errstate(invalid="ignore"):
-        mean = logs.mean(axis=0)
     finite = not (np.isnan(logs).any() or np.isposinf(logs).any())
     rate, stderr = _rate(lags, logs, transient, batches) if finite else (np.nan, np.nan)
-    reach, censored = _reach(lags, mean) if finite else (np.nan, True)
-    above = np.flatnonzero(mean > LOG_THOUSAND)
+    typical = _typical(logs)
+    reach, censored = _reach(lags, typical) if finite else (np.nan, True)
+    above = np.flatnonzero(typical > LOG_THOUSAND)
     return Decay(
         rate=rate,
         rate_stderr=stderr,
         reach=reach,
         reach_censored=censored,
         explosion_lag=float(lags[above[0]]) if above.size else float("nan"),
-        regime=_regime(mean[-1]) if finite else "not_finite",
+        regime=_regime(typical[-1]) if finite else "not_finite",
         norm=norm,
         sequence_count=logs.shape[0],
     )
@@ -114,15 +117,22 @@ def _rate(lags: np.ndarray, logs: np.ndarray, transient: int, batches: int) -> t
     return float(rate), float(np.sqrt(variance))
 
 
-def _reach(lags: np.ndarray, mean: np.ndarray) -> tuple[float, bool]:
-    above = np.flatnonzero(mean >= -LOG_THOUSAND)
+def _typical(logs: np.ndarray) -> np.ndarray:
+    """The log norm of each lag over sequences, the first axis."""
+    with np.errstate(invalid="ignore"):
+        mean = logs.mean(axis=0)
+        return np.where(np.isneginf(logs).any(axis=0), np.median(logs, axis=0), mean)
+
+
+def _reach(lags: np.ndarray, log_norms: np.ndarray) -> tuple[float, bool]:
+    above = np.flatnonzero(log_norms >= -LOG_THOUSAND)
     if above.size == 0:
-        return float(lags[0]), False
+        return float("nan"), False
     last = above[-1]
     if last == lags.size - 1:
         return float(lags[-1]), True
-    drop = mean[last] - mean[last + 1]
-    fraction = (mean[last] + LOG_THOUSAND) / drop if np.isfinite(drop) else 1.0
+    drop = log_norms[last] - log_norms[last + 1]
+    fraction = (log_norms[last] + LOG_THOUSAND) / drop if np.isfinite(drop) else 1.0
     return float(lags[last] + fraction * (lags[last + 1] - lags[last])), False
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.gradients import loss_gradients
+from rnn_jax.jacobian.orthonormal import qr
 from rnn_jax.jacobian.structure import ELEMENTWISE, structure_of
 from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, whole_number
 from rnn_jax.step import State
@@ -84,7 +85,7 @@ def gradient_flossing(weight: Strength = 1.0, exponents: int = 4, sequences: int
         size = real_size(state)
         shape = (inputs.shape[0], size, min(count, size))
         drawn = jax.random.normal(key, shape, jnp.float32).astype(ravel_reals(state)[0].dtype)
-        bases, _ = jnp.linalg.qr(drawn)
+        bases, _ = jax.vmap(qr)(drawn)
         spectra = jax.vmap(partial(finite_time_exponents, model.cell, state))(inputs, bases)
         mean = jnp.mean(jnp.sum(jnp.square(spectra), axis=1))
         return jnp.asarray(weight, mean.dtype) * mean
@@ -108,7 +109,7 @@ def finite_time_exponents(
         state, basis, total = carry
         vector, rebuild = ravel_reals(state)
         after, push = jax.linearize(lambda h: ravel_reals(cell(rebuild(h), x))[0], vector)
-        basis, triangular = jnp.linalg.qr(jax.vmap(push, in_axes=1, out_axes=1)(basis))
+        basis, triangular = qr(jax.vmap(push, in_axes=1, out_axes=1)(basis))
         return (rebuild(after), basis, total + jnp.log(jnp.abs(jnp.diagonal(triangular)))), None
 
     start = (state, basis, jnp.zeros(basis.shape[1], basis.dtype))

@@ -1,6 +1,8 @@
 """No verb shows a traceback, unless it is asked to."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -58,6 +60,24 @@ def test_an_error_is_a_sentence_and_a_traceback_only_with_debug(
     assert shown.returncode == code
     assert "Traceback" in shown.stderr
     assert shown.stderr.strip().splitlines()[-1].startswith("rnn-bench: ")
+
+
+def test_ctrl_c_takes_nothing_down_under_a_thread_that_compiles():
+    """XLA's threads go on compiling; where the interpreter was torn down under one, the process ended in a fault."""
+    program = """
+import atexit, sys
+from bench.cli import main
+
+def app(**_):
+    print("said", end="")
+    sys.exit(130)
+
+atexit.register(print, "torn down")
+main.app = app
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "said", "")
 
 
 @pytest.mark.parametrize(

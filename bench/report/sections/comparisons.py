@@ -95,10 +95,8 @@ def _view(
         told.append(f"{name}: {values[0]:.3g} at {sizes[0]:g}, {values[-1]:.3g} at {sizes[-1]:g}")
         setting = ", ".join(f"{each}={group[each].iloc[0]:g}" for each in AXES if each != axis)
         of_line = marked[
-            (marked["cell"] == group["cell"].iloc[0])
-            & (marked["fixed"] == setting)
-            & (marked["dtype"] == group["dtype"].iloc[0])
-            & (marked["every_lag"] == group["every_lag"].iloc[0])
+            (marked["fixed"] == setting)
+            & _alike(marked, group, ["cell", "dtype", "every_lag"])
             & (marked["implementation"] == "rnn_jax")
             & ~marked["throughout"].astype(bool)
         ]
@@ -124,7 +122,19 @@ def _view(
     return View(label, traces, chart, f"Ratio of times of {label}. {'; '.join(told)}.", switches)
 
 
+def _alike(rows: pd.DataFrame, group: pd.DataFrame, columns: list[str]) -> pd.Series:
+    """The rows that have the group's values; what is empty in both is equal, such as the lags of an ensemble."""
+    first = group.iloc[0]
+    equal = [rows[name].isna() if pd.isna(first[name]) else rows[name] == first[name] for name in columns]
+    return pd.concat(equal, axis=1).fillna(False).all(axis=1)
+
+
 def _name(row: pd.Series, varying: list[str]) -> str:
-    words = {"dtype": str(row["dtype"]), "every_lag": "every lag" if row["every_lag"] else "some lags"}
-    more = [words[each] if each in words else f"{_SHORT[each]} = {row[each]:g}" for each in varying]
-    return ", ".join([str(row["cell"]), *more])
+    def told(name: str) -> str:
+        if name == "dtype":
+            return str(row[name])
+        if name == "every_lag":
+            return "every lag" if row[name] else "some lags"
+        return f"{_SHORT[name]} = {row[name]:g}"
+
+    return ", ".join([str(row["cell"]), *(told(name) for name in varying if pd.notna(row[name]))])

@@ -68,7 +68,12 @@ def timing_rows(row, seconds):
         row("timings", match_id=f"{cell} {size}", cell=cell, state_size=size, run_s=run_s)
         for cell in CELLS
         for size, run_s in seconds.items()
-    ]
+    ] + [
+        # Has no lags, and at either number of seeds the same ratio.
+        row("timings", match_id=f"ensemble {size} {count}", operation="ensemble", cell="gru", state_size=size,
+            run_s=run_s * count, lag_count=None, seed_count=count)
+        for size, run_s in seconds.items() for count in (1, 8)
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="session")

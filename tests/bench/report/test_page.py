@@ -5,15 +5,16 @@ import re
 import sys
 from collections import Counter
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from bench import report
+from bench import comparison, report
 from bench.errors import UsageError
+from bench.folders import RESULTS, result_folders
 from bench.report import escaping
-from bench.report.content import Table
+from bench.report.content import Chart, Table
+from bench.report.sections.comparisons import comparisons
 from bench.report.tables import html_table, without_constants
 from bench.report.thinning import thinned
 
@@ -132,8 +133,20 @@ def test_plotly_is_in_it_once_and_it_can_be_mailed(page):
 
 @pytest.mark.slow
 def test_all_committed_results_can_be_mailed():
-    folders = sorted(path.parent for path in Path("results").glob("*/*/machine.json"))
-    assert len(report.page(report.read(folders)).encode()) < report.MOST_BYTES
+    kept = [*result_folders(), *comparison.kept(RESULTS)]
+    assert len(report.page(report.read(kept)).encode()) < report.MOST_BYTES
+
+
+def test_the_ring_of_an_ensemble_stands_where_its_ratio_is_one(whole):
+    """It has no lags, so what its line and its crossover have in common is empty in both."""
+    (chart,) = [part for part in comparisons(report.read(whole)).parts if isinstance(part, Chart)]
+    of_seeds = [view for view in chart.views if view.label == "ensemble, by state size"]
+    names = {trace["name"] for view in of_seeds for trace in view.traces}
+    rings = [
+        trace for view in of_seeds for trace in view.traces if trace["marker"]["symbol"] == "circle-open"
+    ]
+    assert names == {"gru, seeds = 1", "gru, seeds = 8"}
+    assert [list(ring["x"]) for ring in rings] == [[32.0], [32.0]]
 
 
 def test_what_is_missing_names_the_command_that_measures_it(row, folder_of):

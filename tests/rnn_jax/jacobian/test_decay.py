@@ -157,6 +157,26 @@ def test_an_exactly_zero_product_has_rate_minus_infinity_and_a_reach():
     assert (decay.reach, decay.reach_censored, decay.regime) == (31.0, False, "vanishing")
 
 
+def test_a_few_sequences_that_are_exactly_zero_do_not_decide_the_reach():
+    """A mean of log norms is -inf as soon as one sequence is zero: the more there are, the shorter it would reach."""
+    factors = np.stack([constant(0.97, 400)] * 5)
+    factors[0, 390] = 0.0  # from lag 10 on
+    factors[1, 300] = 0.0  # from lag 100 on
+    decay = rj.decay(jax.vmap(chain_of)(jnp.asarray(factors)))
+    assert decay.reach == pytest.approx(LOG_THOUSAND / -np.log(0.97), rel=1e-9)
+    assert decay.rate == -np.inf
+    factors[2, 250] = 0.0  # from lag 150 on most of them are
+    decay = rj.decay(jax.vmap(chain_of)(jnp.asarray(factors)))
+    assert (decay.reach, decay.reach_censored, decay.regime) == (150.0, False, "vanishing")
+
+
+def test_a_norm_that_is_small_at_every_measured_lag_has_no_known_reach():
+    decay = rj.decay(chain_of(constant(0.5, 400), np.array([200, 300, 400])))
+    assert np.isnan(decay.reach)
+    assert (decay.reach_censored, decay.regime) == (False, "vanishing")
+    assert decay.rate == pytest.approx(np.log(0.5), rel=1e-12)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_one_sequence_that_is_not_finite_shows_in_the_regime(bad):
     factors = np.stack([constant(0.9, 60), constant(0.9, 60)])
