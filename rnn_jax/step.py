@@ -128,7 +128,11 @@ def concrete_integers(name: str, values: Any, low: int, high: int) -> np.ndarray
     if isinstance(values, Tracer):
         raise ValueError(f"{name} must be concrete integers, got a traced array; close over them instead")
     array = np.asarray(values)
-    if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
+    if array.ndim == 0 and np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} must be a list of whole numbers, got one; write [{values!r}]")
+    if array.size == 0:
+        raise ValueError(f"{name} must hold at least one whole number, got {values!r}")
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"{name} must be whole numbers in one dimension, got {values!r}")
     outside = array[(array < low) | (array > high)]
     if outside.size:

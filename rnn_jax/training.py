@@ -19,10 +19,12 @@ from rnn_jax.remedies.remedy import Remedy, none
 from rnn_jax.tasks.task import Task, evaluation_task
 from rnn_jax.training_arguments import (
     check_backpropagation,
-    check_counts,
+    check_progress,
     check_recipe,
     check_strengths,
     check_task_and_cell,
+    checked_counts,
+    checked_learning_rates,
     checkpoint_path,
     one_a_seed,
     required_dtype,
@@ -114,9 +116,12 @@ def train(
     """
     check_task_and_cell(task, create, key)
     numbers = seed_numbers(seeds)
-    check_counts(batch_size=batch_size, step_budget=step_budget, evaluate_every=evaluate_every)
+    batch_size, step_budget, evaluate_every = checked_counts(
+        batch_size=batch_size, step_budget=step_budget, evaluate_every=evaluate_every
+    )
     check_recipe(remedy, strengths is not None, optimizer, learning_rates is not None)
     check_backpropagation(backpropagation)
+    check_progress(on_progress)
     kept_steps = sorted_snapshot_steps(snapshot_steps, step_budget)
     path = checkpoint_path(checkpoint, checkpoint_every_s)
     mesh = None if devices is None else mesh_of(devices, "seeds")
@@ -129,7 +134,7 @@ def train(
     dtype = required_dtype(task, create, key)
     own = {
         "strengths": one_a_seed("strengths", strengths, len(numbers)),
-        "learning_rates": one_a_seed("learning_rates", learning_rates, len(numbers)),
+        "learning_rates": checked_learning_rates(learning_rates, len(numbers)),
     }
     check_strengths(remedy, own["strengths"])
     own_arrays = [None if values is None else jnp.asarray(values, dtype) for values in own.values()]

@@ -1,6 +1,7 @@
 """What `train` demands of its arguments, told before anything is compiled."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from rnn_jax.keys import checked_key
 from rnn_jax.model import BACKPROPAGATIONS
 from rnn_jax.remedies.remedy import Remedy
 from rnn_jax.tasks.task import Task
+
+MOST_SEED = 2**32 - 1
+"""`jax.random.fold_in` takes 32 bits; a larger number would be another seed's."""
 
 
 def check_task_and_cell(task: Any, create: Any, key: Any) -> None:
@@ -30,11 +34,18 @@ def check_task_and_cell(task: Any, create: Any, key: Any) -> None:
     checked_key(key)
 
 
-def check_counts(**counts: Any) -> None:
-    """Raises ValueError unless each is a positive whole number."""
+def checked_counts(**counts: Any) -> tuple[int, ...]:
+    """The counts as Python's integers; raises ValueError unless each is a positive whole number."""
     for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if not _is_whole(value) or value < 1:
             raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+    return tuple(int(value) for value in counts.values())
+
+
+def check_progress(on_progress: Any) -> None:
+    """Raises ValueError unless it can be called, or is None."""
+    if on_progress is not None and not callable(on_progress):
+        raise ValueError(f"on_progress must be a function of the steps and the losses, got {on_progress!r}")
 
 
 def check_recipe(remedy: Any, has_strengths: bool, optimizer: Any, has_learning_rates: bool) -> None:
@@ -63,14 +74,16 @@ def check_backpropagation(backpropagation: Any) -> None:
         raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
 
 
-def sorted_snapshot_steps(steps: Sequence[int], step_budget: int) -> tuple[int, ...]:
+def sorted_snapshot_steps(steps: Any, step_budget: int) -> tuple[int, ...]:
     """The steps in order, each once.
 
     Raises:
         ValueError: one is no whole number, or lies outside 1..step_budget.
     """
+    if not isinstance(steps, Iterable):
+        raise ValueError(f"snapshot_steps must be several whole numbers, such as [{steps!r}], got {steps!r}")
     for step in steps:
-        if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 1 <= step <= step_budget:
+        if not _is_whole(step) or not 1 <= step <= step_budget:
             raise ValueError(f"snapshot_steps must be whole numbers in 1..{step_budget}, got {step!r}")
     return tuple(sorted({int(step) for step in steps}))
 
@@ -95,13 +108,15 @@ def checkpoint_path(checkpoint: Any, every_s: Any) -> Path | None:
 
 def seed_numbers(seeds: Any) -> np.ndarray:
     """0, 1, .. where it is said how many, else those given."""
-    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
+    if _is_whole(seeds) and seeds >= 1:
         return np.arange(seeds, dtype=np.uint32)
     array = np.asarray(seeds)
     if array.ndim != 1 or not array.size or not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
         raise ValueError(
             f"seeds must be a positive whole number, got {seeds!r}; or list which, such as [0, 3]"
         )
+    if array.max() > MOST_SEED:
+        raise ValueError(f"seeds must be at most {MOST_SEED}, 32 bits, got {array.max()}")
     return array.astype(np.uint32)
 
 
@@ -115,6 +130,14 @@ def one_a_seed(name: str, values: Any, seeds: int) -> np.ndarray | None:
     return array
 
 
+def checked_learning_rates(values: Any, seeds: int) -> np.ndarray | None:
+    """As `one_a_seed`; raises ValueError for a negative one too, which would climb."""
+    rates = one_a_seed("learning_rates", values, seeds)
+    if rates is not None and rates.min() < 0:
+        raise ValueError(f"learning_rates must be at least 0, got {rates.min():g}")
+    return rates
+
+
 def check_strengths(remedy: Any, strengths: np.ndarray | None) -> None:
     """Raises ValueError where a strength is none for the remedy, which sees no numbers once they are traced."""
     for strength in () if strengths is None else sorted(set(strengths.tolist())):
@@ -125,8 +148,29 @@ def check_strengths(remedy: Any, strengths: np.ndarray | None) -> None:
 
 
 def required_dtype(task: Task, create: Callable, key: Array) -> Any:
-    """The dtype of the cell's state; raises ValueError where the cell does not take the task's inputs."""
-    cell = jax.eval_shape(create, key)
+    """The dtype of the cell's state.
+
+    Raises:
+        ValueError: `create` takes no key or makes no cell, or the cell does not take the task's inputs.
+    """
+    try:
+        inspect.signature(create).bind(key)
+    except TypeError as error:
+        raise ValueError(f"create must be a function of one argument, a random key: {error}") from error
+    except ValueError:
+        pass  # one that is compiled tells no signature
+
+    def cell_of(key: Array) -> Any:
+        made = create(key)
+        if not (callable(made) and all(hasattr(made, name) for name in ("initial_state", "output"))):
+            raise ValueError(
+                "create must make a cell: a pytree that is called as cell(state, x) and has initial_state() and "
+                f"output(state), such as GRU.create(2, 64, key=key); it made {type(made).__name__}. Cells of other "
+                "frameworks become one by rnn_jax.adapters"
+            )
+        return made
+
+    cell = jax.eval_shape(cell_of, key)
     x = jax.ShapeDtypeStruct((task.input_size,), jax.tree.leaves(cell.initial_state())[0].dtype)
     try:
         jax.eval_shape(lambda cell, x: cell(cell.initial_state(), x), cell, x)
@@ -136,3 +180,7 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
             f"{str(error).splitlines()[0]}"
         ) from error
     return x.dtype
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

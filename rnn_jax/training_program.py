@@ -18,7 +18,8 @@ from rnn_jax.leaves import of_numbers, to_numbers
 from rnn_jax.tasks.task import Task
 from rnn_jax.training_run import Recipe, Run, evaluated, training_step
 
-_KEPT = 128
+_KEPT = 32
+"""Programs. Each holds about 600 memory maps on a CPU, of which Linux allows a process 65,530: past that XLA ends it."""
 
 Advance = Callable[[Run], tuple[Run, Array]]
 """All seeds after a block of steps and an evaluation, and their curves: loss and gradient norm, shape (seeds, steps, 2)."""

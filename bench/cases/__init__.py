@@ -28,6 +28,7 @@ from bench.cases import (
 from bench.cases.cell import Report, setting_columns
 from bench.checkpoints import Checkpoints
 from bench.machine import Environment
+from bench.memory_maps import drop_programs_before_there_are_too_many
 from bench.schema import CASE_TIMES
 
 MOST_SEEDS = 10_000
@@ -56,6 +57,7 @@ def measure(
     case: Any, environment: Environment, suite: str, report: Report, checkpoints: Checkpoints
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Has a case measured by its kind: rows by kind of result file, and what it took."""
+    drop_programs_before_there_are_too_many()
     kind = KINDS[case.kind]
     more = {"checkpoints": checkpoints} if getattr(kind, "GOES_ON", False) else {}
     goes_on = checkpoints.folder.exists()  # then its first part was measured in another process

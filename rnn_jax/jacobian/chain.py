@@ -1,7 +1,7 @@
 """The chain dh_T/dh_{T-k} = J_T J_{T-1} ... J_{T-k+1} and its norms at every lag k."""
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -309,10 +309,9 @@ def _refuse_to_differentiate(primals: Any, tangents: Any) -> Any:
 
 
 def _known(name: str, values: Sequence[str], known: Sequence[str]) -> None:
-    if isinstance(values, str):
-        raise ValueError(
-            f'{name} must be a sequence of names such as ("{known[0]}",), got the string "{values}"'
-        )
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        got = f'the string "{values}"' if isinstance(values, str) else repr(values)
+        raise ValueError(f'{name} must be a sequence of names such as ("{known[0]}",), got {got}')
     for value in values:
         if value not in known:
             raise ValueError(f"{name} must be among {', '.join(known)}, got {value!r}")

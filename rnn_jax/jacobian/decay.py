@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from rnn_jax.jacobian.chain import JacobianChain
@@ -58,13 +59,22 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
         a `Decay`.
 
     Raises:
-        ValueError: fewer than two lags were measured, or `transient` leaves none.
+        TypeError: `chain` is no `JacobianChain`.
+        ValueError: fewer than two lags were measured, `transient` leaves none, a count is no whole number, or it
+            is called under `jit`: take the decay of what `jit` returns.
 
     References:
         Batch means: Law & Kelton, Simulation Modeling and Analysis, chapter 9. The log norm of a
         product is close to a random walk, so a least-squares line through it is not used: its
         standard error would be 20 to 40 times too small.
     """
+    if not isinstance(chain, JacobianChain):
+        raise TypeError(f"chain must be a JacobianChain, as jacobian_chain gives, got {type(chain).__name__}")
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(chain)):
+        raise ValueError("decay is computed on the host; call it on the chain that jit or vmap returns")
+    for name, value in {"transient": transient, "batches": batches}.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            raise ValueError(f"{name} must be a whole number, got {value!r}")
     lags = np.asarray(chain.lags)
     lags = lags.reshape(-1, lags.shape[-1])[0]
     order = np.argsort(lags)

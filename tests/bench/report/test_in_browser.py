@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from .conftest import CELLS, HOSTILE, LAGS, norm_of
+from .conftest import HOSTILE, LAGS, norm_of
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

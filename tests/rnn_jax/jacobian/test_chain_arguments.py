@@ -46,7 +46,12 @@ ERRORS = {
     "no lags": (
         lambda h, x: h,
         {"xs": jnp.ones((5, 3)), "lags": np.array([], int)},
-        "whole numbers in one dimension",
+        "lags must hold at least one whole number",
+    ),
+    "one lag": (
+        lambda h, x: h,
+        {"xs": jnp.ones((5, 3)), "lags": np.array(3)},
+        r"lags must be a list of whole numbers, got one; write \[array\(3\)\]",
     ),
     "norm": (
         lambda h, x: h,

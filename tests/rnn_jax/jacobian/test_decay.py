@@ -193,6 +193,11 @@ def test_a_transient_outside_the_lags_is_refused(transient):
         rj.decay(chain_of(constant(0.9, 50)), transient=transient)
 
 
+def test_under_jit_it_says_where_to_call_it():
+    with pytest.raises(ValueError, match="on the host; call it on the chain that jit or vmap returns"):
+        jax.jit(lambda factors: rj.decay(chain_of(factors)).rate)(jnp.ones(20))
+
+
 def test_no_batches_are_refused():
     with pytest.raises(ValueError, match="batches must be at least 1, got 0"):
         rj.decay(chain_of(constant(0.9, 50)), batches=0)
