@@ -9,10 +9,13 @@ import pandas as pd
 
 from bench.errors import making
 from bench.store import Store
+from bench.suite import name_and_scale
 
 _PLAIN = "elman_tanh"
 _GATED = ("lstm", "gru")
 NOT_MEASURED = "not measured here"
+_OF_ALL = "rnn-bench run cpu"
+"""Measures what every claim is held against."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,18 @@ class _Finding:
 
 
 def claims(store: Store) -> pd.DataFrame:
-    """One row a claim: does it hold, the number, the picture and the command that shows it."""
-    suite = _suite(store)
+    """One row a claim: does it hold, the number, the picture and the command that shows it.
+
+    Of a claim that was not measured here the command is that of the suite that measures it.
+    """
+    run = _run(store)
     rows = [
         {
             "claim": text,
             "verdict": finding.verdict,
             "number": finding.number,
-            "figure": f"figures/{figure}.png" if figure else "",
-            "command": f"rnn-bench run {suite} --only kind={kind}",
+            "figure": f"figures/{figure}.png" if figure and finding.verdict != NOT_MEASURED else "",
+            "command": f"{_OF_ALL if finding.verdict == NOT_MEASURED else run} --only kind={kind}",
         }
         for text, kind, figure, check in _CLAIMS
         for finding in [_checked(text, check, store)]
@@ -40,12 +46,15 @@ def claims(store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _suite(store: Store) -> str:
+def _run(store: Store) -> str:
+    """The command that measured what the folder holds."""
     for kind in store.kinds():
         frame = store.read(kind)
         if len(frame):
-            return str(frame["suite"].iloc[0])
-    return "SUITE"
+            suite = str(frame["suite"].iloc[0])
+            name, scale = name_and_scale(suite) or (suite, None)
+            return f"rnn-bench run {name}" + (f" --scale {scale}" if scale else "")
+    return _OF_ALL
 
 
 def _checked(text: str, check: Callable[[Store], _Finding | None], store: Store) -> _Finding:

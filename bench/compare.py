@@ -120,9 +120,10 @@ def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
         right[[*keys, *values, "regime"]], on=keys, suffixes=("_left", "_right")
     )
     rates = both["rate_nats_per_step_left"], both["rate_nats_per_step_right"]
-    both["difference"] = rates[1] - rates[0]
+    # Also of two products that are exactly zero, whose rates are -inf.
+    both["difference"] = (rates[1] - rates[0]).where(rates[0] != rates[1], 0.0)
     error = np.hypot(both["rate_stderr_nats_per_step_left"], both["rate_stderr_nats_per_step_right"])
-    both["difference_in_stderr"] = both["difference"] / error
+    both["difference_in_stderr"] = both["difference"] / error.replace(0, np.nan)
     both["same_regime"] = both["regime_left"] == both["regime_right"]
     kept = [*told, "seed", *(f"{values[0]}_{side}" for side in ("left", "right")), "difference"]
     return both[[*kept, "difference_in_stderr", "same_regime"]].sort_values(kept[:6], kind="stable")

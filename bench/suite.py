@@ -129,14 +129,22 @@ def names() -> list[str]:
 
 def shipped(name: str) -> Suite | None:
     """A suite of the harness by the name that results carry, with its scale where it has one; None if there is none."""
+    found = name_and_scale(name)
+    return None if found is None else load(*found)
+
+
+def name_and_scale(name: str) -> tuple[str, str | None] | None:
+    """The suite of the harness and the scale, or None, that a name in results stands for; None if there is none."""
     if name in names():
-        return load(name)
+        return name, None
     for known in names():
-        if name.startswith(f"{known}-"):
+        scale = name.removeprefix(f"{known}-")
+        if scale != name:
             try:
-                return load(known, name.removeprefix(f"{known}-"))
+                load(known, scale)
             except UsageError:  # no such scale
                 continue
+            return known, scale
     return None
 
 

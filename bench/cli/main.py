@@ -2,6 +2,8 @@
 
 import os
 import sys
+from importlib.metadata import version as installed
+from typing import Annotated
 
 import typer
 
@@ -26,6 +28,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from rnn_jax import __version__  # takes a second, which who asks for help need not wait for
+
+        typer.echo(f"rnn-bench {__version__}, jax {installed('jax')}, jaxlib {installed('jaxlib')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="What is installed, and end."),
+    ] = False,
+) -> None:
+    """What stands before a verb."""
+
+
 VERBS = {
     "list": list_,
     "run": run,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.plots.labels import setting_name, told, varying_columns, verdict_counts
+from bench.plots.labels import NORM, setting_name, told, varying_columns, verdict_counts
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
 from bench.plots.training import fullest_setting
 from bench.store import Store
@@ -41,6 +41,7 @@ def decay(store: Store) -> Figure | None:
     cells = sorted(norms["cell"].unique())
     figure, panels = panels_of(len(cells), shared_y=True)
     low, high = -12.5, 12.5
+    one_length = len(norms["sequence_length"].unique()) == 1
     for axes, cell in zip(panels, cells, strict=True):
         of_cell = norms[norms["cell"] == cell]
         nets = list(of_cell.groupby(NET, dropna=False, sort=True))
@@ -51,15 +52,17 @@ def decay(store: Store) -> Figure | None:
             axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
         axes.axhline(REACH, color="0.4", linewidth=0.8)
-        axes.set(title=cell, ylim=(low, high), xlabel="lag T − t (steps)")
+        length = "" if one_length else f", T = {_range(of_cell['sequence_length'])}"
+        axes.set(title=f"{cell}{length}", ylim=(low, high), xlabel="lag T − t (steps)")
         if of_cell["lag"].max() > _LONG:
             axes.set_xscale("symlog", linthresh=1.0)
             axes.set_xlim(0, of_cell["lag"].max())
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: columns_of(len(cells))]:
-        axes.set_ylabel("log10 of the norm of dh_T/dh_t")
+        axes.set_ylabel(NORM)
     figure.suptitle(
-        "How far the gradient reaches: median over seeds and sequences, band from least to most; grey: a norm of 1e-3",
+        "How far the gradient reaches: median over seeds and sequences, band from least to most\n"
+        f"grey: a norm of 1e-3; cut at 1e±{high:g}, beyond which lines go on",
         fontsize=11,
     )
     return figure
@@ -91,13 +94,18 @@ def trained_decay(store: Store) -> Figure | None:
         axes.title.set_fontsize(9)
         axes.legend(fontsize=8)
     for axes in panels[:: columns_of(len(settings))]:
-        axes.set_ylabel("log10 of the norm of dh_T/dh_t")
+        axes.set_ylabel(NORM)
     first = settings.iloc[0]
     figure.suptitle(
         f"Before and after training on {first['task']} ({first['variant']}), T = {first['task_length']}; grey: a norm of 1e-3",
         fontsize=11,
     )
     return figure
+
+
+def _range(values: pd.Series) -> str:
+    least, most = values.min(), values.max()
+    return f"{least:g}" if least == most else f"{least:g} to {most:g}"
 
 
 def over_runs(norms: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

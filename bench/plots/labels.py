@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+NORM = "log10 of the spectral norm of dh_T/dh_t"
+
 
 def varying_columns(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """Those of the columns that hold more than one value."""

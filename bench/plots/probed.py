@@ -6,7 +6,7 @@
 from matplotlib.figure import Figure
 
 from bench.plots.decay import REACH, over_runs
-from bench.plots.labels import told
+from bench.plots.labels import NORM, told
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
 from bench.store import Store
 
@@ -31,14 +31,18 @@ def probed(store: Store) -> Figure | None:
     for axes, (_, of_setting) in zip(panels, settings, strict=True):
         cells = sorted(of_setting["cell"].unique(), key=lambda cell: (":" not in cell, cell))
         for place, cell in enumerate(cells):
-            lags, middle, least, most = over_runs(
-                of_setting[of_setting["cell"] == cell], "log10_spectral_norm"
-            )
+            of_cell = of_setting[of_setting["cell"] == cell]
+            lags, middle, least, most = over_runs(of_cell, "log10_spectral_norm")
+            name = cell.lstrip("_")
+            if not of_cell["log10_spectral_norm"].notna().any():
+                name += " (not finite: nothing to draw)"
+            elif of_cell["log10_spectral_norm"].isna().any():
+                name += " (not finite at some lags)"
             colour, line = COLOURS[place % len(COLOURS)], LINES[place % len(LINES)]
             axes.fill_between(lags, least, most, color=colour, alpha=0.15, linewidth=0)
             axes.plot(
                 lags, middle, color=colour, linestyle=line, linewidth=3.0 if ":" in cell else 1.6,
-                label=cell.lstrip("_"), zorder=3 if ":" in cell else 2,
+                label=name, zorder=3 if ":" in cell else 2,
             )  # fmt: skip
         axes.axhline(REACH, color="0.4", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1.0)
@@ -49,7 +53,7 @@ def probed(store: Store) -> Figure | None:
         axes.title.set_fontsize(9)
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: columns_of(len(settings))]:
-        axes.set_ylabel("log10 of the norm of dh_T/dh_t")
+        axes.set_ylabel(NORM)
     figure.suptitle(
         "Median over seeds and sequences, band from least to most; grey: a norm of 1e-3", fontsize=10
     )

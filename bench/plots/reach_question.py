@@ -38,7 +38,8 @@ def reach_predicts(store: Store) -> Figure | None:
         )
     figure.legend(
         *grid[1][0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8,
-        title="marks above are filled where the run solved its task; bars below: 95% over cases", title_fontsize=8,
+        title="marks above are filled where the run solved its task, and moved by up to "
+        f"{_SPREAD:g} to part them; bars below: 95% over cases", title_fontsize=8,
     )  # fmt: skip
     grid[0][0].set_ylabel("share of the baseline's loss removed")
     grid[0][1].tick_params(labelleft=False)
@@ -51,7 +52,8 @@ def _draw_runs(axes: Axes, runs: pd.DataFrame, cells: list[str], when: str) -> N
     reach, share = READINGS["reach_share"](runs, when), removed_share(runs)
     # Most marks would lie on 0 or 1, so each is moved a little, in the order of the file: the same at every call.
     moved = _SPREAD * np.random.default_rng(0).uniform(-1, 1, (2, len(runs)))
-    x, y = reach.to_numpy(float) + moved[0], share.clip(lower=_FLOOR).to_numpy(float) + moved[1]
+    values = np.stack([reach.to_numpy(float), share.clip(lower=_FLOOR).to_numpy(float)])
+    x, y = np.where(values + moved > 1, values - moved, values + moved)  # none to where no value can be
     solved = (runs["verdict"] == "solved").to_numpy(bool)
     for number, cell in enumerate(cells):
         look = {

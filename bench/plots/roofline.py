@@ -55,7 +55,7 @@ def roofline(store: Store) -> Figure | None:
         axes.set_xlabel("intensity (flop / byte of least traffic)")
         axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     panels[0].set_ylabel("GFLOP/s")
-    figure.suptitle("Numbers are n; hollow: loop iterations that must follow each other bind it", fontsize=10)
+    figure.suptitle("Numbers are n; hollow: bound by launches, one loop iteration after another", fontsize=10)
     return figure
 
 

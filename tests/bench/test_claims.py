@@ -37,7 +37,8 @@ def test_every_claim_of_an_empty_folder_is_not_measured_here(folder_of):
     assert len(told) == len(CLAIMS)
     assert set(told["verdict"]) == {"not measured here"}
     assert set(told["number"]) == {""}
-    assert all(command.startswith("rnn-bench run") for command in told["command"])
+    assert all(command.startswith("rnn-bench run cpu --only kind=") for command in told["command"])
+    assert set(told["figure"]) == {""}
     assert set(told.columns) == {"claim", "verdict", "number", "figure", "command"}
 
 
@@ -52,8 +53,10 @@ def test_the_figures_that_claims_name_are_those_that_are_drawn(folder_of, row):
 
 
 def test_the_commands_that_claims_name_are_of_the_folders_suite(folder_of, row):
-    commands = claims(folder_of(decay=[row("decay", suite="quick")]))["command"]
-    assert all(command.startswith("rnn-bench run quick --only kind=") for command in commands)
+    for name, typed in (("quick", "quick"), ("gpu-tiny", "gpu --scale tiny"), ("mine", "mine")):
+        told = claims(folder_of(name, exactness=[row("exactness", suite=name)]))
+        commands = told[told["verdict"] != "not measured here"]["command"].tolist()
+        assert commands == [f"rnn-bench run {typed} --only kind=exactness"]
 
 
 def test_every_claim_is_measured_by_the_cpu_suite(folder_of):

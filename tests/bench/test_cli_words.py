@@ -1,10 +1,13 @@
 """What the program says of itself, and what it refuses, before anything is measured."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
+import jax
 import pytest
 
+import rnn_jax as rj
 from bench import suite
 
 VERBS = (
@@ -72,6 +75,15 @@ def test_tune_prints_what_it_found_and_keeps_it(complaint, rnn_bench, tmp_path, 
         assert word in done.stdout
     refused = rnn_bench("tune", "--sizes", "64,many", cwd=tmp_path)
     assert "--sizes must be whole numbers" in complaint(refused)
+
+
+def test_the_version_is_told_with_that_of_jax(typed, tmp_path):
+    done = typed("--version", cwd=tmp_path)
+    assert done.returncode == 0
+    assert (
+        done.stdout.strip()
+        == f"rnn-bench {rj.__version__}, jax {jax.__version__}, jaxlib {version('jaxlib')}"
+    )
 
 
 # --- what it refuses

@@ -87,6 +87,22 @@ def test_rates_are_differences_in_units_of_their_error(pair):
     assert told["same_regime"].tolist() == [True, True]
 
 
+def test_equal_rates_do_not_differ_though_they_are_infinite_or_exact(pair):
+    def rates(*values):
+        return [
+            {"seed": seed, "rate_nats_per_step": rate, "rate_stderr_nats_per_step": error}
+            for seed, (rate, error) in enumerate(values)
+        ]
+
+    left, right = pair(
+        {"decay": rates((-math.inf, None), (-0.5, 0.0), (-0.5, 0.0))},
+        {"decay": rates((-math.inf, None), (-0.5, 0.0), (-0.4, 0.0))},
+    )
+    told = compare.compared(left, right)["rates"]
+    assert told["difference"].tolist() == pytest.approx([0.0, 0.0, 0.1])
+    assert told["difference_in_stderr"].isna().all()
+
+
 def test_rates_of_initial_and_trained_nets_are_not_mixed(pair):
     def both(initial, trained):
         return {

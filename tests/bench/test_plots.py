@@ -230,8 +230,22 @@ def test_an_explosion_names_its_step_its_quantity_and_the_sequences(row, folder_
 @pytest.mark.costly
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_an_explosion_has_a_row_for_each_of_three_settings_at_most(count, row, folder_of):
-    svg = explosion_svg(folder_of(**explosion_rows(row, cases=[str(each) for each in range(count)])))
+    tables = explosion_rows(row, cases=[str(each) for each in range(count)])
+    for each in tables["explosions"]:
+        each["log10_spectral_norm"] += int(each["case_id"])
+    svg = explosion_svg(folder_of(**tables))
     assert svg.count("not finite at step 70") == min(count, 3)
+    assert f"{min(count, 3)} of {count} settings that broke" in svg
+
+
+def test_settings_that_broke_alike_are_one_row_that_names_them_all(row, folder_of):
+    tables = explosion_rows(row, cases=["a", "b", "c", "d"])
+    for each in tables["explosions"]:
+        each["remedy"] = f"remedy_{each['case_id']}"
+    svg = explosion_svg(folder_of(**tables))
+    assert svg.count("not finite at step 70") == 1
+    assert "4 of 4 settings that broke" in svg
+    assert all(f"remedy_{case}" in svg for case in "abcd")
 
 
 @pytest.mark.parametrize("value", [-math.inf, math.inf, math.nan])
