@@ -13,11 +13,14 @@ from bench.check.ranges import out_of_range
 from bench.collation import ordered
 from bench.errors import UsageError
 from bench.files import csv_text
-from bench.schema import FAILURES, RESULT_FILES, TUNING
+from bench.schema import DECAY, EXPLOSIONS, FAILURES, GRADIENT_NORMS, RESULT_FILES, SNAPSHOTS, TUNING
 from bench.store import Store
 
 _AGAIN = "measure its case again, or take the file from a copy that was not touched"
-_ONE_SEED = (TUNING.kind, FAILURES.kind)
+_OF_OTHER_SEEDS = (TUNING.kind, FAILURES.kind)
+_OF_SOME_SEEDS = (*_OF_OTHER_SEEDS, EXPLOSIONS.kind, SNAPSHOTS.kind)
+_AS_MANY_A_SEED = {DECAY.kind: ["case_id", "seed"], GRADIENT_NORMS.kind: ["case_id", "weights", "seed"]}
+"""Result files with as many rows for each seed of a case, and by which columns those are counted."""
 
 
 def readable(store: Store) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
@@ -41,11 +44,13 @@ def readable(store: Store) -> tuple[dict[str, pd.DataFrame], list[Finding]]:
 
 
 def of_each_file(frames: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """Doubled rows, missing seeds, values out of range."""
+    """Doubled rows, missing seeds and rows, values out of range."""
     found: list[Finding] = []
+    seeds = _seeds_of_cases(frames)
     for kind, frame in frames.items():
         found += _doubled(kind, frame)
-        found += _missing_seeds(kind, frame)
+        found += _missing_seeds(kind, frame, seeds)
+        found += _missing_rows(kind, frame)
         found += [
             Finding(DAMAGED, f"{kind}.csv", f"{line_numbers(where)}: {told}", _AGAIN)
             for where, told in out_of_range(kind, frame)
@@ -61,17 +66,41 @@ def _doubled(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(DAMAGED, f"{kind}.csv", told, _AGAIN)
 
 
-def _missing_seeds(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
-    if kind in _ONE_SEED:
+def _seeds_of_cases(frames: Mapping[str, pd.DataFrame]) -> dict[str, set[int]]:
+    """The seeds of each case: 0, 1, .. up to the largest of which any file has a row."""
+    most: dict[str, int] = {}
+    for frame in (frame for kind, frame in frames.items() if kind not in _OF_OTHER_SEEDS):
+        for case_id, seed in frame.dropna(subset=["seed"]).groupby("case_id")["seed"].max().items():
+            most[case_id] = max(most.get(case_id, -1), int(seed))
+    return {case_id: set(range(seed + 1)) for case_id, seed in most.items()}
+
+
+def _missing_seeds(kind: str, frame: pd.DataFrame, seeds: Mapping[str, set[int]]) -> Iterator[Finding]:
+    if kind in _OF_SOME_SEEDS:
         return
     lacking = []
-    for case_id, seeds in frame.groupby("case_id")["seed"]:
-        there = set(seeds.dropna().astype(int))
-        missing = sorted(set(range(max(there, default=-1) + 1)) - there)
+    for case_id, of_case in frame.dropna(subset=["seed"]).groupby("case_id")["seed"]:
+        missing = sorted(seeds[case_id] - set(of_case.astype(int)))
         if missing:
             lacking.append(f"case {case_id} lacks {named(missing)}")
     if lacking:
         told = f"seeds are missing: {named(lacking)}"
+        yield Finding(DAMAGED, f"{kind}.csv", told, "measure these cases again")
+
+
+def _missing_rows(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
+    keys = _AS_MANY_A_SEED.get(kind)
+    if keys is None:
+        return
+    counts = frame.groupby(keys, dropna=False).size()
+    spread = counts.groupby(keys[:-1], dropna=False).agg(["min", "max"])
+    uneven = spread[spread["min"] < spread["max"]]
+    if len(uneven):
+        cases = [
+            f"case {index[0] if isinstance(index, tuple) else index} has {least} to {most}"
+            for index, (least, most) in zip(uneven.index, uneven.to_numpy(), strict=True)
+        ]
+        told = f"rows are missing, for every seed of a case has as many: {named(cases)}"
         yield Finding(DAMAGED, f"{kind}.csv", told, "measure these cases again")
 
 

@@ -220,3 +220,20 @@ def test_shards_are_held_against_the_files(timings, tmp_path):
     (found,) = shards.beside(store, {"timings": timings})
     assert found.weight == NOTE
     assert "the CSV files hold nothing: elsewhere.json" in found.told
+
+
+@pytest.mark.parametrize("kind", ["decay", "gradient_norms"])
+def test_a_row_that_went_is_found_where_the_other_seeds_have_it(kind):
+    frames = {name: Store(SEVERAL_SEEDS.parent / "quick").read(name) for name in ("decay", "gradient_norms")}
+    assert not rows.of_each_file(frames)
+    (found,) = rows.of_each_file(frames | {kind: frames[kind].drop(index=7)})
+    assert found.file == f"{kind}.csv"
+    assert "rows are missing, for every seed of a case has as many: case" in found.told
+
+
+def test_the_last_seed_is_missing_where_another_file_has_it():
+    frames = {name: Store(SEVERAL_SEEDS).read(name) for name in ("decay", "task_accuracy")}
+    case_id = frames["decay"]["case_id"].iloc[0]
+    gone = frames["decay"].query("not (case_id == @case_id and seed == 2)")
+    (found,) = rows.of_each_file(frames | {"decay": gone})
+    assert (found.file, found.told) == ("decay.csv", f"seeds are missing: case {case_id} lacks 2")
