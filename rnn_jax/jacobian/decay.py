@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from rnn_jax.jacobian.chain import JacobianChain
 
@@ -70,7 +71,7 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
     """
     if not isinstance(chain, JacobianChain):
         raise TypeError(f"chain must be a JacobianChain, as jacobian_chain gives, got {type(chain).__name__}")
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(chain)):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(chain)):
         raise ValueError("decay is computed on the host; call it on the chain that jit or vmap returns")
     for name, value in {"transient": transient, "batches": batches}.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
