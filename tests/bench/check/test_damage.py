@@ -222,13 +222,19 @@ def test_shards_are_held_against_the_files(timings, tmp_path):
     assert "the CSV files hold nothing: elsewhere.json" in found.told
 
 
-@pytest.mark.parametrize("kind", ["decay", "gradient_norms"])
-def test_a_row_that_went_is_found_where_the_other_seeds_have_it(kind):
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("decay", "seeds are missing: case"),
+        ("gradient_norms", "rows are missing, for every seed of a case has as many: case"),
+    ],
+)
+def test_a_row_that_went_is_found_where_another_seed_or_file_has_it(kind, words):
     frames = {name: Store(SEVERAL_SEEDS.parent / "quick").read(name) for name in ("decay", "gradient_norms")}
     assert not rows.of_each_file(frames)
     (found,) = rows.of_each_file(frames | {kind: frames[kind].drop(index=7)})
     assert found.file == f"{kind}.csv"
-    assert "rows are missing, for every seed of a case has as many: case" in found.told
+    assert words in found.told
 
 
 def test_the_last_seed_is_missing_where_another_file_has_it():
