@@ -56,6 +56,7 @@ def test_list(what, words, typed, tmp_path):
         assert word in done.stdout
 
 
+@pytest.mark.costly
 def test_machine_prints_json_without_names_of_people_or_places(rnn_bench, tmp_path):
     done = rnn_bench("machine", "--dtype", "float64", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -65,6 +66,7 @@ def test_machine_prints_json_without_names_of_people_or_places(rnn_bench, tmp_pa
     assert str(tmp_path) not in done.stdout
 
 
+@pytest.mark.costly
 def test_tune_prints_what_it_found_and_keeps_it(complaint, rnn_bench, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done = rnn_bench("tune", "--sizes", "3", "--lengths", "8", "--rounds", "1", cwd=tmp_path)

@@ -148,6 +148,7 @@ def test_what_is_stored_a_step_is_the_activations_and_the_state(name, arrays):
     assert sum(np.prod(shape) for shape in shapes) == arrays * STEPS * BATCH * HIDDEN + INPUT.size
 
 
+@pytest.mark.costly
 def test_forward_mode_works_on_the_plain_path_and_the_other_says_that_it_does_not():
     model = disturbed(Model.create(cell_of("lstm"), 1, key=KEYS[4]), KEYS[5])
     inputs = jnp.swapaxes(INPUT, 0, 1)

@@ -227,6 +227,7 @@ def test_shares_need_a_step_that_holds_its_weights(xs):
         )
 
 
+@pytest.mark.costly
 def test_a_weight_may_be_a_python_number():
     def shares(weight):
         step = jax.tree_util.Partial(lambda w, h, _: w * h, weight)

@@ -120,6 +120,7 @@ def test_progress_is_told_after_each_block_with_the_loss_of_its_last_step(clippe
         np.testing.assert_array_equal(losses, clipped_run.loss[:, steps - 1])
 
 
+@pytest.mark.costly
 def test_the_score_is_the_loss_on_examples_of_the_task(clipped_run):
     batch = TASK.sample(jax.random.key(99), 2_000, jnp.float64)
     for seed in range(2):
@@ -236,6 +237,7 @@ def test_a_diverging_seed_does_not_disturb_the_others():
     )
 
 
+@pytest.mark.costly
 def test_too_large_a_learning_rate_is_recorded_with_its_step_and_quantity():
     result = train(seeds=1, optimizer=optax.sgd(1e3), step_budget=200, evaluate_every=50)
     step = result.first_nonfinite_step[0]

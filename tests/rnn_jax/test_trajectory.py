@@ -6,6 +6,7 @@ import pytest
 import rnn_jax as rj
 
 
+@pytest.mark.costly
 def test_states_are_h_0_to_h_t_of_a_loop():
     cell = rj.cells.create("lstm", 3, 4, key=jax.random.key(1))
     state = cell.initial_state()._replace(c=jnp.array([0.1, 0.2, -0.3, 0.4]))

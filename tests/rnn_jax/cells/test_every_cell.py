@@ -199,6 +199,7 @@ def kept_in_part(parameters, state, x):
     return cell(jax.tree.unflatten(structure, chosen), x)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", ["lstm", "slstm"])
 def test_a_chain_covers_every_part_of_the_state(name, inputs):
     """Dropping any leaf of the state, as a chain over h alone would, gives other norms."""

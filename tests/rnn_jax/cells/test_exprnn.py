@@ -101,6 +101,7 @@ def test_both_ways_of_backpropagation_give_the_gradient_by_finite_differences(ce
     np.testing.assert_allclose(auto, (ahead - behind) / (2 * step), rtol=1e-6)
 
 
+@pytest.mark.costly
 def test_a_sequence_takes_one_exponential(cell, monkeypatch):
     formed = []
     whole = ExpRNN.materialized

@@ -25,6 +25,7 @@ def x():
     return jax.random.normal(jax.random.key(3), (3,))
 
 
+@pytest.mark.costly
 def test_a_step_equals_equinox(cell, state, x):
     theirs = eqx.tree_at(
         lambda tree: (tree.weight_hh, tree.weight_ih, tree.bias),

@@ -13,6 +13,7 @@ from rnn_jax.cells import LEMState, SLSTMState
 from .by_hand import XS, drawn, last_of, sigmoid
 
 
+@pytest.mark.costly
 def test_antisymmetric():
     cell = drawn("antisymmetric", step_size=0.1, diffusion=0.2)
     W, V, b = (np.asarray(each) for each in (cell.weight, cell.weight_xh, cell.bias))
@@ -111,6 +112,7 @@ def test_the_stabilizer_changes_no_output():
     np.testing.assert_allclose(cell(state, x).h, cell(moved, x).h, rtol=1e-12)
 
 
+@pytest.mark.costly
 def test_mgu_is_a_gru_whose_reset_and_update_gates_are_one():
     """With r = f and 1 - z = f, so that the weights of z are those of f turned round."""
     cell = drawn("mgu")

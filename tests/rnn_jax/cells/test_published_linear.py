@@ -43,6 +43,7 @@ def test_a_minlstm_whose_gates_are_both_shut_still_shares_between_them():
     np.testing.assert_allclose(after, sigmoid(1.0) + 5 * sigmoid(-1.0), rtol=1e-9)
 
 
+@pytest.mark.costly
 def test_lru():
     """In complex numbers, by powers of the eigenvalues: no recurrence at all."""
     cell = drawn("lru")

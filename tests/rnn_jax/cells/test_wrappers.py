@@ -74,6 +74,7 @@ def test_a_leaky_cell_lies_between_the_state_and_the_next(name):
     np.testing.assert_allclose(got, before + leak * (after - before), rtol=1e-12)
 
 
+@pytest.mark.costly
 def test_a_leaky_cell_trains_by_the_fast_path_as_by_plain_autodiff():
     model = rj.model.Model.create(Leaky.create(cell_of("lstm"), 0.3), 2, key=jax.random.key(3))
     batch = jnp.asarray(np.random.default_rng(4).normal(size=(2, LENGTH, 3)))

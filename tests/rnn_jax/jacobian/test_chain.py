@@ -224,6 +224,7 @@ def test_new_weights_of_a_partial_do_not_compile_again(compilations):
     assert compiled == []
 
 
+@pytest.mark.costly
 def test_a_partial_without_parameters_is_never_stale():
     """It reads its weight from elsewhere, as a plain function does."""
     weight = {"value": 0.5}

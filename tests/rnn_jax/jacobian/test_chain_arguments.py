@@ -121,6 +121,7 @@ def test_a_state_without_numbers_is_told(xs):
         rj.jacobian_chain(lambda h, _: h, jnp.zeros(0), xs)
 
 
+@pytest.mark.costly
 def test_an_index_from_an_array_is_a_lag(gru, xs):
     chain = rj.jacobian_chain(gru, gru.initial_state(), xs)
     np.testing.assert_array_equal(chain.product(chain.lags[3]).mantissa, chain.product(3).mantissa)

@@ -183,6 +183,7 @@ def test_norms_are_measured_in_full_precision():
     assert precisions_of(program, 5) == {"DEFAULT", "HIGHEST"}  # of the chain, and of the Gram matrix
 
 
+@pytest.mark.costly
 def test_a_precision_is_no_stale_program(compilations):
     cell = rj.cells.create("elman_tanh", 3, 7, key=jax.random.key(1))
     xs = jnp.ones((T, 3))

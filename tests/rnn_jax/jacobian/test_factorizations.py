@@ -71,6 +71,7 @@ def test_zeros_and_what_is_not_finite(factorization):
     np.testing.assert_allclose(diagonal, [1, 1, 0, 1], atol=1e-14)
 
 
+@pytest.mark.costly
 def test_cholesky_is_not_only_its_fallback(monkeypatch):
     """Without elimination to fall back on it still factors what is not singular."""
 

@@ -24,6 +24,7 @@ def product(matrices):
     return product
 
 
+@pytest.mark.costly
 def test_a_graded_product_is_the_product(matrices, product):
     expected = matrices[2] @ matrices[1] @ matrices[0]
     np.testing.assert_allclose(dense(product), expected, rtol=1e-12, atol=1e-13)

@@ -106,6 +106,7 @@ def test_the_logistic_map_has_ln_2():
     assert spectrum.entropy_rate == spectrum.exponents[0]
 
 
+@pytest.mark.costly
 def test_the_henon_map():
     step = lambda s, _: jnp.array([1 - 1.4 * s[0] ** 2 + s[1], 0.3 * s[0]])  # noqa: E731
     spectrum = rj.lyapunov_spectrum(step, jnp.array([0.1, 0.1]), None, length=100_000)
@@ -187,6 +188,7 @@ def test_the_automatic_interval_keeps_float32_right_where_ten_steps_lose_most_ex
     assert float(spread.exponents[0]) == pytest.approx(float(truth.exponents[0]), abs=0.05)
 
 
+@pytest.mark.costly
 def test_intervals_that_do_not_divide_the_batch_change_nothing():
     cell, state = chaotic(size=12, gain=1.5)
     one, five = (
@@ -201,6 +203,7 @@ def test_intervals_that_do_not_divide_the_batch_change_nothing():
 # What is singular or not finite
 
 
+@pytest.mark.costly
 def test_a_dead_unit_has_minus_infinity_and_leaves_the_others():
     xs = jax.random.normal(jax.random.key(3), (400, 4, 4))
     dead = xs.at[:, 1].set(0.0)  # a row
@@ -223,6 +226,7 @@ def test_zeros_throughout_are_minus_infinity():
     assert spectrum.kaplan_yorke_dimension == 0
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("at", [3, 90])
 def test_a_nan_in_an_input_is_nan(at):
     cell = rj.cells.create("elman_relu", 1, 4, key=jax.random.key(1))

@@ -44,6 +44,7 @@ def test_scaling_and_back_is_exact_to_the_bit(array):
     assert np.all((largest == 0) | ((largest >= 0.5) & (largest < 1)))
 
 
+@pytest.mark.costly
 @settings(max_examples=200, deadline=None)
 @given(
     arrays(np.float32, SHAPE, elements=entries(60)),
@@ -57,6 +58,7 @@ def test_the_exponents_of_the_rows_are_kept_apart(array, exponent):
     np.testing.assert_allclose(scaled.row_norms(held).log_float64(), expected, atol=1e-6)
 
 
+@pytest.mark.costly
 @settings(max_examples=200, deadline=None)
 @given(
     arrays(np.float32, SHAPE, elements=entries(20)),
@@ -132,6 +134,7 @@ def test_numbers_beyond_the_dtype_become_zero_or_infinity_as_plain_numbers(dtype
         assert jnp.isposinf(matrix([[0.5]], [exponent], dtype).to_array()[0, 0])
 
 
+@pytest.mark.costly
 def test_a_row_of_zeros_keeps_out_of_the_norms_whatever_its_exponent():
     held = matrix([[0.0, 0.0], [0.5, 0.0]], [1_000_000, -5_000])
     assert held.log_frobenius_norm() == pytest.approx(-5_001 * np.log(2))
@@ -192,6 +195,7 @@ def test_powers_of_two_are_exact(dtype):
     np.testing.assert_array_equal(scaled.power_of_two(below, dtype), np.zeros(3))
 
 
+@pytest.mark.costly
 def test_a_batch_of_scaled_matrices_is_a_batch_of_plain_ones():
     batch = jax.random.normal(jax.random.key(0), (4, 3, 2))
     held = jax.vmap(scaled.from_array)(batch)
@@ -221,6 +225,7 @@ def test_a_product_of_scaled_matrices_is_right_where_rows_differ_by_more_than_th
             assert abs(found / exact - 1) < 1e-5
 
 
+@pytest.mark.costly
 def test_a_small_term_counts_where_the_large_one_meets_a_zero():
     left = scaled.from_array(jnp.array([[1.0, 1e-30]], jnp.float32))
     right = scaled.normalized(

@@ -116,6 +116,7 @@ def test_beyond_a_state_that_is_not_finite_every_norm_is_nan_and_none_before(bad
         )
 
 
+@pytest.mark.costly
 def test_checkpoints_keep_about_the_square_root_of_the_states():
     """By what the compiled program reserves, which is the same on every run."""
     cell = rj.cells.create("elman_tanh", 1, 32, key=jax.random.key(0), dtype=jnp.float32)

@@ -95,6 +95,7 @@ def test_a_chain_of_known_singular_values(size, gap):
     np.testing.assert_allclose(measured.values, -gap * np.arange(size), atol=1e-10)
 
 
+@pytest.mark.costly
 def test_a_singular_value_of_e_to_the_minus_1600_is_right():
     logs = np.array([0.0, -1.0, -8.0]) * np.ones((200, 3))
     matrices = aligned(np.exp(logs))
@@ -104,6 +105,7 @@ def test_a_singular_value_of_e_to_the_minus_1600_is_right():
     np.testing.assert_allclose(measured.values, expected, rtol=0, atol=1e-8)
 
 
+@pytest.mark.costly
 def test_the_smallest_of_a_long_chain_are_not_the_sums_of_qr_diagonals():
     matrices = CHAINS["gaps of 12 nats"](4)
     q, sums = np.eye(4), np.zeros(4)

@@ -50,6 +50,7 @@ def test_the_cells_whose_gates_act_unit_by_unit_take_the_cheap_form(name):
     assert isinstance(made, DenseFactor) == (name in DENSE)
 
 
+@pytest.mark.costly
 def test_a_cell_without_input_has_a_cheap_form_too():
     cell = rj.cells.create("lstm", 0, 4, key=jax.random.key(1))
     state = jax.tree.map(lambda leaf: leaf + 0.4, cell.initial_state())

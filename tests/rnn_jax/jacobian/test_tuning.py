@@ -50,6 +50,7 @@ def test_the_fastest_count_is_kept_and_used(monkeypatch):
     assert chain.block_count == 4
 
 
+@pytest.mark.costly
 def test_it_measures_what_it_says_without_leaving_a_trace_where_nothing_is_to_be_kept(tmp_path):
     made = rj.tune_blocks(3, 40, dtype="float32", rounds=1, block_counts=[3], sequential=False, save=False)
     assert (made.device_kind, made.dtype) == (block_table.device_kind(), "float32")

@@ -57,6 +57,7 @@ def clipped_by_hand(model, sequence, threshold):
     return by_w, by_u, by_b, np.array(lengths)
 
 
+@pytest.mark.costly
 def test_clipping_per_step_equals_a_backward_pass_written_by_hand(inputs):
     model, threshold = model_of("elman_tanh", 2.0), 1.5
     differentiate = jax.jit(jax.grad(lambda model: loss_through(model, inputs, clip_per_step(threshold))))
@@ -71,6 +72,7 @@ def test_clipping_per_step_equals_a_backward_pass_written_by_hand(inputs):
         np.testing.assert_allclose(got, np.mean([hand[each] for hand in by_hand], axis=0), rtol=1e-12)
 
 
+@pytest.mark.costly
 def test_the_norm_is_that_of_all_leaves_of_a_state(inputs):
     # After one step the gradient of an LSTM's input weights goes through dL/d(h, c), scaled as a whole.
     model, one = model_of("lstm"), inputs[:1, :1]
@@ -87,6 +89,7 @@ def test_the_norm_is_that_of_all_leaves_of_a_state(inputs):
     np.testing.assert_allclose(clipped, expected, rtol=1e-12)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("name", "steps"), [("lstm", 4), ("gru_reset_before", 1)])
 def test_a_large_threshold_and_a_long_chunk_change_nothing(name, steps, inputs):
     model = model_of(name)

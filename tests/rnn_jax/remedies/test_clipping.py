@@ -105,6 +105,7 @@ def transposed(tree):
     return jax.tree.map(lambda leaf: leaf.T, tree)
 
 
+@pytest.mark.costly
 def test_adaptive_clipping_equals_optax_on_transposed_matrices(jax_promotes):
     weights, gradient = weights_and_gradient()
     theirs, _ = optax.adaptive_grad_clip(0.02).update(
@@ -117,6 +118,7 @@ def test_adaptive_clipping_equals_optax_on_transposed_matrices(jax_promotes):
     assert np.array_equal(ours["matrix"][1], gradient["matrix"][1])  # one row is left alone
 
 
+@pytest.mark.costly
 def test_adaptive_clipping_is_not_blind_to_a_gradient_whose_square_overflows(jax_promotes):
     weights, gradient = weights_and_gradient(jnp.float32)
     gradient["matrix"] = gradient["matrix"].at[4].set(jnp.array([3e25, 0.0, 4e25], jnp.float32))

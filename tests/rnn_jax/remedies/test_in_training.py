@@ -58,6 +58,7 @@ def score_by_hand(result):
     return float(TASK.loss(one(result.model).outputs(held_out.inputs, 1), held_out))
 
 
+@pytest.mark.costly
 def test_a_changed_step_acts_in_training_alone(jax_promotes):
     """A step that keeps the state where it is gives the loss of a net that has seen nothing."""
     frozen = Remedy("frozen", None, adapt_step=lambda step: lambda states, xs, left: states)

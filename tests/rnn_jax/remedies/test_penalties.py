@@ -67,6 +67,7 @@ def test_omega_and_its_immediate_derivative_are_those_of_a_loop_by_hand():
     assert not any(leaf.any() for leaf in others)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("name", "expected"), [("orthogonal", 0.0), ("identity", 0.25)])
 def test_omega_of_a_linear_net_follows_from_its_singular_values(name, expected):
     """Where all singular values are s, every ratio is s."""
@@ -158,6 +159,7 @@ def test_no_more_exponents_are_taken_than_the_state_has_numbers():
     assert value == pytest.approx(HIDDEN * np.log(2.0) ** 2, rel=1e-6)
 
 
+@pytest.mark.costly
 def test_a_step_towards_less_flossing_penalty_brings_the_exponents_to_zero():
     model, batch, remedy = model_of("gru"), batch_of(4), gradient_flossing(1.0, exponents=2)
     evaluate = jax.jit(jax.value_and_grad(lambda model: remedy.penalty(TASK, model, batch, KEY)))

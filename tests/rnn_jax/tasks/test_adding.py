@@ -120,6 +120,7 @@ def test_it_is_solved_below_a_mean_squared_error_of_one_thousandth_of_the_sum(ta
         assert task.is_solved(loss, jnp.array(0.0)) == solved
 
 
+@pytest.mark.costly
 def test_martens_has_the_same_marks_in_sequences_whose_length_varies():
     batch = Adding(100, "martens").sample(KEY, EXAMPLES)
     values = np.asarray(batch.inputs[..., 0])

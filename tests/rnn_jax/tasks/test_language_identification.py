@@ -84,6 +84,7 @@ def test_the_plain_classifiers_are_what_they_are_called():
     assert by_characters > 2 * share
 
 
+@pytest.mark.costly
 def test_the_baseline_is_a_uniform_guess():
     task = evaluation_task(LanguageIdentification(20, "romance"))
     assert float(task.baseline(KEY)) == pytest.approx(np.log(4), rel=1e-3)

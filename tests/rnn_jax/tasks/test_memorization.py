@@ -36,6 +36,7 @@ def test_all_patterns_of_five_bits_are_equally_likely(assert_uniform):
     assert_uniform(codes @ 2 ** np.arange(5), 32)
 
 
+@pytest.mark.costly
 def test_the_baseline_is_a_uniform_guess_of_the_pattern():
     baseline = NoiselessMemorization(40, "20_bit").baseline(jax.random.key(1))
     assert baseline == pytest.approx(10 * np.log(5) / 60, rel=1e-3)

@@ -102,6 +102,7 @@ def test_elsewhere_are_random_symbols_or_blanks(task, batch, codes, assert_unifo
         assert_uniform(rest, 129)
 
 
+@pytest.mark.costly
 def test_loss_and_accuracy_count_the_keys_that_come_again_and_nothing_else(task, batch):
     outputs = 40.0 * jax.nn.one_hot(batch.targets, 64, dtype=jnp.float64)
     wrong_elsewhere = jnp.where(batch.mask[..., None], outputs, jnp.roll(outputs, 1, axis=-1))

@@ -72,6 +72,7 @@ def test_the_symbols_are_uniform_independent_of_each_other_and_of_their_places(
         assert_independent(place, symbol)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     ("variant", "expected"), [("mamba", np.log(14)), ("denoise", 10 * np.log(8) / (LENGTH + 10))]
 )

@@ -64,6 +64,7 @@ def test_the_symbols_are_uniform_and_independent_of_what_varies(
     assert_uniform(8 * full[:, 0] + full[:, 1], 64)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("variant", "symbols"), [("delay", 10), ("count", 5.5)])
 def test_the_baseline_knows_when_to_answer_but_not_what(variant, symbols):
     expected = symbols * np.log(8) / (LENGTH + 20)
