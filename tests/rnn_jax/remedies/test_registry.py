@@ -95,7 +95,6 @@ def test_every_remedy_trains_every_cell_that_it_fits(remedy, cell):
     assert np.isfinite(result.final_loss).all()
 
 
-@pytest.mark.costly
 @pytest.mark.parametrize(
     ("cell", "names"),
     [
