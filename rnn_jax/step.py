@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from rnn_jax.whole_numbers import is_whole
+
 State = Any
 Inputs = Any
 Step = Callable[[State, Any], State]
@@ -194,7 +196,7 @@ def _sequence_length(xs: Inputs, length: int | None) -> int:
     if not leaves:
         if length is None:
             raise ValueError("xs is None, so length must be given: the number of steps T")
-        if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 0:
+        if not is_whole(length) or length < 0:
             raise ValueError(f"length must be a whole number of at least 0, got {length!r}")
         return length
     lengths = {}

@@ -15,6 +15,7 @@ from rnn_jax.keys import checked_key
 from rnn_jax.model import BACKPROPAGATIONS
 from rnn_jax.remedies.remedy import Remedy
 from rnn_jax.tasks.task import Task
+from rnn_jax.whole_numbers import is_whole
 
 MOST_SEED = 2**32 - 1
 """`jax.random.fold_in` takes 32 bits; a larger number would be another seed's."""
@@ -37,7 +38,7 @@ def check_task_and_cell(task: Any, create: Any, key: Any) -> None:
 def checked_counts(**counts: Any) -> tuple[int, ...]:
     """The counts as Python's integers; raises ValueError unless each is a positive whole number."""
     for name, value in counts.items():
-        if not _is_whole(value) or value < 1:
+        if not is_whole(value) or value < 1:
             raise ValueError(f"{name} must be a positive whole number, got {value!r}")
     return tuple(int(value) for value in counts.values())
 
@@ -78,12 +79,12 @@ def sorted_snapshot_steps(steps: Any, step_budget: int) -> tuple[int, ...]:
     """The steps in order, each once.
 
     Raises:
-        ValueError: one is no whole number, or lies outside 1..step_budget.
+        ValueError: they are not several, one is no whole number, or lies outside 1..step_budget.
     """
     if not isinstance(steps, Iterable):
         raise ValueError(f"snapshot_steps must be several whole numbers, such as [{steps!r}], got {steps!r}")
     for step in steps:
-        if not _is_whole(step) or not 1 <= step <= step_budget:
+        if not is_whole(step) or not 1 <= step <= step_budget:
             raise ValueError(f"snapshot_steps must be whole numbers in 1..{step_budget}, got {step!r}")
     return tuple(sorted({int(step) for step in steps}))
 
@@ -108,7 +109,7 @@ def checkpoint_path(checkpoint: Any, every_s: Any) -> Path | None:
 
 def seed_numbers(seeds: Any) -> np.ndarray:
     """0, 1, .. where it is said how many, else those given."""
-    if _is_whole(seeds) and seeds >= 1:
+    if is_whole(seeds) and seeds >= 1:
         return np.arange(seeds, dtype=np.uint32)
     array = np.asarray(seeds)
     if array.ndim != 1 or not array.size or not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
@@ -180,7 +181,3 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
             f"{str(error).splitlines()[0]}"
         ) from error
     return x.dtype
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)

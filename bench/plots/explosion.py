@@ -32,7 +32,8 @@ def explosion(store: Store) -> Figure | None:
     for run in lasted.drop_duplicates("case_id").itertuples():
         chains = _of(seen, run)
         norms = chains["log10_spectral_norm"].round(6).astype(str)  # NaN and inf too are equal to themselves
-        alike.setdefault((run.step, run.quantity, run.task, run.gain, *norms), []).append(run)
+        same = (run.cell, run.gain, run.task, run.sequence_length, run.seed, run.step, run.quantity)
+        alike.setdefault((*same, *norms), []).append(run)
     shown = list(alike.values())[:_ROWS_AT_MOST]
     if not shown:
         return None

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.batching import one_at_a_time
 from rnn_jax.keys import checked_key
+from rnn_jax.whole_numbers import is_whole
 
 INITIALIZATIONS = ("gaussian", "orthogonal", "identity", "sparse")
 _INCOMING = 15
@@ -116,7 +117,7 @@ def _spectral_radius(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
 def checked_arguments(input_size: Any, hidden_size: Any, key: Any) -> None:
     """Raises ValueError unless hidden_size is positive, input_size not negative, and key a random key."""
     for name, size in {"input_size": input_size, "hidden_size": hidden_size}.items():
-        if isinstance(size, bool) or not isinstance(size, int | np.integer):
+        if not is_whole(size):
             raise ValueError(f"{name} must be a whole number, got {size!r}")
     if hidden_size < 1:
         raise ValueError(f"hidden_size must be positive, got {hidden_size}")

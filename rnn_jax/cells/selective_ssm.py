@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from rnn_jax.cells.initializers import (
@@ -16,6 +15,7 @@ from rnn_jax.cells.initializers import (
     uniform_matrix,
 )
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.whole_numbers import is_whole
 
 _LEAST_STEP, _LARGEST_STEP = 0.001, 0.1
 
@@ -82,7 +82,7 @@ class SelectiveSSM:
         """
         checked_arguments(input_size, hidden_size, key)
         no_recurrent_matrix("SelectiveSSM", initialization, gain)
-        if isinstance(state_size, bool) or not isinstance(state_size, int | np.integer) or state_size < 1:
+        if not is_whole(state_size) or state_size < 1:
             raise ValueError(f"state_size must be a whole number of at least 1, got {state_size!r}")
         dtype = float_dtype(dtype)
         input_key, step_key, bias_key = jax.random.split(key, 3)

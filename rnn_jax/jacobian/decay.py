@@ -7,6 +7,7 @@ import numpy as np
 from jax.core import Tracer
 
 from rnn_jax.jacobian.chain import JacobianChain
+from rnn_jax.whole_numbers import is_whole
 
 LOG_THOUSAND = float(np.log(1000.0))
 
@@ -74,7 +75,7 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(chain)):
         raise ValueError("decay is computed on the host; call it on the chain that jit or vmap returns")
     for name, value in {"transient": transient, "batches": batches}.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+        if value is not None and not is_whole(value):
             raise ValueError(f"{name} must be a whole number, got {value!r}")
     lags = np.asarray(chain.lags)
     lags = lags.reshape(-1, lags.shape[-1])[0]

@@ -5,13 +5,13 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian.factorizations import FACTORIZATIONS, fastest
 from rnn_jax.jacobian.sweep import measured
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked
+from rnn_jax.whole_numbers import is_whole
 
 
 @partial(
@@ -148,7 +148,7 @@ def lyapunov_spectrum(
     for name, value in {
         "count": count, "qr_interval": qr_interval, "transient": transient, "batches": batches
     }.items():  # fmt: skip
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+        if value is not None and not is_whole(value):
             raise ValueError(f"{name} must be a whole number, got {value!r}")
     if length < 2:
         raise ValueError(f"xs must hold at least two steps, one for each of two batches, got {length}")

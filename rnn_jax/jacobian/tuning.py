@@ -16,6 +16,7 @@ from rnn_jax.dtypes import float_dtype
 from rnn_jax.jacobian import block_table
 from rnn_jax.jacobian.block_count import most_blocks
 from rnn_jax.jacobian.chain import jacobian_chain
+from rnn_jax.whole_numbers import is_whole
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def tune_blocks(
         RuntimeWarning: the file cannot be written; then this process alone knows the result.
     """
     for name, value, least in (("state_size", state_size, 1), ("length", length, 2), ("rounds", rounds, 1)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        if not is_whole(value) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     cell = Elman.create(0, int(state_size), key=jax.random.key(0), dtype=float_dtype(dtype))
     dtype = cell.bias.dtype

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Array, Int, UInt
 
 from rnn_jax.keys import checked_key
+from rnn_jax.whole_numbers import is_whole
 
 
 def checked_draw(key: Any, batch_size: Any) -> None:
     """Raises ValueError unless `key` is one random key and `batch_size` a whole number of at least 1."""
     checked_key(key)
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+    if not is_whole(batch_size) or batch_size < 1:
         raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
 
 

@@ -216,9 +216,34 @@ def explosion_rows(row, cases=("a",), norm=lambda rank, lag: 0.1 * lag - rank, s
     return {"explosions": norms, "training_curves": curve}
 
 
-def explosion_svg(store):
-    (svg,) = [path for path in plots.draw(store) if path.name == "explosion.svg"]
+def named_svg(store, name):
+    (svg,) = [path for path in plots.draw(store) if path.name == f"{name}.svg"]
     return svg.read_text(encoding="utf-8")
+
+
+def test_panels_say_how_long_their_sequences_are_where_they_differ(row, folder_of):
+    short, long = decay_rows(row, cells=("gru",)), decay_rows(row, cells=("lstm",))
+    for each in long:
+        each["sequence_length"] = 300
+    svg = named_svg(folder_of(gradient_norms=[*short, *long]), "decay")
+    assert "gru, T = 100<" in svg
+    assert "lstm, T = 300<" in svg
+    assert "T = 100" not in named_svg(folder_of("one", gradient_norms=short), "decay")
+
+
+def test_a_probed_cell_that_is_not_finite_is_told_in_the_legend(row, folder_of):
+    broken = decay_rows(row, cells=("my:broken",), gains=(1.0,), value=math.nan)
+    partly = decay_rows(row, cells=("my:partly",), gains=(1.0,))
+    partly[-1]["log10_spectral_norm"] = math.nan
+    whole = decay_rows(row, cells=("my:whole",), gains=(1.0,))
+    svg = named_svg(folder_of(gradient_norms=[*broken, *partly, *whole]), "probed")
+    assert "my:broken (not finite: nothing to draw)" in svg
+    assert "my:partly (not finite at some lags)" in svg
+    assert "my:whole<" in svg
+
+
+def explosion_svg(store):
+    return named_svg(store, "explosion")
 
 
 def test_an_explosion_names_its_step_its_quantity_and_the_sequences(row, folder_of):

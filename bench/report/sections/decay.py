@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.plots.decay import NET, REACH, over_runs
-from bench.plots.labels import told, varying_columns
+from bench.plots.labels import NORM, told, varying_columns
 from bench.report.axes import band, layout, level, line
 from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import Look, looks_of
@@ -83,7 +83,7 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
         label,
         traces,
         layout(
-            "lag T − t (steps)", "log10 of the norm of dh_T/dh_t",
+            "lag T − t (steps)", NORM,
             yaxis={"range": [-_SHOWN, _SHOWN]}, shapes=[level(REACH)],
         ),
         f"Line chart of {len(ends)} nets of {len(cells)} cells: log10 of the norm against lag. At the largest lag the "

@@ -3,6 +3,7 @@
 import re
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 
 from bench.plots.reach_in_training import reach_in_training
@@ -110,3 +111,18 @@ def test_reach_predicts_names_what_it_compares(row, folder_of, svg):
     for word in ("before training", "after training", "gru", "lstm", "all runs", "reach share", "shortness"):
         assert word in told
     assert svg(reach_predicts, folder_of("few", task_accuracy=rows[:9])) is None
+
+
+def test_marks_that_are_moved_apart_stay_where_values_can_be(row, folder_of):
+    rows = [
+        row(
+            "task_accuracy", case_id=f"c{n}", cell="gru", sequence_length=100, reach_before_steps=100.0,
+            reach_after_steps=100.0, baseline_loss=1.0, loss=0.0 if n % 2 else 0.9, verdict="solved",
+        )
+        for n in range(24)
+    ]  # fmt: skip
+    figure = reach_predicts(folder_of(task_accuracy=rows))
+    drawn = np.concatenate([line.get_xydata() for axes in figure.axes[:2] for line in axes.lines[:2]])
+    assert len(drawn) == 2 * len(rows)
+    assert 0.98 < drawn[:, 0].min() < drawn[:, 0].max() <= 1
+    assert drawn[:, 1].max() <= 1

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_jax.jacobian.orthonormal import qr
+from rnn_jax.jacobian.differentiable_qr import qr
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (7, 3), (4, 1)])

@@ -12,7 +12,8 @@ def qr(columns: Float[Array, "n k"]) -> tuple[Float[Array, "n k"], Float[Array, 
     """Q and R of columns = Q R, k at most n, as `jnp.linalg.qr`; of a batch by `jax.vmap`.
 
     On a CPU a batch is factorised one after the other, for the reason told at `one_at_a_time`, which has no
-    derivative of its own.
+    derivative of its own. Where R is singular the derivative is not finite. There is none in forward mode:
+    `jax.jvp` raises TypeError.
 
     References:
         The derivative: Walter & Lehmann 2010, Algorithmic differentiation of linear algebra functions with
