@@ -35,7 +35,13 @@ def pairs(store: Store) -> Figure | None:
         # -inf, an exact zero, is off the scale as the smallest norms are.
         shown = np.clip(values.to_numpy(float), -_LIMIT, _LIMIT)
         image = axes.pcolormesh(
-            times, times, np.ma.masked_invalid(shown), cmap="PuOr", vmin=-_LIMIT, vmax=_LIMIT, rasterized=True
+            times,
+            times,
+            np.ma.masked_invalid(shown),
+            cmap="PuOr_r",
+            vmin=-_LIMIT,
+            vmax=_LIMIT,
+            rasterized=True,
         )
         one = net.iloc[0]
         axes.set(title=f"{one['cell']}, gain {one['gain']:g}", xlabel="t (steps)", aspect="equal")

@@ -64,7 +64,7 @@ def _view(values: pd.DataFrame, name: str, group: str, facts: dict[str, object])
     times = values.index.to_numpy(float)[at]
     drawn = np.clip(values.reindex(columns=values.index).to_numpy(float)[np.ix_(at, at)], -_LIMIT, _LIMIT)
     trace = heat_map(
-        times.tolist(), times.tolist(), drawn, colour_scale("PuOr"), (-_LIMIT, _LIMIT),
+        times.tolist(), times.tolist(), drawn, colour_scale("PuOr_r"), (-_LIMIT, _LIMIT),
         "log10 of the norm of dh_s/dh_t", "from t = %{x} to s = %{y}: log10 norm %{z:.2f}",
     )  # fmt: skip
     square = {

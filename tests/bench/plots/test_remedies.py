@@ -116,8 +116,8 @@ def test_reach_predicts_names_what_it_compares(row, folder_of, svg):
 def test_marks_that_are_moved_apart_stay_where_values_can_be(row, folder_of):
     rows = [
         row(
-            "task_accuracy", case_id=f"c{n}", cell="gru", sequence_length=100, reach_before_steps=100.0,
-            reach_after_steps=100.0, baseline_loss=1.0, loss=0.0 if n % 2 else 0.9,
+            "task_accuracy", case_id=f"c{n}", cell="gru", remedy="leaky", remedy_strength=float(n), sequence_length=100,
+            reach_before_steps=100.0, reach_after_steps=100.0, baseline_loss=1.0, loss=0.0 if n % 2 else 0.9,
             verdict=("at_baseline", "solved")[n % 2],
         )
         for n in range(24)
