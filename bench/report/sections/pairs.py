@@ -42,8 +42,8 @@ def pairs(results: Results) -> Section:
     parts = []
     if views:
         caption = (
-            "Norm of dh_s/dh_t for every two times t ≤ s of one seed and one input sequence. Brown: a change at time t "
-            "has faded at time s; white: it is kept; purple: it has grown. Colours end at 1e-6 and 1e6."
+            "Norm of dh_s/dh_t for every two times t ≤ s of one seed and one input sequence. Purple: a change at time t "
+            "has faded at time s; white: it is kept; brown: it has grown. Colours end at 1e-6 and 1e6."
             + note(MOST_TIMES, most, "times")
         )
         parts = [
