@@ -75,11 +75,18 @@ def is_atlas(decay: pd.DataFrame, lyapunov: pd.DataFrame) -> bool:
 
 
 def _parameter_count(row: object) -> int | None:
-    name, hidden_size, input_size = row.cell, int(row.hidden_size), int(row.input_size)
-    if name not in rj.cells.CELLS:
+    if row.cell not in rj.cells.CELLS:
         return None
+    name, hidden_size, input_size, layers = (
+        row.cell,
+        int(row.hidden_size),
+        int(row.input_size),
+        int(row.layers),
+    )
     return real_size(
-        jax.eval_shape(lambda: rj.cells.create(name, input_size, hidden_size, key=jax.random.key(0)))
+        jax.eval_shape(
+            lambda: rj.cells.create(name, input_size, hidden_size, key=jax.random.key(0), layers=layers)
+        )
     )
 
 

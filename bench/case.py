@@ -38,6 +38,10 @@ class Case:
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """A parameter's value; the default where the kind has no such parameter."""
+        return self.parameters.get(name, default)
+
     @property
     def processes(self) -> int:
         """In how many fresh processes, one after the other, it is measured; a case of one may share it with others."""

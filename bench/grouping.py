@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-NET = ["cell", "initialization", "gain", "forget_bias", "dt", "hidden_size"]
+NET = ["cell", "layers", "initialization", "gain", "forget_bias", "dt", "input_deviation", "hidden_size"]
 """What tells one cell from another."""
 
 

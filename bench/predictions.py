@@ -22,6 +22,8 @@ def predicted_spectrum(setting: pd.Series) -> np.ndarray | None:
     size, gain = int(setting["state_size"]), float(setting["gain"])
     if setting["cell"] == GAUSSIAN:
         return rj.theory.gaussian_exponents(size, std=gain * float(setting["input_scale"]))
+    if not _has_one_layer(setting):
+        return None
     if setting["cell"] == "elman_identity" and setting["initialization"] in ("orthogonal", "identity"):
         return rj.theory.orthogonal_exponents(size, gain)
     net = random_tanh_net(setting)
@@ -30,11 +32,20 @@ def predicted_spectrum(setting: pd.Series) -> np.ndarray | None:
 
 def random_tanh_net(setting: pd.Series) -> rj.theory.RandomTanhNet | None:
     """The theory of a setting that is a random tanh net, each unit driven independently or not at all."""
-    is_one = setting["cell"] == "elman_tanh" and setting["initialization"] == "gaussian"
+    is_one = (
+        setting["cell"] == "elman_tanh"
+        and setting["initialization"] == "gaussian"
+        and _has_one_layer(setting)
+    )
     noise = float(setting["input_scale"])
     if not is_one or setting["gain"] <= 0 or (noise > 0 and setting["input_size"] < setting["hidden_size"]):
         return None
     return rj.theory.random_tanh_net(float(setting["gain"]), noise)
+
+
+def _has_one_layer(setting: pd.Series) -> bool:
+    """Whether the net is no stack, and its input weights are as theory has them."""
+    return setting.get("layers", 1) == 1 and pd.isna(setting.get("input_deviation"))
 
 
 _DIGITS = 13

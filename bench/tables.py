@@ -105,9 +105,12 @@ def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _without_empty_news(table: pd.DataFrame) -> pd.DataFrame:
-    """A table without those common columns that came later and that none of its rows has."""
+    """A table without those common columns that came later and that none of its rows has, nor layers where all have one."""
     news = [column.name for column in COMMON if column.later and column.name in table]
-    return table.drop(columns=[name for name in news if table[name].isna().all()])
+    told_by_none = [name for name in news if table[name].isna().all()]
+    if "layers" in table and table["layers"].isin((1, np.nan)).all():
+        told_by_none.append("layers")
+    return table.drop(columns=told_by_none)
 
 
 def _tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:

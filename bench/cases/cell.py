@@ -21,6 +21,19 @@ CELL_PARAMETERS = (
     Parameter("hidden_size", int, "units", 64, low=1, high=65_536),
 )
 
+DEEP_PARAMETERS = (
+    Parameter("layers", int, "cells on top of one another", 1, low=1, high=64, later=True),
+    Parameter(
+        "input_deviation",
+        float,
+        "standard deviation of the input weights; the cell's own if left out",
+        low=0.0,
+        high=1e6,
+        later=True,
+    ),
+)
+"""Of kinds that give no share of a ceiling: formulas count the products of one layer."""
+
 NOISE_PARAMETERS = (
     *CELL_PARAMETERS,
     Parameter("input_size", int, "numbers in one input", 1, low=1, high=65_536),
@@ -35,7 +48,8 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Fills in the cell's own initialisation and forget bias; leaves the step in time out where it is the cell's own.
 
     Raises:
-        ValueError: the cell fixes another initialisation, or has no forget gate or no step in time.
+        ValueError: the cell fixes another initialisation, or has no forget gate, no step in time or no such input
+            weights.
     """
     family = rj.cells.CELLS[parameters["cell"]]
     chosen = dict(parameters)
@@ -52,6 +66,10 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
         chosen["forget_bias"] = 1.0
     if family.dt is None and chosen["dt"] is not None:
         raise ValueError(f"cell {chosen['cell']} has no step in time, so dt does not apply to it")
+    if not family.has_input_deviation and chosen.get("input_deviation") is not None:
+        raise ValueError(
+            f"cell {chosen['cell']} draws its input weights as published, so input_deviation does not apply to it"
+        )
     if chosen["dt"] == family.dt:
         chosen["dt"] = None
     return chosen
@@ -60,7 +78,8 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def create_cell(case: Any, input_size: int, key: jax.Array, environment: Environment) -> Any:
     """Draws the case's cell."""
     options = {"initialization": case["initialization"], "gain": case["gain"], "dtype": environment.dtype}
-    options |= {name: case[name] for name in ("forget_bias", "dt") if case[name] is not None}
+    more = ("forget_bias", "dt", "layers", "input_deviation")
+    options |= {name: case.get(name) for name in more if case.get(name) is not None}
     return rj.cells.create(case["cell"], input_size, case["hidden_size"], key=key, **options)
 
 
@@ -81,11 +100,12 @@ def setting_columns(case: Any, environment: Environment, suite: str) -> dict[str
         return bare_columns(case, environment, suite)
     return bare_columns(case, environment, suite) | {
         "cell": case["cell"],
-        "layers": 1,
+        "layers": case.get("layers", 1),
         "initialization": case["initialization"],
         "gain": case["gain"],
         "forget_bias": case["forget_bias"],
         "dt": case["dt"],
+        "input_deviation": case.get("input_deviation"),
         "hidden_size": case["hidden_size"],
     }
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import rnn_jax as rj
 from bench.cases.cell import (
+    DEEP_PARAMETERS,
     NOISE_PARAMETERS,
     Report,
     create_cell,
@@ -24,6 +25,7 @@ from rnn_jax.coordinates import ravel_reals
 VERSION = 1
 PARAMETERS = (
     *NOISE_PARAMETERS,
+    *DEEP_PARAMETERS,
     # A plain jacrev leaves float32's range beyond some length; the comparison is for short ones.
     Parameter("sequence_length", int, "number of steps", 50, low=1, high=500),
 )

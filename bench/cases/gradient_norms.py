@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from bench.cases.cell import (
+    DEEP_PARAMETERS,
     NOISE_PARAMETERS,
     Report,
     create_cell,
@@ -23,6 +24,7 @@ from bench.schema import DECAY, GRADIENT_NORMS
 VERSION = 1
 PARAMETERS = (
     *NOISE_PARAMETERS,
+    *DEEP_PARAMETERS,
     Parameter("sequence_length", int, "number of steps", 200, low=10, high=1_000_000),
     Parameter("sequences", int, "input sequences over which log norms are averaged", 16, low=1, high=10_000),
     Parameter("lags", int, "how many lags, geometrically spaced", 40, low=2, high=200),

@@ -8,6 +8,7 @@ import numpy as np
 
 import rnn_jax as rj
 from bench.cases.cell import (
+    DEEP_PARAMETERS,
     NOISE_PARAMETERS,
     Report,
     create_cell,
@@ -23,6 +24,7 @@ from bench.schema import PAIR_NORMS
 VERSION = 1
 PARAMETERS = (
     *NOISE_PARAMETERS,
+    *DEEP_PARAMETERS,
     Parameter("sequence_length", int, "number of steps", 200, low=1, high=1_000_000),
     Parameter("times", int, "how many evenly spaced times, 0 and T among them", 33, low=2, high=129),
 )

@@ -10,7 +10,16 @@ import rnn_jax as rj
 from bench.cases.cell import create_cell
 from bench.machine import Environment
 
-_OF_THE_CELL = ("cell", "initialization", "gain", "forget_bias", "dt", "hidden_size")
+_OF_THE_CELL = (
+    "cell",
+    "initialization",
+    "gain",
+    "forget_bias",
+    "dt",
+    "hidden_size",
+    "layers",
+    "input_deviation",
+)
 _ANYWHERE = Environment("", "cpu", "", "", "float32")
 
 
@@ -33,7 +42,9 @@ def check_fit(parameters: Mapping[str, Any]) -> None:
     """Raises ValueError where a case's remedy changes its cell in a way that this cell does not allow."""
     if remedy_of(parameters).adapt_cell is not None:
         _check(
-            parameters["remedy"], parameters["remedy_strength"], *(parameters[name] for name in _OF_THE_CELL)
+            parameters["remedy"],
+            parameters["remedy_strength"],
+            *(parameters.get(name) for name in _OF_THE_CELL),
         )
 
 

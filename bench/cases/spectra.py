@@ -11,6 +11,7 @@ import numpy as np
 import rnn_jax as rj
 from bench.cases.cell import (
     CELL_PARAMETERS,
+    DEEP_PARAMETERS,
     Report,
     common_columns,
     create_cell,
@@ -33,6 +34,7 @@ GAUSSIAN = "gaussian_matrices"
 PARAMETERS = (
     Parameter("cell", str, "the recurrent cell", required=True, choices=(*rj.cells.CELLS, GAUSSIAN)),
     *(each for each in CELL_PARAMETERS if each.name != "cell"),
+    *DEEP_PARAMETERS,
     Parameter("input_scale", float, "standard deviation of the noise", 0.0, low=0.0, high=1e6),
     Parameter("input_size", int, "numbers in one input; as many as units if left out", low=1, high=65_536),
     Parameter("state_scale", float, "standard deviation of the initial state", 1.0, low=0.0, high=1e6),
@@ -60,9 +62,11 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     chosen = dict(parameters)
     length, size, scale = chosen["sequence_length"], chosen["hidden_size"], chosen["input_scale"]
     if chosen["cell"] == GAUSSIAN:
-        for name in ("initialization", "forget_bias", "dt", "input_size"):
+        for name in ("initialization", "forget_bias", "dt", "input_size", "input_deviation"):
             if chosen[name] is not None:
                 raise ValueError(f"cell {GAUSSIAN} has no {name}, got {chosen[name]!r}; leave it out")
+        if chosen["layers"] != 1:
+            raise ValueError(f"cell {GAUSSIAN} has one layer, got layers = {chosen['layers']}; leave it out")
         if scale == 0:
             raise ValueError(f"cell {GAUSSIAN} needs input_scale, the deviation of a matrix's entries")
         chosen["input_size"] = size * size
@@ -74,6 +78,11 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
             )
         if chosen["input_size"] is None:
             chosen["input_size"] = size if scale > 0 else 0
+    if chosen["rounds"] and chosen["layers"] > 1:
+        raise ValueError(
+            f"rounds times nets of one layer, whose products formulas count, got layers = {chosen['layers']}; "
+            "leave rounds out"
+        )
     if chosen["transient"] is None:
         chosen["transient"] = length // 10
     if chosen["transient"] + 20 > length:

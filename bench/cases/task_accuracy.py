@@ -10,7 +10,15 @@ import numpy as np
 import optax
 
 import rnn_jax as rj
-from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key, task_columns
+from bench.cases.cell import (
+    CELL_PARAMETERS,
+    DEEP_PARAMETERS,
+    Report,
+    create_cell,
+    resolved_cell,
+    seed_key,
+    task_columns,
+)
 from bench.cases.chosen_task import TASK_PARAMETERS, task_of, with_variant
 from bench.cases.held_out import net_rows
 from bench.cases.probe import Reading, geometric_lags, probe
@@ -44,6 +52,7 @@ _EXPONENTS = 2
 
 PARAMETERS = (
     *CELL_PARAMETERS,
+    *DEEP_PARAMETERS,
     *TASK_PARAMETERS,
     Parameter(
         "remedy",

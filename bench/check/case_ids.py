@@ -20,7 +20,17 @@ from bench.schema import FAILURES
 from bench.store import read_machine
 
 _ENVIRONMENT = ["machine", "backend", "device_kind", "jax_version", "dtype", "matmul_precision"]
-_PARAMETERS = ("cell", "initialization", "gain", "forget_bias", "dt", "hidden_size", "operation")
+_PARAMETERS = (
+    "cell",
+    "initialization",
+    "gain",
+    "forget_bias",
+    "dt",
+    "layers",
+    "input_deviation",
+    "hidden_size",
+    "operation",
+)
 _OTHER_ARITHMETIC = ("ceilings", "precision", "peers")
 """Kinds some of whose rows are of another dtype or precision than their case."""
 

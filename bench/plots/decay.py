@@ -22,6 +22,8 @@ NET = [
     "initialization",
     "forget_bias",
     "dt",
+    "layers",
+    "input_deviation",
     "hidden_size",
     "input_size",
     "input_scale",

@@ -21,6 +21,8 @@ TRAINED = [
     "initialization",
     "forget_bias",
     "dt",
+    "layers",
+    "input_deviation",
     "hidden_size",
     "optimizer",
     "learning_rate",

@@ -75,6 +75,12 @@ COMMON = (
     Column("gain", "number", "scale of the recurrent matrix"),
     Column("forget_bias", "number", "initial bias of the forget gate, where there is one"),
     Column("dt", "number", "step in time of a cell that has one, where it is not the cell's own", later=True),
+    Column(
+        "input_deviation",
+        "number",
+        "standard deviation of the input weights, where it is not the cell's own",
+        later=True,
+    ),
     Column("input_size", "integer", "numbers in one input"),
     Column("hidden_size", "integer", "units"),
     Column("state_size", "integer", "real numbers in the state: twice hidden_size for an LSTM"),

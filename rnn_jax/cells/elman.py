@@ -47,6 +47,7 @@ class Elman:
         activation: str = "tanh",
         initialization: str = "gaussian",
         gain: float = 1.0,
+        input_deviation: float | None = None,
         dtype: Any = None,
     ) -> "Elman":
         """Draws a cell.
@@ -58,10 +59,12 @@ class Elman:
             activation: "tanh", "relu" or "identity".
             initialization: of the recurrent matrix: "gaussian", "orthogonal", "identity" or "sparse".
             gain: its scale.
+            input_deviation: standard deviation of the input weights; 1 / sqrt(input_size) if None, so that
+                unit-variance input drives each unit by N(0, 1).
             dtype: of the weights; JAX's default float if None.
 
         Raises:
-            ValueError: a size, the key, the activation or the initialization is not allowed.
+            ValueError: a size, the key, the activation, the initialization or a number is not allowed.
         """
         checked_arguments(input_size, hidden_size, key)
         if activation not in ACTIVATIONS:
@@ -70,7 +73,7 @@ class Elman:
         recurrent_key, input_key = jax.random.split(key)
         return cls(
             weight_hh=recurrent_matrix(recurrent_key, hidden_size, initialization, gain, dtype),
-            weight_xh=input_matrix(input_key, hidden_size, input_size, dtype),
+            weight_xh=input_matrix(input_key, hidden_size, input_size, dtype, input_deviation),
             bias=jnp.zeros(hidden_size, dtype),
             activation=activation,
         )

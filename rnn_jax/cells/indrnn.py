@@ -47,6 +47,7 @@ class IndRNN:
         activation: str = "relu",
         initialization: str = "uniform",
         gain: float = 1.0,
+        input_deviation: float | None = None,
         dtype: Any = None,
     ) -> "IndRNN":
         """Draws a cell.
@@ -59,10 +60,13 @@ class IndRNN:
             initialization: of u: "uniform" between 0 and `gain`, as published for long memory, or
                 "identity": all u equal `gain`.
             gain: its scale.
+            input_deviation: standard deviation of the input weights; 1 / sqrt(input_size) if None, so that
+                unit-variance input drives each unit by N(0, 1). The authors'
+                program for the adding problem draws them at 0.001.
             dtype: of the weights; JAX's default float if None.
 
         Raises:
-            ValueError: a size, the key, the activation or the initialization is not allowed.
+            ValueError: a size, the key, the activation, the initialization or a number is not allowed.
         """
         checked_arguments(input_size, hidden_size, key)
         checked_number("gain", gain)
@@ -77,7 +81,7 @@ class IndRNN:
             weights = jax.random.uniform(recurrent_key, (hidden_size,), jnp.float32)
         return cls(
             weight_hh=(gain * weights).astype(dtype),
-            weight_xh=input_matrix(input_key, hidden_size, input_size, dtype),
+            weight_xh=input_matrix(input_key, hidden_size, input_size, dtype, input_deviation),
             bias=jnp.zeros(hidden_size, dtype),
             activation=activation,
         )

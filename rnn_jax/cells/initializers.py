@@ -63,9 +63,23 @@ def recurrent_matrix(
     return (gain * matrix).astype(dtype)
 
 
-def input_matrix(key: Array, hidden_size: int, input_size: int, dtype: Any) -> Float[Array, "hidden input"]:
-    """Input weights with entries N(0, 1 / input_size): unit-variance input drives each unit by N(0, 1)."""
-    scale = max(input_size, 1) ** -0.5
+def input_matrix(
+    key: Array, hidden_size: int, input_size: int, dtype: Any, deviation: float | None = None
+) -> Float[Array, "hidden input"]:
+    """Input weights with entries N(0, deviation**2).
+
+    Args:
+        key: a random key.
+        hidden_size, input_size: its numbers of rows and columns.
+        dtype: of the result.
+        deviation: 1 / sqrt(input_size) if None: unit-variance input drives each unit by N(0, 1).
+
+    Raises:
+        ValueError: the deviation is no finite number.
+    """
+    if deviation is not None:
+        checked_number("input_deviation", deviation)
+    scale = max(input_size, 1) ** -0.5 if deviation is None else deviation
     return (scale * jax.random.normal(key, (hidden_size, input_size), jnp.float32)).astype(dtype)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import jax
 from jaxtyping import Array
 
 from rnn_jax.cells.antisymmetric import Antisymmetric
@@ -24,7 +25,10 @@ from rnn_jax.cells.reservoir import echo_state
 from rnn_jax.cells.s5 import S5
 from rnn_jax.cells.selective_ssm import SelectiveSSM
 from rnn_jax.cells.slstm import SLSTM
+from rnn_jax.cells.stack import Stack
 from rnn_jax.cells.unicornn import UnICORNN
+from rnn_jax.keys import checked_key
+from rnn_jax.whole_numbers import is_whole
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class CellFamily:
         reference: where it was published.
         family: "simple", "gated", "differential equation", "linear" (in the state) or "matrix state".
         has_forget_bias: whether `create` takes one.
+        has_input_deviation: whether it takes one, of the input weights.
         dt: the step in time that `create` takes where none is given; None for a cell without one.
     """
 
@@ -47,6 +52,7 @@ class CellFamily:
     reference: str
     family: str = field(default="simple")
     has_forget_bias: bool = field(default=False)
+    has_input_deviation: bool = field(default=False)
     dt: float | None = field(default=None)
 
 
@@ -54,30 +60,39 @@ _TANH, _RELU, _LINEAR = {"activation": "tanh"}, {"activation": "relu"}, {"activa
 _GATED, _EQUATION = "gated", "differential equation"
 CELLS: Mapping[str, CellFamily] = MappingProxyType(
     {
-        "elman_tanh": CellFamily(Elman.create, _TANH, "gaussian", "Elman 1990"),
-        "elman_relu": CellFamily(Elman.create, _RELU, "gaussian", "Elman 1990, rectified"),
-        "elman_identity": CellFamily(Elman.create, _LINEAR, "gaussian", "linear net"),
+        "elman_tanh": CellFamily(Elman.create, _TANH, "gaussian", "Elman 1990", has_input_deviation=True),
+        "elman_relu": CellFamily(
+            Elman.create, _RELU, "gaussian", "Elman 1990, rectified", has_input_deviation=True
+        ),
+        "elman_identity": CellFamily(
+            Elman.create, _LINEAR, "gaussian", "linear net", has_input_deviation=True
+        ),
         "irnn": CellFamily(
             Elman.create,
             _RELU | {"initialization": "identity"},
             "identity",
             "Le, Jaitly, Hinton 2015, arXiv 1504.00941",
+            has_input_deviation=True,
         ),
         "orthogonal": CellFamily(
             Elman.create,
             _TANH | {"initialization": "orthogonal"},
             "orthogonal",
             "Saxe et al. 2014, arXiv 1312.6120",
+            has_input_deviation=True,
         ),
         "exprnn": CellFamily(
             ExpRNN.create, {}, "cayley", "Lezcano-Casado & Martinez-Rubio 2019, arXiv 1901.08428"
         ),
-        "echo_state": CellFamily(echo_state, {}, "sparse", "Jaeger 2001; Jaeger et al. 2007"),
+        "echo_state": CellFamily(
+            echo_state, {}, "sparse", "Jaeger 2001; Jaeger et al. 2007", has_input_deviation=True
+        ),
         "indrnn": CellFamily(
             IndRNN.create,
             _RELU | {"initialization": "uniform"},
             "uniform",
             "Li et al. 2018, arXiv 1803.04831",
+            has_input_deviation=True,
         ),
         "antisymmetric": CellFamily(
             Antisymmetric.create, {}, "gaussian", "Chang et al. 2019, arXiv 1902.09689", _EQUATION
@@ -132,21 +147,37 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
 )
 
 
-def create(name: str, input_size: int, hidden_size: int, *, key: Array, **options: Any) -> Any:
-    """Draws the cell called `name`.
+def create(
+    name: str, input_size: int, hidden_size: int, *, key: Array, layers: int = 1, **options: Any
+) -> Any:
+    """Draws the cell called `name`, or several on top of one another.
 
     Args:
         name: a key of `CELLS`.
-        input_size, hidden_size, key: as for the cell's own `create`.
-        **options: passed on, for example `gain=1.5` or `forget_bias=1.0`.
+        input_size, hidden_size: as for the cell's own `create`; of every layer but the lowest the input is the output
+            of the one under it.
+        key: a random key.
+        layers: how many; more than one make a `Stack`, of layers drawn by keys of their own.
+        **options: passed on, for example `gain=1.5` or `forget_bias=1.0`; to each layer.
 
     Raises:
-        ValueError: the name is unknown, or an option contradicts what the name fixes.
+        ValueError: the name is unknown, `layers` is not a whole number of at least 1, or an option contradicts what the
+            name fixes.
     """
     if name not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {name!r}")
+    if not is_whole(layers) or layers < 1:
+        raise ValueError(f"layers must be a whole number of at least 1, got {layers!r}")
     family = CELLS[name]
     for option, value in options.items():
         if option in family.fixed and family.fixed[option] != value:
             raise ValueError(f"{name} fixes {option}={family.fixed[option]!r}, got {value!r}")
-    return family.create(input_size, hidden_size, key=key, **{**options, **family.fixed})
+    chosen = {**options, **family.fixed}
+    if layers == 1:
+        return family.create(input_size, hidden_size, key=key, **chosen)
+    checked_key(key)
+    cells: list[Any] = []
+    for of_layer in jax.random.split(key, layers):
+        cells.append(family.create(input_size, hidden_size, key=of_layer, **chosen))
+        (input_size,) = jax.eval_shape(cells[-1].output, cells[-1].initial_state()).shape
+    return Stack.create(cells)

@@ -16,6 +16,7 @@ def echo_state(
     initialization: str = "sparse",
     gain: float = 0.9,
     leak: float = 0.3,
+    input_deviation: float | None = None,
     dtype: Any = None,
 ) -> Leaky:
     """A reservoir of leaky integrators: h_t = (1 - leak) h_{t-1} + leak tanh(W h_{t-1} + W_xh x_t).
@@ -31,6 +32,7 @@ def echo_state(
         initialization: of W: "sparse", "gaussian", "orthogonal" or "identity".
         gain: its spectral radius, where it is sparse.
         leak: in (0, 1].
+        input_deviation: standard deviation of W_xh; 1 / sqrt(input_size) if None.
         dtype: of the weights; JAX's default float if None.
 
     Raises:
@@ -46,6 +48,7 @@ def echo_state(
         activation="tanh",
         initialization=initialization,
         gain=gain,
+        input_deviation=input_deviation,
         dtype=dtype,
     )
     return Leaky.create(reservoir, leak)

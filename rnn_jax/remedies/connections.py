@@ -1,9 +1,9 @@
-"""Remedies that change how a cell is connected over time: they put it into a wrapper."""
+"""Remedies that change how a cell is connected over time: they put it, or every layer of a stack, into a wrapper."""
 
 from jax.core import Tracer
 
 from rnn_jax.cells.wrappers import AddedSkip, LayerNorm, Leaky, Skip
-from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, whole_number
+from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, on_each_layer, whole_number
 
 
 def layer_norm(gain: Strength = 1.0) -> Remedy:
@@ -19,7 +19,9 @@ def layer_norm(gain: Strength = 1.0) -> Remedy:
         Ba, Kiros, Hinton 2016, arXiv 1607.06450.
     """
     checked_strength("gain", gain, above=0)
-    return Remedy("layer_norm", gain, adapt_cell=lambda cell, key: LayerNorm.create(cell, gain))
+    return Remedy(
+        "layer_norm", gain, adapt_cell=on_each_layer(lambda cell, key: LayerNorm.create(cell, gain))
+    )
 
 
 def leaky(leak: Strength = 0.1) -> Remedy:
@@ -37,7 +39,9 @@ def leaky(leak: Strength = 0.1) -> Remedy:
     if isinstance(leak, Tracer):
         raise ValueError("leak must be a concrete number, got a traced one: it is no weight of the cell")
     checked_strength("leak", leak, above=0, at_most=1)
-    return Remedy("leaky", float(leak), adapt_cell=lambda cell, key: Leaky.create(cell, float(leak)))
+    return Remedy(
+        "leaky", float(leak), adapt_cell=on_each_layer(lambda cell, key: Leaky.create(cell, float(leak)))
+    )
 
 
 def skip(delay: Strength = 4, gain: float | int = 1.0) -> Remedy:
@@ -61,7 +65,7 @@ def skip(delay: Strength = 4, gain: float | int = 1.0) -> Remedy:
     return Remedy(
         "skip",
         float(steps),
-        adapt_cell=lambda cell, key: Skip.create(cell, steps, key=key, gain=float(gain)),
+        adapt_cell=on_each_layer(lambda cell, key: Skip.create(cell, steps, key=key, gain=float(gain))),
     )
 
 
@@ -83,5 +87,5 @@ def added_skip(delay: Strength = 4, weight: float | int = 1.0) -> Remedy:
     return Remedy(
         "added_skip",
         float(steps),
-        adapt_cell=lambda cell, key: AddedSkip.create(cell, steps, float(weight)),
+        adapt_cell=on_each_layer(lambda cell, key: AddedSkip.create(cell, steps, float(weight))),
     )

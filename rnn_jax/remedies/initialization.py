@@ -1,4 +1,4 @@
-"""Remedies that change the weights a cell begins with."""
+"""Remedies that change the weights a cell, or every layer of a stack, begins with."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from rnn_jax.cells.initializers import stacked_recurrent
 from rnn_jax.cells.wrappers import with_innermost
-from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength
+from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, on_each_layer
 
 
 def orthogonal_initialization(gain: Strength = 1.0) -> Remedy:
@@ -68,7 +68,7 @@ def chrono_initialization(longest: Strength = 100.0) -> Remedy:
     return Remedy(
         "chrono_initialization",
         longest,
-        adapt_cell=lambda cell, key: with_innermost(cell, lambda inner: _chrono(inner, draw, key)),
+        adapt_cell=_on_innermost(lambda cell, key: _chrono(cell, draw, key)),
     )
 
 
@@ -86,12 +86,12 @@ def forget_bias(bias: Strength = 1.0) -> Remedy:
     """
     checked_strength("bias", bias, at_least=-1e6, at_most=1e6)
 
-    def adapt(cell: Any) -> Any:
+    def adapt(cell: Any, key: Array) -> Any:
         forget, input_gate = _gates("forget_bias", cell)
         value = jnp.asarray(bias, cell.bias.dtype)
         return _with_bias(cell, {input_gate: -value} if forget is None else {forget: value})
 
-    return Remedy("forget_bias", bias, adapt_cell=lambda cell, key: with_innermost(cell, adapt))
+    return Remedy("forget_bias", bias, adapt_cell=_on_innermost(adapt))
 
 
 def _recurrent_initialization(kind: str, gain: Strength) -> Remedy:
@@ -112,9 +112,12 @@ def _recurrent_initialization(kind: str, gain: Strength) -> Remedy:
         drawn = stacked_recurrent(key, gates, hidden_size, kind, 1.0, cell.weight_hh.dtype)
         return replace(cell, weight_hh=jnp.asarray(gain, drawn.dtype) * drawn)
 
-    return Remedy(
-        name, gain, adapt_cell=lambda cell, key: with_innermost(cell, lambda inner: adapt(inner, key))
-    )
+    return Remedy(name, gain, adapt_cell=_on_innermost(adapt))
+
+
+def _on_innermost(adapt: Callable[[Any, Array], Any]) -> Callable[[Any, Array], Any]:
+    """A change of weights, whatever wraps their cell, in every layer of a stack."""
+    return on_each_layer(lambda cell, key: with_innermost(cell, lambda inner: adapt(inner, key)))
 
 
 def _chrono(cell: Any, draw: Callable[[Array, int], Array], key: Array) -> Any:

@@ -1,7 +1,7 @@
 """What a remedy is, and several taken together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -11,6 +11,7 @@ import optax
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from rnn_jax.cells.stack import Stack
 from rnn_jax.step import State
 from rnn_jax.tasks.task import Batch, Task
 
@@ -25,6 +26,18 @@ BatchStep = Callable[[State, Array, Array], State]
 
 Penalty = Callable[[Task, Any, Batch, Array], Array]
 """`(task, model, batch, key) -> scalar`, added to the task's loss in training."""
+
+
+def on_each_layer(adapt: Callable[[Any, Array], Any]) -> Callable[[Any, Array], Any]:
+    """A change `(cell, key) -> cell` that is made to every layer of a stack, each with a key of its own."""
+
+    def adapted(cell: Any, key: Array) -> Any:
+        if not isinstance(cell, Stack):
+            return adapt(cell, key)
+        layers = (adapted(each, jax.random.fold_in(key, place)) for place, each in enumerate(cell.layers))
+        return replace(cell, layers=tuple(layers))
+
+    return adapted
 
 
 def _unchanged(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -37,6 +37,7 @@ _PLAUSIBLE = {
     "gain": 1.0,
     "forget_bias": None,
     "dt": None,
+    "input_deviation": None,
     "input_size": 1,
     "hidden_size": 4,
     "state_size": 4,

@@ -9,6 +9,8 @@ SETTING = {
     "gain": 1.0,
     "forget_bias": np.nan,
     "dt": np.nan,
+    "layers": 1,
+    "input_deviation": np.nan,
     "input_size": 1,
     "input_kind": "white_noise",
     "input_scale": 1.0,

@@ -78,6 +78,60 @@ def test_a_step_in_time_reaches_the_cell_and_counts_where_it_is_not_the_cell_s_o
     assert common_columns(given, SINGLE, "tiny")["dt"] is None
 
 
+@pytest.mark.parametrize("kind", ["gradient_norms", "exactness", "pair_norms", "spectra", "task_accuracy"])
+def test_deep_nets_and_narrow_input_weights_count_where_they_are_told(kind):
+    plain, same, deep, narrow = (
+        case(kind, cell="indrnn", layers=layers, input_deviation=deviation)
+        for layers, deviation in ((1, None), (1, None), (2, None), (1, 0.5))
+    )
+    silent = {
+        name: value for name, value in plain.parameters.items() if name not in ("layers", "input_deviation")
+    }
+    assert plain.match_id() == same.match_id() == Case(kind, silent, (0,)).match_id()
+    assert len({each.match_id() for each in (plain, deep, narrow)}) == 3
+    made = create_cell(deep, 1, jax.random.key(0), SINGLE)
+    assert len(made.layers) == 2
+    told = common_columns(deep, SINGLE, "tiny")
+    assert (told["layers"], told["input_deviation"], told["state_size"]) == (2, None, 2 * deep["hidden_size"])
+    assert common_columns(narrow, SINGLE, "tiny")["input_deviation"] == 0.5
+
+
+@pytest.mark.usefixtures("jax_promotes")
+def test_a_deep_net_is_trained_with_a_remedy_in_every_layer_and_probed_whole():
+    rows = rows_of(
+        "task_accuracy", cell="gru", layers=2, remedy="layer_norm", task_length=10, hidden_size=3, step_budget=2,
+        evaluate_every=2, batch_size=2, sequences=2, lags=3,
+    )  # fmt: skip
+    (outcome,) = rows["task_accuracy"]
+    key = jax.random.key(0)
+    adapted = rj.remedies.layer_norm().adapt_cell(rj.cells.create("gru", 2, 3, key=key, layers=2), key)
+    readout = 3 + 1
+    assert outcome["parameter_count"] == sum(leaf.size for leaf in jax.tree.leaves(adapted)) + readout
+    assert (outcome["layers"], outcome["state_size"]) == (2, 6)
+    assert {row["lag"] for row in rows["gradient_norms"]} >= {0, 10}
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen", "told"),
+    [
+        ("spectra", {"layers": 2, "rounds": 1}, "rounds times nets of one layer.* got layers = 2"),
+        (
+            "spectra",
+            {"cell": "gaussian_matrices", "input_scale": 1.0, "layers": 2},
+            "has one layer, got layers = 2",
+        ),
+        (
+            "gradient_norms",
+            {"cell": "lstm", "input_deviation": 0.1},
+            "lstm draws its input weights as published",
+        ),
+    ],
+)
+def test_what_a_net_cannot_have_is_told(kind, chosen, told):
+    with pytest.raises(ValueError, match=told):
+        case(kind, **chosen)
+
+
 @pytest.mark.parametrize(
     ("task", "variant"), [("adding", "halves"), ("copy", "urnn"), ("temporal_order", "two_symbol")]
 )

@@ -52,6 +52,14 @@ def test_a_tanh_nets_quantities_are_means_over_seeds(row, folder_of):
         assert line.deviation_in_stderr == pytest.approx((measured - predicted) / stderr)
 
 
+@pytest.mark.parametrize("setting", [{"layers": 2}, {"input_deviation": 0.1}])
+def test_theory_is_of_one_layer_with_input_weights_as_it_has_them(row, folder_of, setting):
+    rows = rows_of(row, [[0.1, -0.2]], gain=2.0, **setting)
+    line = table_of(rows, folder_of)["lambda_1"]
+    assert math.isnan(line.predicted)
+    assert line.prediction == ""
+
+
 def test_the_noise_of_a_driven_net_enters_the_prediction(row, folder_of):
     rows = rows_of(row, [[0.1, -0.2]], gain=2.0, input_scale=0.5)
     line = table_of(rows, folder_of)["lambda_1"]

@@ -17,6 +17,8 @@ _LIMIT = 6.0
 _NET = [
     "forget_bias",
     "dt",
+    "layers",
+    "input_deviation",
     "initialization",
     "hidden_size",
     "input_kind",

@@ -59,6 +59,54 @@ def test_the_registry_tells_the_initialization_that_is_used(name):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_several_layers_are_a_stack_each_drawn_by_a_key_of_its_own(name):
+    stack = rj.cells.create(name, 3, 4, key=jax.random.key(0), layers=3)
+    keys = jax.random.split(jax.random.key(0), 3)
+    by_hand = [rj.cells.create(name, size, 4, key=key) for size, key in zip((3, 4, 4), keys, strict=True)]
+    assert isinstance(stack, rj.cells.Stack)
+    for ours, theirs in zip(jax.tree.leaves(stack.layers), jax.tree.leaves(tuple(by_hand)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert stack.output(stack(stack.initial_state(), jnp.ones(3))).shape == (4,)
+
+
+@pytest.mark.parametrize("layers", [0, -1, True])
+def test_a_wrong_number_of_layers_is_told(layers):
+    with pytest.raises(ValueError, match=f"layers must be a whole number of at least 1, got {layers!r}"):
+        rj.cells.create("gru", 3, 4, key=jax.random.key(0), layers=layers)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if rj.cells.CELLS[name].has_input_deviation])
+def test_the_input_weights_are_as_wide_as_asked_and_nothing_else_changes(name):
+    plain, narrow = (
+        rj.cells.create(name, 50, 200, key=jax.random.key(0), input_deviation=deviation)
+        for deviation in (None, 1e-3)
+    )
+    drawn = [getattr(cell, "cell", cell) for cell in (plain, narrow)]  # a reservoir is leaky
+    np.testing.assert_allclose(1e3 * drawn[1].weight_xh, 50**0.5 * drawn[0].weight_xh, rtol=1e-5)
+    assert np.std(drawn[1].weight_xh) == pytest.approx(1e-3, rel=0.02)
+    np.testing.assert_array_equal(drawn[0].weight_hh, drawn[1].weight_hh)
+
+
+@pytest.mark.parametrize("deviation", [np.nan, np.inf])
+def test_a_wrong_width_of_input_weights_is_told(deviation):
+    with pytest.raises(ValueError, match="input_deviation must be a finite number, got"):
+        rj.cells.create("indrnn", 3, 4, key=jax.random.key(0), input_deviation=deviation)
+
+
+def test_the_cells_whose_input_weights_can_be_as_wide_as_one_likes():
+    told = [name for name in NAMES if rj.cells.CELLS[name].has_input_deviation]
+    assert told == [
+        "elman_tanh",
+        "elman_relu",
+        "elman_identity",
+        "irnn",
+        "orthogonal",
+        "indrnn",
+        "echo_state",
+    ]
+
+
 def test_only_lstms_are_told_their_forget_bias_by_the_suites():
     assert [name for name in NAMES if rj.cells.CELLS[name].has_forget_bias] == ["lstm", "slstm"]
 

@@ -12,6 +12,7 @@ from rnn_jax.remedies import (
     clip_by_value,
     clip_per_step,
     combine,
+    create,
     layer_norm,
     leaky,
     none,
@@ -66,6 +67,27 @@ def test_cells_pass_the_first_part_first():
     assert isinstance(both.cell, LayerNorm)
     other = (leaky(0.5) + layer_norm()).adapt_cell(cell, KEY)
     assert isinstance(other, LayerNorm)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "layer_norm", "leaky", "skip", "added_skip", "orthogonal_initialization", "identity_initialization",
+        "chrono_initialization", "forget_bias",
+    ],
+)  # fmt: skip
+def test_a_cell_remedy_is_made_to_each_layer_of_a_stack(name):
+    adapt = create(name).adapt_cell
+    stack = rj.cells.create("lstm", 2, 3, key=KEY, layers=2)
+    adapted = adapt(stack, KEY)
+    assert isinstance(adapted, rj.cells.Stack)
+    for place, (before, after) in enumerate(zip(stack.layers, adapted.layers, strict=True)):
+        alone = adapt(before, jax.random.fold_in(KEY, place))
+        assert jax.tree.structure(after) == jax.tree.structure(alone)
+        for ours, theirs in zip(jax.tree.leaves(after), jax.tree.leaves(alone), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    state = adapted(adapted.initial_state(), jnp.ones(2))
+    assert adapted.output(state).shape == (3,)
 
 
 def test_every_part_draws_with_a_key_of_its_own_however_they_are_grouped():
