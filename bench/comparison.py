@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -19,13 +19,22 @@ from bench.time_ratio import FACTOR
 FILE = "comparison.json"
 
 
-def keep(folders: Sequence[Path], out: Path, factor: float = FACTOR) -> list[Path]:
+Joined = Mapping[str, pd.DataFrame]
+"""What `compared` gives of two folders."""
+Pair = tuple[Path, Path, Joined]
+"""The reference, another folder, and what `compared` gives of the two."""
+
+
+def keep(
+    folders: Sequence[Path], out: Path, factor: float = FACTOR, joined: Sequence[Joined] | None = None
+) -> list[Path]:
     """Writes what `compared` gives of each folder with the first, and of which they are, so that `derive` can make it again.
 
     Args:
         folders: two or more result folders, the reference first.
         out: where to.
         factor: up to which times count as the same.
+        joined: what `compared` gave of each other folder with the first, in order; it is asked if None.
 
     Returns:
         the files written.
@@ -35,12 +44,14 @@ def keep(folders: Sequence[Path], out: Path, factor: float = FACTOR) -> list[Pat
     """
     if out.is_file() or (out / "machine.json").is_file():
         raise UsageError(f"--out {out} is a file or holds results; choose a folder of its own")
-    for other in folders[1:]:
-        compared(folders[0], other, factor)  # first of all: what cannot be compared leaves no folder
+    reference, *others = folders
+    if joined is None:  # first of all: what cannot be compared leaves no folder
+        joined = [compared(reference, other, factor) for other in others]
     named = [Path(os.path.relpath(path, out)).as_posix() for path in folders]
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / FILE, json.dumps({"folders": named, "factor": factor}) + "\n")
-    return [out / FILE, *derive(out)]
+    made = [(reference, other, each) for other, each in zip(others, joined, strict=True)]
+    return [out / FILE, *_written(out, made, pictures=True)]
 
 
 def derive(folder: Path, pictures: bool = True) -> list[Path]:
@@ -50,12 +61,16 @@ def derive(folder: Path, pictures: bool = True) -> list[Path]:
     Raises:
         UsageError: `folder` keeps no comparison, or one of its folders is no longer there.
     """
+    return _written(folder, list(pairs(folder)), pictures)
+
+
+def _written(folder: Path, made: Sequence[Pair], pictures: bool) -> list[Path]:
     written = []
-    for name, table in tables(folder):
+    for name, table in _stacked(folder, made):
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
         write_csv(folder / f"{name}.csv", table)
         write_text(folder / f"{name}.md", markdown(table))
-    for number, (left, right, joined) in enumerate(pairs(folder) if pictures else (), start=1):
+    for number, (left, right, joined) in enumerate(made if pictures else (), start=1):
         if "times" in joined:
             one_dtype = len(joined["times"]["dtype"].unique()) == 1  # of several the lines say which they are
             names = [_called(side, one_dtype) for side in (left, right)]
@@ -67,17 +82,22 @@ def derive(folder: Path, pictures: bool = True) -> list[Path]:
 
 def tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """The tables of a kept comparison, by name; their first column says which folder stands on the right."""
+    yield from _stacked(folder, list(pairs(folder)))
+
+
+def _stacked(folder: Path, made: Sequence[Pair]) -> Iterator[tuple[str, pd.DataFrame]]:
     parts: dict[str, list[pd.DataFrame]] = {}
-    for _, right, joined in pairs(folder):
+    for _, right, joined in made:
         label = Path(os.path.relpath(right, folder)).as_posix()
         for name, table in joined.items():
-            table.insert(0, "right", label)
-            parts.setdefault(name, []).append(table)
+            told = table.copy()
+            told.insert(0, "right", label)
+            parts.setdefault(name, []).append(told)
     for name, of_name in parts.items():
         yield name, pd.concat(of_name, ignore_index=True)
 
 
-def pairs(folder: Path) -> Iterator[tuple[Path, Path, dict[str, pd.DataFrame]]]:
+def pairs(folder: Path) -> Iterator[Pair]:
     """The reference, each other folder, and what `compared` gives of the two."""
     (reference, *others), factor = _kept(folder)
     for other in others:

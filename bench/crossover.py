@@ -7,6 +7,8 @@ import math
 
 import pandas as pd
 
+from bench.time_ratio import TOO_FEW
+
 AXES = ("state_size", "sequence_length", "batch_size", "seed_count")
 """The sizes along which two machines may change places."""
 
@@ -22,14 +24,16 @@ def crossovers(times: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `faster`: "left" or "right", who is faster at the largest size; `from_size`: the size from
         which it is, interpolated on a log scale between the last size at which it is not and the
-        next; the smallest size measured, with `throughout`, where it is faster at every one. And the
-        ratios of times, right over left, at both ends.
+        next; the smallest size measured, with `throughout`, where it is faster at every one. The ratios of
+        times, right over left, at both ends. And at how many of the `sizes` there were processes enough to judge them
+        (`judged`): elsewhere medians alone say who is faster.
     """
     rows = []
     for axis in AXES:
         others = [each for each in AXES if each != axis]
         for setting, group in times.groupby([*_SETTING, *others], dropna=False):
             by_size = group.groupby(axis)["ratio"].median().sort_index()
+            judged = group.groupby(axis)["verdict"].agg(lambda verdicts: (verdicts != TOO_FEW).all())
             if len(by_size) < 2:
                 continue
             told = dict(zip([*_SETTING, *others], setting, strict=True))
@@ -38,6 +42,7 @@ def crossovers(times: pd.DataFrame) -> pd.DataFrame:
                 {name: told[name] for name in _SETTING}
                 | {"varied": axis, "fixed": fixed}
                 | _crossing(by_size)
+                | {"sizes": len(by_size), "judged": int(judged.sum())}
             )
     return pd.DataFrame(rows)
 

@@ -58,7 +58,7 @@ def compare(
         for other, joined, differing in told:
             _show(reference, other, joined, differing)
     if out is not None:
-        comparison.keep(folders, out, factor)
+        comparison.keep(folders, out, factor, [joined for _, joined, _ in told])
         if not as_json:
             say(f"tables and pictures: {out}")
     if fail_on is not None and _regressed(told, factor, quiet=as_json):

@@ -109,7 +109,11 @@ def _crossovers(crossings: pd.DataFrame) -> Iterator[Titled]:
             }
             for row in group.to_dict("records")
         ]
-        yield f"{operation}: who is faster at the largest {short}, and from which on", rows
+        judged, sizes = int(group["judged"].sum()), int(group["sizes"].sum())
+        by_medians = (
+            "" if judged == sizes else f"\n{judged} of {sizes} ratios judged, the others by medians alone"
+        )
+        yield f"{operation}: who is faster at the largest {short}, and from which on{by_medians}", rows
 
 
 def _told(row: Mapping[Any, Any]) -> list[str]:

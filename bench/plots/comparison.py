@@ -5,16 +5,20 @@
 
 from itertools import cycle
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from bench.plots.style import COLOURS, LINES, MARKERS, panels_of
+from bench.time_ratio import TOO_FEW
 
 
 def times(table: pd.DataFrame, left: str, right: str) -> Figure:
     """Ratio of times against the size that varies most, a panel an operation, a line a setting.
+
+    Bars are the simultaneous intervals of `bench.time_ratio`; hollow marks have too few samples to be judged.
 
     Args:
         table: the table "times" of `bench.compare.compared`.
@@ -27,7 +31,9 @@ def times(table: pd.DataFrame, left: str, right: str) -> Figure:
         _panel(axes, ours[ours["operation"] == operation])
         axes.set_title(operation, loc="left", fontsize=10)
     panels[0].set_ylabel("time, right / left")
-    figure.suptitle(f"left: {left}\nright: {right}, faster under 1", fontsize=10, ha="left", x=0.02)
+    hollow = ours["verdict"].eq(TOO_FEW).any()
+    told = "; hollow: too few samples to say so" if hollow else ""
+    figure.suptitle(f"left: {left}\nright: {right}, faster under 1{told}", fontsize=10, ha="left", x=0.02)
     return figure
 
 
@@ -38,10 +44,19 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
     varying = [name for name, count in counts.items() if count > 1 and name != along]
     for (cell, *setting), group in table.groupby(["cell", *varying]):
         colour, marker, line = next(looks)
-        by_size = group.groupby(along)["ratio"].median()
+        by_size = group.groupby(along)[["ratio", "ratio_low", "ratio_high"]].median()
+        judged = group.groupby(along)["verdict"].agg(lambda verdicts: (verdicts != TOO_FEW).all())
         words = (v if n == "dtype" else f"{_SHORT[n]}={v:g}" for n, v in zip(varying, setting, strict=True))
         label = " ".join([cell, *words])
-        axes.plot(by_size.index, by_size, color=colour, marker=marker, linestyle=line, label=label)
+        sizes, ratios = by_size.index.to_numpy(float), by_size["ratio"].to_numpy(float)
+        # A lone point has no neighbour that a line could lead to.
+        joins = {"linestyle": line if len(sizes) > 1 else "none", "color": colour}
+        axes.plot(sizes, ratios, **joins)
+        bars = np.abs(by_size[["ratio_low", "ratio_high"]].to_numpy(float).T - ratios)
+        axes.errorbar(sizes, ratios, yerr=np.nan_to_num(bars), fmt="none", ecolor=colour, capsize=2)
+        for fill, some in ((colour, judged.to_numpy(bool)), ("white", ~judged.to_numpy(bool))):
+            axes.plot(sizes[some], ratios[some], marker, color=colour, markerfacecolor=fill)
+        axes.plot([], [], marker=marker, label=label, **joins)
     axes.set_xlabel(_AXES[along])
     axes.axhline(1.0, color="0.3", linewidth=1.0)
     axes.set_xscale("log", base=2)

@@ -60,7 +60,7 @@ class Comparison:
 
     left: str
     right: str
-    tables: dict[str, pd.DataFrame]
+    tables: Mapping[str, pd.DataFrame]
     unlike: list[str]
 
     @property

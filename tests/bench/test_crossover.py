@@ -20,6 +20,7 @@ def times(ratios, axis="state_size", **more):
         "sequence_length": 1000,
         "batch_size": 1,
         "seed_count": 1,
+        "verdict": "too few samples",
     } | more
     return pd.DataFrame([fixed | {axis: size, "ratio": ratio} for size, ratio in ratios.items()])
 
@@ -80,3 +81,10 @@ def test_each_dtype_has_a_crossing_of_its_own():
     both = pd.concat([times({16: 2.0, 64: 0.5}), times({16: 8.0, 64: 2.0}, dtype="float64")])
     found = crossovers(both).set_index("dtype")
     assert found["faster"].to_dict() == {"float32": "right", "float64": "left"}
+
+
+def test_it_says_how_many_sizes_could_be_judged():
+    rows = times({8: 2.0, 32: 0.9, 64: 0.5})
+    assert only(crossovers(rows))[["sizes", "judged"]].to_list() == [3, 0]
+    rows["verdict"] = ["slower", "same", "too few samples"]
+    assert only(crossovers(rows))[["sizes", "judged"]].to_list() == [3, 2]
