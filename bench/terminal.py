@@ -3,7 +3,7 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -115,4 +115,11 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 table = table[(table["implementation"] != OURS) | (table["verdict"] != "agrees")]
             if name == "precision_summary":
                 table = table[table["lag"] == table["sequence_length"]]
-            yield title, table[list(columns)].rename(columns=columns)
+            named = _with_layers(columns) if "layers" in table else columns
+            yield title, table[list(named)].rename(columns=named)
+
+
+def _with_layers(columns: Mapping[str, str]) -> dict[str, str]:
+    """The columns with the number of layers after the cell; derived tables have it where nets are deep."""
+    deep = {"cell": {"cell": columns.get("cell", ""), "layers": "layers"}}
+    return {key: name for each in columns for key, name in deep.get(each, {each: columns[each]}).items()}

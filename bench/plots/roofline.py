@@ -4,6 +4,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,6 +15,8 @@ from bench.store import Store
 
 _ROOM = 4.0
 _ALIKE = 0.1
+_NEAR = 0.4
+_OTHERS = ["cell", "method"]
 
 
 def roofline(store: Store) -> Figure | None:
@@ -76,11 +79,21 @@ def _ceilings(axes: Axes, ceilings: Ceilings, dtype: str, reach: tuple[float, fl
         )  # fmt: skip
 
 
-def _sizes(axes: Axes, marks: object) -> None:
-    """n beside the fastest mark of each size."""
-    fastest = marks.sort_values("gflop_per_s").drop_duplicates(["hidden_size"], keep="last")
-    for row in fastest.itertuples():
-        axes.annotate(
-            str(row.hidden_size), (row.flop_per_byte, row.gflop_per_s), xytext=(5, 5),
-            textcoords="offset points", fontsize=7,
-        )  # fmt: skip
+def _sizes(axes: Axes, marks: pd.DataFrame) -> None:
+    """n beside the fastest mark of each size; beside the best of another method or cell, what is other about it."""
+    best = marks.sort_values("gflop_per_s", ascending=False).drop_duplicates(["hidden_size", *_OTHERS])
+    for _, of_size in best.groupby("hidden_size", sort=True):
+        fastest = of_size.iloc[0]
+        for place, (_, mark) in enumerate(of_size.iterrows()):
+            differing = [
+                str(mark[name]) for name in _OTHERS if mark[name] != fastest[name] and pd.notna(mark[name])
+            ]
+            if place and not differing:
+                continue
+            # Under the ceiling there is no room above.
+            under = mark["gflop_per_s"] > _NEAR * mark["ceiling_gflop_per_s"]
+            axes.annotate(
+                differing[0] if place else str(mark["hidden_size"]),
+                (mark["flop_per_byte"], mark["gflop_per_s"]), xytext=(5, -10 if under else 5),
+                textcoords="offset points", fontsize=6 if place else 7, color="0.4" if place else "black",
+            )  # fmt: skip

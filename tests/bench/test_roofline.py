@@ -129,5 +129,16 @@ def test_the_picture_has_a_panel_a_dtype_and_a_mark_an_operation(measured, timin
     assert math.isclose(line.get_ydata()[-1], 100)
 
 
+def test_the_best_mark_of_another_method_or_cell_says_what_is_other(measured, timing):
+    store = measured(
+        timing(0.1, method="blocked"), timing(0.4, method="sequential"), timing(0.5, method="sequential", sequence_length=500),
+        timing(0.2, cell="gru", method="blocked"), timing(1.0, hidden_size=50, state_size=50, method="blocked"),
+    )  # fmt: skip
+    told = {text.get_text(): text.xy[1] for text in plots.roofline(store).axes[0].texts}
+    assert set(told) == {"100", "sequential", "gru", "50"}
+    assert told["sequential"] == pytest.approx(told["100"] / 4)
+    assert told["gru"] == pytest.approx(told["100"] / 2)
+
+
 def test_no_picture_without_ceilings(timing, folder_of):
     assert plots.roofline(folder_of(timings=[timing(0.1)])) is None

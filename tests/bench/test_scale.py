@@ -66,7 +66,7 @@ def test_a_wrong_scale_is_told(table, scale, told, file_of):
 
 
 WITH_A_TINY_SCALE = {
-    "gpu", "gpu-first", "roofline", "real", "remedies-gpu", "targets-cpu", "targets-cpu-long", "targets-gpu", "tasks",
+    "depth", "gpu", "gpu-first", "roofline", "real", "remedies-gpu", "targets-cpu", "targets-cpu-long", "targets-gpu", "tasks",
 }  # fmt: skip
 
 
