@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.errors import making
+from bench.grouping import NET
+from bench.net_names import cell_name
 from bench.store import Store
 from bench.suite import name_and_scale
+from bench.trained_runs import TASK
 
 _PLAIN = "elman_tanh"
 _GATED = ("lstm", "gru")
@@ -110,7 +113,7 @@ def _bracketed(store: Store) -> _Finding | None:
     example = _example(contracting, 0)
     return _Finding(
         _verdict(below.all(), below.any()),
-        f"{int(below.sum())} of {len(below)} contracting nets; {example['cell']}, gain {example['gain']:g}: rate "
+        f"{int(below.sum())} of {len(below)} contracting nets; {cell_name(example)}, gain {example['gain']:g}: rate "
         f"{example['rate_nats_per_step']:.3f} ± {example['rate_stderr_nats_per_step']:.3f} nats a step, "
         f"bound {example['step_norm_bound_nats_per_step']:.3f}",
     )
@@ -130,7 +133,7 @@ def _negligible(store: Store) -> _Finding | None:
     return _Finding(
         _verdict(small.all(), small.any()),
         f"{int(small.sum())} of {len(small)} vanishing nets have under 1% of dL/dW from more than T/2 back; "
-        f"{example['cell']}, gain {example['gain']:g}: half of the update comes from the last "
+        f"{cell_name(example)}, gain {example['gain']:g}: half of the update comes from the last "
         f"{example['lag_of_half_update_steps']:.0f} of {example['sequence_length']} steps, dL/dh_0 is 1e{farthest:.0f}",
     )
 
@@ -148,7 +151,7 @@ def _growing(store: Store) -> _Finding | None:
     farthest = _farthest(norms, example, "log10_spectral_norm")
     return _Finding(
         _verdict(positive.all(), positive.any()),
-        f"{example['cell']}, gain {example['gain']:g}: {example['rate_nats_per_step']:.3f} nats a step, "
+        f"{cell_name(example)}, gain {example['gain']:g}: {example['rate_nats_per_step']:.3f} nats a step, "
         f"norm 1e{farthest:.0f} at lag {example['sequence_length']}",
     )
 
@@ -195,17 +198,7 @@ def _clipping_mends(store: Store) -> _Finding | None:
     if accuracy is None or unclipped is None:
         return None
     broken = unclipped[unclipped["verdict"] == "diverged"]
-    keys = [
-        "task",
-        "variant",
-        "task_length",
-        "cell",
-        "initialization",
-        "gain",
-        "optimizer",
-        "learning_rate",
-        "hidden_size",
-    ]
+    keys = [*TASK, "task_length", *NET, "optimizer", "learning_rate"]
     clipped = accuracy[accuracy["remedy"].str.startswith("clip")].merge(
         broken[keys].drop_duplicates(), on=keys
     )

@@ -15,10 +15,12 @@ from bench import machine
 from bench.compared_times import compared_times, means
 from bench.crossover import crossovers
 from bench.errors import UsageError, making
+from bench.grouping import without_usual_columns
 from bench.store import Store, read_machine
 from bench.time_ratio import FACTOR
 
 _KEYS = ["match_id", "seed"]
+_NET = ["cell", "layers", "gain", "input_deviation"]
 _OF_THE_CODE = ("commit", "uncommitted_changes", "driver", "kernel")
 
 
@@ -58,7 +60,7 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
             with making(f"comparison of {name} with {right}", left, kind):
                 table = make(*_by_dtype(stores[0].read(kind), stores[1].read(kind)))
             if len(table):
-                joined[name] = table
+                joined[name] = without_usual_columns(table)
     if "times" in joined:
         with making(f"comparison of sizes with {right}", left, "timings"):
             joined["means"] = means(joined["times"])
@@ -113,7 +115,7 @@ def _by_dtype(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd
 
 
 def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    told = ["cell", "gain", "input_kind", "sequence_length", "weights"]
+    told = [*_NET, "input_kind", "sequence_length", "weights"]
     values = ["rate_nats_per_step", "rate_stderr_nats_per_step"]
     keys = [*_KEYS, "weights"]
     both = left[[*_KEYS, *told, *values, "regime"]].merge(
@@ -126,11 +128,11 @@ def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     both["difference_in_stderr"] = both["difference"] / error.replace(0, np.nan)
     both["same_regime"] = both["regime_left"] == both["regime_right"]
     kept = [*told, "seed", *(f"{values[0]}_{side}" for side in ("left", "right")), "difference"]
-    return both[[*kept, "difference_in_stderr", "same_regime"]].sort_values(kept[:6], kind="stable")
+    return both[[*kept, "difference_in_stderr", "same_regime"]].sort_values([*told, "seed"], kind="stable")
 
 
 def _exponents(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    told = ["cell", "gain", "state_size", "input_scale", "sequence_length"]
+    told = [*_NET, "state_size", "input_scale", "sequence_length"]
     values = ["exponent_nats_per_step", "stderr_nats_per_step"]
     keys = [*_KEYS, "index"]
     both = left[[*keys, *told, *values]].merge(right[[*keys, *values]], on=keys, suffixes=("_left", "_right"))
@@ -139,11 +141,11 @@ def _exponents(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     error = np.hypot(both[f"{values[1]}_left"], both[f"{values[1]}_right"])
     both["difference_in_stderr"] = both["difference"] / error.replace(0.0, np.nan)
     kept = [*told, "seed", "index", *sides, "difference", "difference_in_stderr"]
-    return both[kept].sort_values(kept[:7], kind="stable")
+    return both[kept].sort_values([*told, "seed", "index"], kind="stable")
 
 
 def _verdicts(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    told = ["task", "variant", "task_length", "cell", "gain", "remedy"]
+    told = ["task", "variant", "task_length", *_NET, "remedy"]
     both = left[[*_KEYS, *told, "verdict", "accuracy"]].merge(
         right[[*_KEYS, "verdict", "accuracy"]], on=_KEYS, suffixes=("_left", "_right")
     )

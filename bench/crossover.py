@@ -33,7 +33,7 @@ def crossovers(times: pd.DataFrame) -> pd.DataFrame:
         others = [each for each in AXES if each != axis]
         for setting, group in times.groupby([*_SETTING, *others], dropna=False):
             by_size = group.groupby(axis)["ratio"].median().sort_index()
-            judged = group.groupby(axis)["verdict"].agg(lambda verdicts: (verdicts != TOO_FEW).all())
+            judged = judged_at(group, axis)
             if len(by_size) < 2:
                 continue
             told = dict(zip([*_SETTING, *others], setting, strict=True))
@@ -45,6 +45,11 @@ def crossovers(times: pd.DataFrame) -> pd.DataFrame:
                 | {"sizes": len(by_size), "judged": int(judged.sum())}
             )
     return pd.DataFrame(rows)
+
+
+def judged_at(times: pd.DataFrame, axis: str) -> pd.Series:
+    """By size: whether there were samples enough to say who is faster, or that neither is."""
+    return times.groupby(axis)["verdict"].agg(lambda verdicts: (verdicts != TOO_FEW).all())
 
 
 def _crossing(ratios: pd.Series) -> dict[str, object]:

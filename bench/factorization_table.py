@@ -6,10 +6,10 @@
 import numpy as np
 import pandas as pd
 
+from bench.grouping import NET
+
 REFERENCE = "elimination"
-_NET = [
-    "cell", "initialization", "gain", "input_scale", "state_scale", "state_size", "sequence_length", "dtype", "seed",
-]  # fmt: skip
+_NET = [*NET, "input_scale", "state_scale", "state_size", "sequence_length", "dtype", "seed"]
 
 
 def factorizations(lyapunov: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:

@@ -8,8 +8,19 @@ from typing import Any
 
 import pandas as pd
 
+from bench.schema import COMMON
+
 NET = ["cell", "layers", "initialization", "gain", "forget_bias", "dt", "input_deviation", "hidden_size"]
 """What tells one cell from another."""
+
+
+def without_usual_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without those common columns that came later and that none of its rows has, nor layers where all have one."""
+    news = [column.name for column in COMMON if column.later and column.name in table]
+    told_by_none = [name for name in news if table[name].isna().all()]
+    if "layers" in table and (table["layers"].isna() | (table["layers"] == 1)).all():
+        told_by_none.append("layers")
+    return table.drop(columns=told_by_none)
 
 
 def grouped(

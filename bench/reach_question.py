@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from bench.grouping import NET
 from bench.rank_statistics import area_under_roc, spearman
 from bench.trained_runs import TASK, removed_share, task_runs
 
@@ -30,7 +31,7 @@ MOMENTS = ("before", "after")
 _DRAWN = {"before": "sharing", "after": "case", "": "matched"}
 """What is drawn together, by when a reading was taken; the length is no reading."""
 _OUTCOMES = ("solved", "better", "removed_share", "matched")
-_MATCHED = [*TASK, "task_length", "cell"]
+_MATCHED = [*TASK, "task_length", *NET]
 READINGS = {
     "reach_share": lambda runs, when: (runs[f"reach_{when}_steps"] / runs["sequence_length"]).clip(upper=1),
     "rate": lambda runs, when: runs[f"rate_{when}_nats_per_step"],

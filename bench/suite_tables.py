@@ -53,7 +53,14 @@ def cases_of(path: Path, kind: str, tables: Any, caps: Caps) -> Iterator[Case]:
         where = f"{path}: [[{kind}]] number {number}"
         for key in table:
             if key not in parameters and key not in OF_ANY_CASE:
-                raise UsageError(f"{where}: unknown key {key!r}{nearest(key, [*parameters, *OF_ANY_CASE])}")
+                others = [
+                    f"[[{other}]]"
+                    for other, each in KINDS.items()
+                    if key in {p.name for p in each.PARAMETERS}
+                ]
+                elsewhere = f"; it is one of {', '.join(others)} alone" if others else ""
+                mend = elsewhere or nearest(key, [*parameters, *OF_ANY_CASE])
+                raise UsageError(f"{where}: unknown key {key!r}{mend}")
         seeds = _seeds(where, kind, table)
         estimate = None if caps else estimate_of(where, table)
         needs = table.get("needs")

@@ -20,7 +20,7 @@ from bench.errors import making
 from bench.explosion_table import explosion_remedies
 from bench.factorization_table import factorizations
 from bench.gpu_targets import gpu_targets, is_asked
-from bench.grouping import grouped
+from bench.grouping import grouped, without_usual_columns
 from bench.peer_table import peers
 from bench.predictions import theory_table
 from bench.reach_answer import reach_answers
@@ -28,7 +28,6 @@ from bench.reach_question import reach_predicts
 from bench.real_uses_table import forecast_horizons, real_uses
 from bench.remedy_grid import remedy_grid
 from bench.roofline import roofline
-from bench.schema import COMMON
 from bench.store import Store, write_csv, write_text
 from bench.target_table import has_targets, target_table
 from bench.timing_table import timing_summary
@@ -101,16 +100,7 @@ def derive(store: Store, pictures: bool = True) -> dict[str, pd.DataFrame]:
 
 def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     """The derived tables that the folder's CSV files allow, by name."""
-    return ((name, _without_empty_news(table)) for name, table in _tables(store))
-
-
-def _without_empty_news(table: pd.DataFrame) -> pd.DataFrame:
-    """A table without those common columns that came later and that none of its rows has, nor layers where all have one."""
-    news = [column.name for column in COMMON if column.later and column.name in table]
-    told_by_none = [name for name in news if table[name].isna().all()]
-    if "layers" in table and table["layers"].isin((1, np.nan)).all():
-        told_by_none.append("layers")
-    return table.drop(columns=told_by_none)
+    return ((name, without_usual_columns(table)) for name, table in _tables(store))
 
 
 def _tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:

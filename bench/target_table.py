@@ -145,15 +145,16 @@ def _row(
         else f"{beside.iloc[0]['remedy']}: {_counted(beside['verdict'])}",
         "step_budget": int(first["step_budget"]),
         "settings_that_differ": settings_that_differ(target, run),
-        **_notes(target, judgement.agrees, int(first["step_budget"])),
+        **_notes(target, judgement.agrees, first),
         "suite": first["suite"],
         "machine": first["machine"],
     }
 
 
-def _notes(target: Target, agrees: bool, budget: int) -> dict[str, str]:
-    """What is known of the run that the target's suite makes, told by its step budget; little of any other."""
-    if target["shortened"].startswith(f"{budget:,} steps"):
+def _notes(target: Target, agrees: bool, ours: pd.Series) -> dict[str, str]:
+    """What is known of the run that the target's suite makes, told by its step budget and layers; little of any other."""
+    budget, layers = int(ours["step_budget"]), target["layers"] or "1"
+    if target["shortened"].startswith(f"{budget:,} steps") and int(layers) == int(ours["layers"]):
         return {
             "shortened": target["shortened"],
             "why_differs": "" if agrees else target["why_differs"],

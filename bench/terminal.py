@@ -3,7 +3,7 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,9 @@ import pandas as pd
 from bench.peer_table import OURS
 from bench.store import Store
 from bench.tables import tables
+
+_SHORT = {"layers": "layers", "input_deviation": "W_in"}
+"""Columns that derived tables have where they tell something, and what they are called here."""
 
 
 def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -115,11 +118,6 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 table = table[(table["implementation"] != OURS) | (table["verdict"] != "agrees")]
             if name == "precision_summary":
                 table = table[table["lag"] == table["sequence_length"]]
-            named = _with_layers(columns) if "layers" in table else columns
-            yield title, table[list(named)].rename(columns=named)
-
-
-def _with_layers(columns: Mapping[str, str]) -> dict[str, str]:
-    """The columns with the number of layers after the cell; derived tables have it where nets are deep."""
-    deep = {"cell": {"cell": columns.get("cell", ""), "layers": "layers"}}
-    return {key: name for each in columns for key, name in deep.get(each, {each: columns[each]}).items()}
+            unusual = [name for name in ("layers", "input_deviation") if name in table and "cell" in columns]
+            named = {"cell": "cell"} | {name: _SHORT[name] for name in unusual} | columns
+            yield title, table[list(named if unusual else columns)].rename(columns=named)

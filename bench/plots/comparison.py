@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from bench.crossover import judged_at
 from bench.plots.style import COLOURS, LINES, MARKERS, panels_of
 from bench.time_ratio import TOO_FEW
 
@@ -45,7 +46,7 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
     for (cell, *setting), group in table.groupby(["cell", *varying]):
         colour, marker, line = next(looks)
         by_size = group.groupby(along)[["ratio", "ratio_low", "ratio_high"]].median()
-        judged = group.groupby(along)["verdict"].agg(lambda verdicts: (verdicts != TOO_FEW).all())
+        judged = judged_at(group, along)
         words = (v if n == "dtype" else f"{_SHORT[n]}={v:g}" for n, v in zip(varying, setting, strict=True))
         label = " ".join([cell, *words])
         sizes, ratios = by_size.index.to_numpy(float), by_size["ratio"].to_numpy(float)
@@ -53,7 +54,11 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
         joins = {"linestyle": line if len(sizes) > 1 else "none", "color": colour}
         axes.plot(sizes, ratios, **joins)
         bars = np.abs(by_size[["ratio_low", "ratio_high"]].to_numpy(float).T - ratios)
-        axes.errorbar(sizes, ratios, yerr=np.nan_to_num(bars), fmt="none", ecolor=colour, capsize=2)
+        known = np.isfinite(bars).all(axis=0)
+        if known.any():
+            axes.errorbar(
+                sizes[known], ratios[known], yerr=bars[:, known], fmt="none", ecolor=colour, capsize=2
+            )
         for fill, some in ((colour, judged.to_numpy(bool)), ("white", ~judged.to_numpy(bool))):
             axes.plot(sizes[some], ratios[some], marker, color=colour, markerfacecolor=fill)
         axes.plot([], [], marker=marker, label=label, **joins)

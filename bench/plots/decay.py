@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.plots.labels import NORM, setting_name, told, varying_columns, verdict_counts
+from bench.net_names import told, varying_columns
+from bench.plots.labels import NORM, setting_name, verdict_counts
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
 from bench.plots.training import fullest_setting
 from bench.store import Store

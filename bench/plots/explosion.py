@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.net_names import cell_name
 from bench.plots.labels import NORM, line_name
 from bench.plots.style import COLOURS, LINES, MARKERS
 from bench.store import Store
@@ -32,7 +33,7 @@ def explosion(store: Store) -> Figure | None:
     for run in lasted.drop_duplicates("case_id").itertuples():
         chains = _of(seen, run)
         norms = chains["log10_spectral_norm"].round(6).astype(str)  # NaN and inf too are equal to themselves
-        same = (run.cell, run.gain, run.task, run.sequence_length, run.seed, run.step, run.quantity)
+        same = (cell_name(run), run.gain, run.task, run.sequence_length, run.seed, run.step, run.quantity)
         alike.setdefault((*same, *norms), []).append(run)
     shown = list(alike.values())[:_ROWS_AT_MOST]
     if not shown:
@@ -56,9 +57,9 @@ def _of(rows: pd.DataFrame, run: object) -> pd.DataFrame:
 def _names(runs: list) -> str:
     """The settings of runs that are one row: the cell and what else they have in common, and each remedy."""
     if len(runs) == 1:
-        return line_name(runs[0])
+        return line_name(runs[0], named=cell_name(runs[0]))
     remedies = ", ".join(sorted({line_name(run).removeprefix(f"{run.cell}, ") for run in runs}))
-    return "\n".join([f"{runs[0].cell} with any of", *textwrap.wrap(remedies, 60)])
+    return "\n".join([f"{cell_name(runs[0])} with any of", *textwrap.wrap(remedies, 60)])
 
 
 def _draw_curves(axes: Axes, curve: pd.DataFrame, runs: list) -> None:

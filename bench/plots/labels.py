@@ -7,32 +7,21 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bench.net_names import cell_name, told
+
 NORM = "log10 of the spectral norm of dh_T/dh_t"
 
 
-def varying_columns(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Those of the columns that hold more than one value."""
-    return [name for name in columns if len(frame[name].unique()) > 1]
-
-
-def told(row: pd.Series, columns: Sequence[str]) -> str:
-    """The values of a row, each with its name unless it is a text."""
-    values = [(name, row[name]) for name in columns if pd.notna(row[name])]
-    return ", ".join(
-        str(v) if isinstance(v, str) else f"{name.replace('_', ' ')} {v:g}" for name, v in values
-    )
-
-
-def line_name(row: object, varying: Sequence[str] = ()) -> str:
-    """Cell and remedy, and what else tells the line from the others of that cell and remedy."""
+def line_name(row: object, varying: Sequence[str] = (), named: str | None = None) -> str:
+    """Cell, or what it is `named`, and remedy, and what else tells the line from the others of that cell and remedy."""
     remedy = row.remedy if row.remedy == "none" else f"{row.remedy} {row.remedy_strength:g}"
     more = told(pd.Series({name: getattr(row, name) for name in varying}), varying)
-    return ", ".join(part for part in (row.cell, remedy, more) if part)
+    return ", ".join(part for part in (named or row.cell, remedy, more) if part)
 
 
 def setting_name(row: object) -> str:
     """Cell, remedy, gain and optimiser of a training case."""
-    return f"{line_name(row)}\ngain {row.gain:g}, {row.optimizer} {row.learning_rate:g}"
+    return f"{line_name(row, named=cell_name(row))}\ngain {row.gain:g}, {row.optimizer} {row.learning_rate:g}"
 
 
 def verdict_counts(verdicts: pd.Series) -> str:

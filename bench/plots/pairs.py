@@ -6,6 +6,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.net_names import cell_name
 from bench.plots.style import columns_of
 from bench.store import Store
 
@@ -44,7 +45,7 @@ def pairs(store: Store) -> Figure | None:
             rasterized=True,
         )
         one = net.iloc[0]
-        axes.set(title=f"{one['cell']}, gain {one['gain']:g}", xlabel="t (steps)", aspect="equal")
+        axes.set(title=f"{cell_name(one)}, gain {one['gain']:g}", xlabel="t (steps)", aspect="equal")
         axes.title.set_fontsize(9)
         axes.grid(False)
         axes.invert_yaxis()

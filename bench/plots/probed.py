@@ -5,8 +5,9 @@
 
 from matplotlib.figure import Figure
 
+from bench.net_names import told
 from bench.plots.decay import REACH, over_runs
-from bench.plots.labels import NORM, told
+from bench.plots.labels import NORM
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
 from bench.store import Store
 

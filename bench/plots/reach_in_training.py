@@ -6,6 +6,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.net_names import cell_name
 from bench.plots.style import COLOURS, LINES, MARKERS
 from bench.store import Store
 from bench.trained_runs import PLAIN, TASK
@@ -24,16 +25,17 @@ def reach_in_training(store: Store) -> Figure | None:
         store.read("task_accuracy")[["case_id", "seed", "verdict"]], on=["case_id", "seed"]
     )
     snapshots = snapshots[snapshots["remedy"] == PLAIN] if (snapshots["remedy"] == PLAIN).any() else snapshots
+    snapshots = snapshots.assign(net=[cell_name(row) for row in snapshots.itertuples()])
+    nets = sorted(snapshots["net"].unique())
     tasks = [(names, _at_telling_length(of_task)) for names, of_task in snapshots.groupby(TASK, sort=True)]
     if not tasks:
         return None
-    cells = sorted(snapshots["cell"].unique())
     figure = Figure(figsize=(4.2 * len(tasks) + 0.6, 6.0))
     grid = figure.subplots(2, len(tasks), squeeze=False, sharex="col", sharey="row")
     for place, ((task, variant), of_task) in enumerate(tasks):
         upper, lower = grid[0][place], grid[1][place]
-        for (cell, _), run in list(of_task.groupby(["cell", "case_id"], sort=True))[:_LINES_AT_MOST]:
-            number = cells.index(cell)
+        for (net, _), run in list(of_task.groupby(["net", "case_id"], sort=True))[:_LINES_AT_MOST]:
+            number = nets.index(net)
             look = {
                 "color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)],
                 "linestyle": LINES[number % len(LINES)], "markersize": 5,
@@ -41,7 +43,7 @@ def reach_in_training(store: Store) -> Figure | None:
             run = run.sort_values("step")
             steps = run["step"].to_numpy(float)
             share = (run["reach_steps"] / run["sequence_length"]).to_numpy(float)
-            label = f"{cell}: {run['verdict'].iloc[0].replace('_', ' ')}"
+            label = f"{net}: {run['verdict'].iloc[0].replace('_', ' ')}"
             upper.plot(steps, share, label=label, **look)
             lower.plot(steps, run["largest_exponent_nats_per_step"].to_numpy(float), **look)
         upper.set(title=f"{task} ({variant}), T = {of_task['task_length'].iloc[0]}", ylim=(-0.04, 1.08))

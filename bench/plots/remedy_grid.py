@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from bench.grouping import NET
-from bench.plots.labels import told, varying_columns
+from bench.net_names import told, varying_columns
 from bench.remedy_grid import remedy_grid as remedy_grid_table
 from bench.store import Store
 from bench.trained_runs import TASK, remedy_place

@@ -16,7 +16,9 @@ from bench.store import Store
 _ROOM = 4.0
 _ALIKE = 0.1
 _NEAR = 0.4
+"""From this share of its ceiling on a mark has its number underneath: above there is no room."""
 _OTHERS = ["cell", "method"]
+"""What may tell marks of one operation and size apart."""
 
 
 def roofline(store: Store) -> Figure | None:
@@ -58,7 +60,10 @@ def roofline(store: Store) -> Figure | None:
         axes.set_xlabel("intensity (flop / byte of least traffic)")
         axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     panels[0].set_ylabel("GFLOP/s")
-    figure.suptitle("Numbers are n; hollow: bound by launches, one loop iteration after another", fontsize=10)
+    figure.suptitle(
+        "Numbers are n, words another cell or method of that n; hollow: bound by launches, one loop iteration after another",
+        fontsize=10,
+    )
     return figure
 
 
@@ -90,7 +95,6 @@ def _sizes(axes: Axes, marks: pd.DataFrame) -> None:
             ]
             if place and not differing:
                 continue
-            # Under the ceiling there is no room above.
             under = mark["gflop_per_s"] > _NEAR * mark["ceiling_gflop_per_s"]
             axes.annotate(
                 differing[0] if place else str(mark["hidden_size"]),

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.plots.labels import line_name, metric_label, setting_name, varying_columns, verdict_counts
+from bench.net_names import varying_columns
+from bench.plots.labels import line_name, metric_label, setting_name, verdict_counts
 from bench.plots.style import COLOURS, LINES, MARKERS, columns_of, panels_of
 from bench.store import Store
 from bench.trained_runs import PLAIN, TASK
@@ -43,7 +44,8 @@ def accuracy(store: Store) -> Figure | None:
     # A step size that was chosen at each length anew makes no line of its own.
     was_chosen = accuracy["learning_rate_grid"].fillna("") != ""
     accuracy = accuracy.assign(learning_rate=accuracy["learning_rate"].mask(was_chosen))
-    lines = accuracy.drop_duplicates([*TASK, "cell", "remedy", "remedy_strength"]).groupby(TASK).size()
+    of_a_line = [*TASK, "cell", "layers", "input_deviation", "remedy", "remedy_strength"]
+    lines = accuracy.drop_duplicates(of_a_line).groupby(TASK).size()
     if (lines > _LINES_AT_MOST).any() and (accuracy["remedy"] == PLAIN).any():
         accuracy = accuracy[accuracy["remedy"] == PLAIN]
     tasks = list(accuracy.groupby(["task", "variant"], sort=True))
@@ -140,5 +142,5 @@ def fullest_setting(accuracy: pd.DataFrame) -> pd.DataFrame:
     counts = of_task.groupby("task_length")["case_id"].nunique()
     length = counts[counts == counts.max()].index.max()
     return of_task[of_task["task_length"] == length].sort_values(
-        ["optimizer", "cell", "gain", "remedy"], kind="stable"
+        ["optimizer", "cell", "layers", "input_deviation", "gain", "remedy"], kind="stable"
     )

@@ -75,10 +75,12 @@ def input_matrix(
         deviation: 1 / sqrt(input_size) if None: unit-variance input drives each unit by N(0, 1).
 
     Raises:
-        ValueError: the deviation is no finite number.
+        ValueError: the deviation is no finite number, or negative.
     """
     if deviation is not None:
         checked_number("input_deviation", deviation)
+        if not isinstance(deviation, jax.Array) and deviation < 0:
+            raise ValueError(f"input_deviation must be at least 0, got {deviation!r}")
     scale = max(input_size, 1) ** -0.5 if deviation is None else deviation
     return (scale * jax.random.normal(key, (hidden_size, input_size), jnp.float32)).astype(dtype)
 

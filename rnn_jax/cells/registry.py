@@ -1,5 +1,6 @@
 """The cells by the names that suites, CSV files and the command line use."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -162,7 +163,7 @@ def create(
 
     Raises:
         ValueError: the name is unknown, `layers` is not a whole number of at least 1, or an option contradicts what the
-            name fixes.
+            name fixes or is none that the cell takes.
     """
     if name not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {name!r}")
@@ -172,6 +173,12 @@ def create(
     for option, value in options.items():
         if option in family.fixed and family.fixed[option] != value:
             raise ValueError(f"{name} fixes {option}={family.fixed[option]!r}, got {value!r}")
+    taken = set(inspect.signature(family.create).parameters) - {"input_size", "hidden_size", "key"}
+    for option in options:
+        if option not in taken:
+            raise ValueError(
+                f"{name} takes no {option}; it takes {', '.join(sorted(taken - set(family.fixed)))}"
+            )
     chosen = {**options, **family.fixed}
     if layers == 1:
         return family.create(input_size, hidden_size, key=key, **chosen)

@@ -117,7 +117,8 @@ def _recurrent_initialization(kind: str, gain: Strength) -> Remedy:
 
 def _on_innermost(adapt: Callable[[Any, Array], Any]) -> Callable[[Any, Array], Any]:
     """A change of weights, whatever wraps their cell, in every layer of a stack."""
-    return on_each_layer(lambda cell, key: with_innermost(cell, lambda inner: adapt(inner, key)))
+    in_layers = on_each_layer(lambda cell, key: with_innermost(cell, lambda inner: adapt(inner, key)))
+    return lambda cell, key: with_innermost(cell, lambda inner: in_layers(inner, key))
 
 
 def _chrono(cell: Any, draw: Callable[[Array, int], Array], key: Array) -> Any:

@@ -136,6 +136,14 @@ def test_parameters_are_counted_and_families_named(tables):
     assert table.loc["lru", "family"] == "linear"
 
 
+def test_parameters_of_every_layer_are_counted(tables):
+    decay, norms, lyapunov, timings = tables
+    for frame in (decay, norms, lyapunov, timings):
+        frame["layers"] = 2
+    table = atlas(decay, norms, lyapunov, timings).set_index("cell")
+    assert table.loc["elman_tanh", "parameter_count"] == (64 + 8 + 8) + (64 + 64 + 8)
+
+
 def test_without_timings_there_are_no_costs_and_without_white_noise_no_atlas(tables):
     decay, norms, lyapunov, _ = tables
     assert "step_us" not in atlas(decay, norms, lyapunov, None)

@@ -176,3 +176,27 @@ def test_a_comparison_of_several_is_kept(folder, tmp_path):
     assert comparison.sides(tmp_path / "kept") == folders
     assert {path.name for path in (tmp_path / "kept").glob("*.png")} == {"times.png", "times_2.png"}
     assert set(tables["times"]["verdict"]) == {"same"}, "with the factor that it was made with"
+
+
+def test_keeping_while_it_is_shown_writes_what_is_derived_later(folder, tmp_path):
+    folders = [folder("first"), folder("second", slower=2.0), folder("third", slower=0.5)]
+    kept = tmp_path / "kept"
+    assert compare(*folders, "--out", str(kept)).exit_code == 0
+    shown = {path.name: path.read_bytes() for path in kept.iterdir()}
+    comparison.derive(kept)
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == shown
+
+
+def test_it_says_how_many_sizes_were_judged_where_not_all_were(folder, row, folder_of):
+    sides = [
+        folder_of(
+            side,
+            timings=[
+                row("timings", match_id=f"m{size}", implementation="rnn_jax", state_size=size, run_s=run_s)
+                for size in (8, 16)
+            ],
+        ).folder
+        for side, run_s in (("one", 1.0), ("other", 2.0))
+    ]
+    assert "0 of 2 ratios judged, the others by medians alone" in compare(*sides).stdout
+    assert "ratios judged" not in compare(folder("first"), folder("second", slower=2.0)).stdout

@@ -209,6 +209,13 @@ TASK = '[[task_accuracy]]\ncell = "lstm"\ntask = "adding"\ntask_length = 20\n'
         (TASK + 'remedy = "clip_by_nrm"', ["remedy", "did you mean 'clip_by_norm'"]),
         (TASK + 'optimizer = "adamw"', ["optimizer", "did you mean 'adam'", "rmsprop", "sgd"]),
         ('[[exactness]]\ncell = "gru"\nforget_bias = 1.0', ["cell gru has no forget gate", "forget_bias"]),
+        (
+            '[[timings]]\ncell = "gru"\nlayers = 2',
+            ["[[timings]]", "unknown key 'layers'; it is one of [[", "[[spectra]]", " alone"],
+        ),
+        (CELL + "layers = 0", ["layers must be a whole number from 1 to 64, got 0"]),
+        (CELL + "layers = 1.5", ["layers must be a whole number", "got 1.5"]),
+        (CELL + "input_deviation = -1.0", ["input_deviation must be a number from 0 to 1e+06, got -1.0"]),
         ('[[exactness]]\ncell = "gru"\ndt = 0.1', ["cell gru has no step in time", "dt"]),
         ('[[exactness]]\ncell = "lem"\ndt = 0.0', ["dt", "1e-06", "got 0.0"]),
         ('[[exactness]]\ncell = "irnn"\ninitialization = "gaussian"', ["irnn fixes", "'identity'", "'gaussian'"]),

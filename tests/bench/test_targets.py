@@ -92,6 +92,22 @@ def test_an_agreement_by_not_learning_in_fewer_steps_has_a_remark(run_of, folder
 
 
 @pytest.mark.parametrize("tier", SUITES)
+def test_what_is_said_to_be_shortened_is_what_the_suite_shortens(tier):
+    for case in suite.load(SUITES[tier]).cases:
+        told = targets()[case["target"]]["shortened"]
+        assert not told or told.startswith(f"{case['step_budget']:,} steps"), (case["target"], told)
+
+
+def test_what_is_known_of_a_deep_net_is_not_said_of_one_of_one_layer(run_of, folder_of):
+    name = "indrnn-adding-100-indrnn"
+    for layers, told in ((2, targets()[name]["remark"]), (1, "")):
+        rows = run_of(name, ["solved"] * 3, step_budget=12_000, layers=layers)
+        table = target_table([folder_of(str(layers), task_accuracy=rows)], only_run=True)
+        assert table["remark"].tolist() == [told]
+        assert ("layers 1, there 2" in table["settings_that_differ"].iloc[0]) == (layers == 1)
+
+
+@pytest.mark.parametrize("tier", SUITES)
 def test_every_row_is_repeated_by_the_suite_of_its_tier_in_its_own_setting(tier):
     of_tier = {name: target for name, target in targets().items() if target["tier"] == tier}
     named = {case["target"]: case for case in suite.load(SUITES[tier]).cases}

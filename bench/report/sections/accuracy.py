@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.plots.labels import metric_label, told, varying_columns, verdict_counts
+from bench.net_names import told, varying_columns
+from bench.plots.labels import metric_label, verdict_counts
 from bench.plots.training import TRAINED
 from bench.report.axes import layout, line, sizes_axis
 from bench.report.content import Chart, Option, Section, Switches, Table, View

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.net_names import told, varying_columns
 from bench.plots.decay import NET, REACH, over_runs
-from bench.plots.labels import NORM, told, varying_columns
+from bench.plots.labels import NORM
 from bench.report.axes import band, layout, level, line
 from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import Look, looks_of

@@ -6,7 +6,7 @@
 import numpy as np
 import pandas as pd
 
-from bench.plots.labels import told, varying_columns
+from bench.net_names import told, varying_columns
 from bench.report.axes import heat_map, layout
 from bench.report.content import Chart, Section, Table, View
 from bench.report.looks import colour_scale

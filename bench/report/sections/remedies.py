@@ -6,6 +6,7 @@
 import numpy as np
 import pandas as pd
 
+from bench.net_names import cell_name
 from bench.report.axes import heat_map, layout
 from bench.report.content import Chart, Section, Table, View
 from bench.report.escaping import label
@@ -49,7 +50,8 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     several_gains = frame.groupby("cell")["gain"].transform("nunique") > 1
     strength = frame["remedy_strength"].map(lambda each: "" if pd.isna(each) else f" {each:g}")
     return frame.assign(
-        net=frame["cell"] + frame["gain"].map(lambda gain: f", gain {gain:g}").where(several_gains, ""),
+        net=pd.Series([cell_name(row) for row in frame.itertuples()], index=frame.index, dtype="string")
+        + frame["gain"].map(lambda gain: f", gain {gain:g}").where(several_gains, ""),
         mended=frame["remedy"] + strength.astype("string"),
         score=frame["accuracy"].where(frame["verdict"] != "diverged", 0.0),
         length=frame["task_length"].map(lambda steps: f"T = {steps}"),

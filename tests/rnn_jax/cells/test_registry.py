@@ -139,6 +139,13 @@ def test_an_option_that_repeats_what_the_name_fixes_is_allowed():
         ("LSTM", {}, "cell must be one of elman_tanh, .*got 'LSTM'"),
         ("irnn", {"activation": "tanh"}, "irnn fixes activation='relu', got 'tanh'"),
         ("gru", {"reset": "before"}, "gru fixes reset='after', got 'before'"),
+        (
+            "lstm",
+            {"input_deviation": 0.1},
+            "lstm takes no input_deviation; it takes dtype, forget_bias, gain",
+        ),
+        ("irnn", {"leak": 0.1}, "irnn takes no leak; it takes dtype, gain, input_deviation$"),
+        ("indrnn", {"input_deviation": -1.0}, "input_deviation must be at least 0, got -1.0"),
     ],
 )
 def test_a_wrong_name_or_option_is_named(name, options, message):

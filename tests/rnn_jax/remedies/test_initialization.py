@@ -127,3 +127,10 @@ def test_a_cell_that_lacks_what_is_needed_is_named(remedy, name, message):
 def test_a_strength_that_is_not_allowed_is_refused(make, value, message):
     with pytest.raises(ValueError, match=message):
         make(value)
+
+
+def test_a_stack_inside_a_wrapper_is_found_too():
+    stack = rj.cells.create("elman_tanh", 2, 3, key=KEY, layers=2)
+    after = identity_initialization().adapt_cell(rj.cells.Leaky.create(stack, 0.5), KEY)
+    for layer in after.cell.layers:
+        np.testing.assert_array_equal(layer.weight_hh, np.eye(3))
