@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.net_names import varying_columns
+from bench.net_names import cell_name, varying_columns
 from bench.plots.labels import line_name, metric_label, setting_name, verdict_counts
 from bench.plots.style import COLOURS, LINES, MARKERS, columns_of, panels_of
 from bench.store import Store
@@ -52,14 +52,16 @@ def accuracy(store: Store) -> Figure | None:
     if not tasks:
         return None
     figure, panels = panels_of(len(tasks), shared_y=True)
-    kinds = accuracy.groupby(["cell", "remedy", "remedy_strength"], dropna=False)
-    varying = [name for name in TRAINED if any(varying_columns(of_kind, [name]) for _, of_kind in kinds)]
-    labels = sorted({line_name(row, varying) for row in accuracy.itertuples()})
-    looks = dict(zip(labels, zip(cycle(COLOURS), cycle(MARKERS), cycle(LINES), strict=False), strict=False))
-    for axes, ((task, variant), of_task) in zip(panels, tasks, strict=True):
-        names = pd.Series([line_name(row, varying) for row in of_task.itertuples()], index=of_task.index)
+    names_of = [_line_names(of_task) for _, of_task in tasks]
+    labels = sorted(set(pd.concat(names_of)))
+    for axes, ((task, variant), of_task), names in zip(panels, tasks, names_of, strict=True):
         lengths = sorted(of_task["task_length"].unique())
         drawn = sorted(names.unique())
+        # One look in all panels, where there are looks enough.
+        looked_at = labels if len(labels) <= len(COLOURS) else drawn
+        looks = dict(
+            zip(looked_at, zip(cycle(COLOURS), cycle(MARKERS), cycle(LINES), strict=False), strict=False)
+        )
         for place, label in enumerate(drawn):
             of_line = of_task[names == label].groupby("task_length")["accuracy"]
             middle, least, most = of_line.median(), of_line.min(), of_line.max()
@@ -78,6 +80,19 @@ def accuracy(store: Store) -> Figure | None:
         axes.legend(fontsize=8)
     figure.suptitle("Long-range accuracy: median over seeds, bars from least to most", fontsize=11)
     return figure
+
+
+def _line_names(of_task: pd.DataFrame) -> pd.Series:
+    """The cell with what is unusual about it, the remedy, and what else tells two lines of these in this panel apart."""
+    kinds = [of_kind for _, of_kind in of_task.groupby(["cell", "remedy", "remedy_strength"], dropna=False)]
+    told_with_the_cell = ("layers", "input_deviation")
+    varying = [
+        name
+        for name in TRAINED
+        if name not in told_with_the_cell and any(varying_columns(of_kind, [name]) for of_kind in kinds)
+    ]
+    names = [line_name(row, varying, named=cell_name(row)) for row in of_task.itertuples()]
+    return pd.Series(names, index=of_task.index)
 
 
 def training_loss(store: Store) -> Figure | None:
