@@ -77,16 +77,9 @@ def is_atlas(decay: pd.DataFrame, lyapunov: pd.DataFrame) -> bool:
 def _parameter_count(row: object) -> int | None:
     if row.cell not in rj.cells.CELLS:
         return None
-    name, hidden_size, input_size, layers = (
-        row.cell,
-        int(row.hidden_size),
-        int(row.input_size),
-        int(row.layers),
-    )
+    sizes, layers = (int(row.input_size), int(row.hidden_size)), int(row.layers)
     return real_size(
-        jax.eval_shape(
-            lambda: rj.cells.create(name, input_size, hidden_size, key=jax.random.key(0), layers=layers)
-        )
+        jax.eval_shape(lambda: rj.cells.create(row.cell, *sizes, key=jax.random.key(0), layers=layers))
     )
 
 

@@ -25,7 +25,7 @@ def crossovers(times: pd.DataFrame) -> pd.DataFrame:
         `faster`: "left" or "right", who is faster at the largest size; `from_size`: the size from
         which it is, interpolated on a log scale between the last size at which it is not and the
         next; the smallest size measured, with `throughout`, where it is faster at every one. The ratios of
-        times, right over left, at both ends. And at how many of the `sizes` there were processes enough to judge them
+        times, right over left, at both ends. And at how many of the `sizes` there were samples enough to judge them
         (`judged`): elsewhere medians alone say who is faster.
     """
     rows = []

@@ -13,6 +13,9 @@ from bench.schema import COMMON
 NET = ["cell", "layers", "initialization", "gain", "forget_bias", "dt", "input_deviation", "hidden_size"]
 """What tells one cell from another."""
 
+OPTIONS = [name for name in NET if name not in ("cell", "gain")]
+"""What may tell cells of one name and gain apart."""
+
 
 def without_usual_columns(table: pd.DataFrame) -> pd.DataFrame:
     """A table without those common columns that came later and that none of its rows has, nor layers where all have one."""

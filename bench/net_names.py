@@ -13,9 +13,19 @@ _USUAL = {"layers": 1, "input_deviation": float("nan")}
 
 def varying_columns(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """Those of the columns that hold more than one value, or one that is unusual."""
+    values = {name: frame[name].unique() for name in columns}
     return [
-        name for name in columns if len(frame[name].unique()) > 1 or _is_unusual(name, frame[name].iloc[0])
+        name for name in columns if len(values[name]) > 1 or any(_is_unusual(name, v) for v in values[name])
     ]
+
+
+def unusual_columns(table: pd.DataFrame) -> dict[str, str]:
+    """Those columns of a derived table that it has only where they tell something, each with a name of few characters."""
+    return {
+        name: short
+        for name, short in {"layers": "layers", "input_deviation": "W_in"}.items()
+        if name in table
+    }
 
 
 def cell_name(row: object) -> str:

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.net_names import unusual_columns
 from bench.peer_table import OURS
 from bench.store import Store
 from bench.tables import tables
-
-_SHORT = {"layers": "layers", "input_deviation": "W_in"}
-"""Columns that derived tables have where they tell something, and what they are called here."""
 
 
 def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -118,6 +116,5 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 table = table[(table["implementation"] != OURS) | (table["verdict"] != "agrees")]
             if name == "precision_summary":
                 table = table[table["lag"] == table["sequence_length"]]
-            unusual = [name for name in ("layers", "input_deviation") if name in table and "cell" in columns]
-            named = {"cell": "cell"} | {name: _SHORT[name] for name in unusual} | columns
-            yield title, table[list(named if unusual else columns)].rename(columns=named)
+            named = {"cell": "cell"} | unusual_columns(table) | columns if "cell" in columns else columns
+            yield title, table[list(named)].rename(columns=named)

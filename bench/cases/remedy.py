@@ -8,18 +8,9 @@ import jax
 
 import rnn_jax as rj
 from bench.cases.cell import create_cell
+from bench.grouping import NET
 from bench.machine import Environment
 
-_OF_THE_CELL = (
-    "cell",
-    "initialization",
-    "gain",
-    "forget_bias",
-    "dt",
-    "hidden_size",
-    "layers",
-    "input_deviation",
-)
 _ANYWHERE = Environment("", "cpu", "", "", "float32")
 
 
@@ -44,7 +35,7 @@ def check_fit(parameters: Mapping[str, Any]) -> None:
         _check(
             parameters["remedy"],
             parameters["remedy_strength"],
-            *(parameters.get(name) for name in _OF_THE_CELL),
+            *(parameters.get(name) for name in NET),
         )
 
 
@@ -52,7 +43,7 @@ def check_fit(parameters: Mapping[str, Any]) -> None:
 def _check(remedy: str, strength: float | None, *of_the_cell: Any) -> None:
     adapt = rj.remedies.create(remedy, strength).adapt_cell
     assert adapt is not None
-    case = dict(zip(_OF_THE_CELL, of_the_cell, strict=True))
+    case = dict(zip(NET, of_the_cell, strict=True))
     try:
         jax.eval_shape(lambda key: adapt(create_cell(case, 1, key, _ANYWHERE), key), jax.random.key(0))
     except ValueError as error:

@@ -15,22 +15,13 @@ from bench.case import Case
 from bench.cases import KINDS
 from bench.check.finding import DAMAGED, NOTE, Finding, named
 from bench.errors import UsageError
+from bench.grouping import NET
 from bench.machine import Environment
 from bench.schema import FAILURES
 from bench.store import read_machine
 
 _ENVIRONMENT = ["machine", "backend", "device_kind", "jax_version", "dtype", "matmul_precision"]
-_PARAMETERS = (
-    "cell",
-    "initialization",
-    "gain",
-    "forget_bias",
-    "dt",
-    "layers",
-    "input_deviation",
-    "hidden_size",
-    "operation",
-)
+_PARAMETERS = (*NET, "operation")
 _OTHER_ARITHMETIC = ("ceilings", "precision", "peers")
 """Kinds some of whose rows are of another dtype or precision than their case."""
 

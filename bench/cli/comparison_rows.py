@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from bench.net_names import unusual_columns
+
 Titled = tuple[str, list[dict[Any, Any]]]
 FAR = 3.0
 """Differences of more than so many standard errors are counted."""
@@ -34,13 +36,17 @@ def titled_rows(joined: Mapping[str, pd.DataFrame]) -> Iterator[Titled]:
     if "exponents" in joined:
         exponents = joined["exponents"]
         summary = exponents.groupby(
-            ["cell", *_unusual(exponents), "gain", "state_size", "input_scale"], as_index=False, dropna=False
+            ["cell", *unusual_columns(exponents), "gain", "state_size", "input_scale"],
+            as_index=False,
+            dropna=False,
         ).agg(
             pairs=("difference", "size"),
             by_at_most=("difference", _largest),
             rms_in_stderr=("difference_in_stderr", lambda each: (each**2).mean() ** 0.5),
         )
-        short = summary.rename(columns={"state_size": "n", "input_scale": "noise"} | _unusual(exponents))
+        short = summary.rename(
+            columns={"state_size": "n", "input_scale": "noise"} | unusual_columns(exponents)
+        )
         yield (
             f"Lyapunov exponents in nats a step, right minus left; {_far(exponents)}",
             short.to_dict("records"),
@@ -48,19 +54,10 @@ def titled_rows(joined: Mapping[str, pd.DataFrame]) -> Iterator[Titled]:
     if "verdicts" in joined:
         verdicts = joined["verdicts"]
         differing = verdicts[~verdicts["same_verdict"]]
-        kept = {"task": "task", "task_length": "T", "cell": "cell"} | _unusual(verdicts)
+        kept = {"task": "task", "task_length": "T", "cell": "cell"} | unusual_columns(verdicts)
         kept |= {"gain": "gain", "remedy": "remedy",
                 "seed": "seed", "verdict_left": "left", "verdict_right": "right"}  # fmt: skip
         yield "Verdicts that differ", differing[list(kept)].rename(columns=kept).to_dict("records")
-
-
-def _unusual(table: pd.DataFrame) -> dict[str, str]:
-    """What tells nets of one cell and gain apart, where the table has it, with its short name."""
-    return {
-        name: short
-        for name, short in {"layers": "layers", "input_deviation": "W_in"}.items()
-        if name in table
-    }
 
 
 def _times(times: pd.DataFrame) -> Iterator[Titled]:
@@ -83,7 +80,11 @@ def _times(times: pd.DataFrame) -> Iterator[Titled]:
 
 
 def _rates(rates: pd.DataFrame) -> list[dict[Any, Any]]:
-    keys = {"cell": "cell"} | _unusual(rates) | {"gain": "gain", "input_kind": "input", "weights": "weights"}
+    keys = (
+        {"cell": "cell"}
+        | unusual_columns(rates)
+        | {"gain": "gain", "input_kind": "input", "weights": "weights"}
+    )
     return [
         dict(zip(keys.values(), setting, strict=True))
         | {

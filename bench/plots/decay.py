@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.grouping import OPTIONS
 from bench.net_names import told, varying_columns
 from bench.plots.labels import NORM, setting_name, verdict_counts
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
@@ -18,18 +19,7 @@ from bench.store import Store
 REACH = -3.0
 _LONG = 2000
 """From so many steps on, lags are shown by their logarithm; up to there an exponential decay is a straight line."""
-NET = [
-    "gain",
-    "initialization",
-    "forget_bias",
-    "dt",
-    "layers",
-    "input_deviation",
-    "hidden_size",
-    "input_size",
-    "input_scale",
-    "sequence_length",
-]
+NET = ["gain", *OPTIONS, "input_size", "input_scale", "sequence_length"]
 """What tells one net from another of the same cell."""
 
 

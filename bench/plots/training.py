@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.grouping import OPTIONS
 from bench.net_names import cell_name, varying_columns
 from bench.plots.labels import line_name, metric_label, setting_name, verdict_counts
 from bench.plots.style import COLOURS, LINES, MARKERS, columns_of, panels_of
@@ -17,18 +18,7 @@ from bench.trained_runs import PLAIN, TASK
 
 _LINES_AT_MOST = 12
 """In a panel."""
-TRAINED = [
-    "gain",
-    "initialization",
-    "forget_bias",
-    "dt",
-    "layers",
-    "input_deviation",
-    "hidden_size",
-    "optimizer",
-    "learning_rate",
-    "batch_size",
-]
+TRAINED = ["gain", *OPTIONS, "optimizer", "learning_rate", "batch_size"]
 """What may tell one training from another of the same cell and remedy."""
 
 

@@ -6,6 +6,7 @@
 import numpy as np
 import pandas as pd
 
+from bench.grouping import OPTIONS
 from bench.net_names import told, varying_columns
 from bench.report.axes import heat_map, layout
 from bench.report.content import Chart, Section, Table, View
@@ -14,18 +15,7 @@ from bench.report.results import Results
 from bench.report.thinning import MOST_TIMES, note, thinned
 
 _LIMIT = 6.0
-_NET = [
-    "forget_bias",
-    "dt",
-    "layers",
-    "input_deviation",
-    "initialization",
-    "hidden_size",
-    "input_kind",
-    "input_scale",
-    "sequence_length",
-    "dtype",
-]
+_NET = [*OPTIONS, "input_kind", "input_scale", "sequence_length", "dtype"]
 
 
 def pairs(results: Results) -> Section:
