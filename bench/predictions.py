@@ -45,7 +45,8 @@ def random_tanh_net(setting: pd.Series) -> rj.theory.RandomTanhNet | None:
 
 def _has_one_layer(setting: pd.Series) -> bool:
     """Whether the net is no stack, and its input weights are as theory has them."""
-    return setting.get("layers", 1) == 1 and pd.isna(setting.get("input_deviation"))
+    layers = setting.get("layers", 1)  # of somebody's own cell nobody knows
+    return bool(pd.isna(layers) or layers == 1) and pd.isna(setting.get("input_deviation"))
 
 
 _DIGITS = 13
