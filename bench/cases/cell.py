@@ -66,7 +66,7 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
         chosen["forget_bias"] = 1.0
     if family.dt is None and chosen["dt"] is not None:
         raise ValueError(f"cell {chosen['cell']} has no step in time, so dt does not apply to it")
-    if not family.has_input_deviation and chosen.get("input_deviation") is not None:
+    if "input_deviation" not in family.options and chosen.get("input_deviation") is not None:
         raise ValueError(
             f"cell {chosen['cell']} draws its input weights as published, so input_deviation does not apply to it"
         )

@@ -42,8 +42,8 @@ class CellFamily:
         initialization: of the recurrent matrix, where nothing else is asked for; "none" without one.
         reference: where it was published.
         family: "simple", "gated", "differential equation", "linear" (in the state) or "matrix state".
-        has_forget_bias: whether `create` takes one.
-        has_input_deviation: whether it takes one, of the input weights.
+        has_forget_bias: whether suites set its forget bias, 1 where they say nothing; others that `create` takes one for
+            keep the one they were published with.
         dt: the step in time that `create` takes where none is given; None for a cell without one.
     """
 
@@ -53,47 +53,43 @@ class CellFamily:
     reference: str
     family: str = field(default="simple")
     has_forget_bias: bool = field(default=False)
-    has_input_deviation: bool = field(default=False)
     dt: float | None = field(default=None)
+
+    @property
+    def options(self) -> frozenset[str]:
+        """The names of what `create` takes beside sizes and key, such as "forget_bias", and the name does not fix."""
+        taken = inspect.signature(self.create).parameters
+        return frozenset(taken) - {"input_size", "hidden_size", "key"} - set(self.fixed)
 
 
 _TANH, _RELU, _LINEAR = {"activation": "tanh"}, {"activation": "relu"}, {"activation": "identity"}
 _GATED, _EQUATION = "gated", "differential equation"
 CELLS: Mapping[str, CellFamily] = MappingProxyType(
     {
-        "elman_tanh": CellFamily(Elman.create, _TANH, "gaussian", "Elman 1990", has_input_deviation=True),
-        "elman_relu": CellFamily(
-            Elman.create, _RELU, "gaussian", "Elman 1990, rectified", has_input_deviation=True
-        ),
-        "elman_identity": CellFamily(
-            Elman.create, _LINEAR, "gaussian", "linear net", has_input_deviation=True
-        ),
+        "elman_tanh": CellFamily(Elman.create, _TANH, "gaussian", "Elman 1990"),
+        "elman_relu": CellFamily(Elman.create, _RELU, "gaussian", "Elman 1990, rectified"),
+        "elman_identity": CellFamily(Elman.create, _LINEAR, "gaussian", "linear net"),
         "irnn": CellFamily(
             Elman.create,
             _RELU | {"initialization": "identity"},
             "identity",
             "Le, Jaitly, Hinton 2015, arXiv 1504.00941",
-            has_input_deviation=True,
         ),
         "orthogonal": CellFamily(
             Elman.create,
             _TANH | {"initialization": "orthogonal"},
             "orthogonal",
             "Saxe et al. 2014, arXiv 1312.6120",
-            has_input_deviation=True,
         ),
         "exprnn": CellFamily(
             ExpRNN.create, {}, "cayley", "Lezcano-Casado & Martinez-Rubio 2019, arXiv 1901.08428"
         ),
-        "echo_state": CellFamily(
-            echo_state, {}, "sparse", "Jaeger 2001; Jaeger et al. 2007", has_input_deviation=True
-        ),
+        "echo_state": CellFamily(echo_state, {}, "sparse", "Jaeger 2001; Jaeger et al. 2007"),
         "indrnn": CellFamily(
             IndRNN.create,
             _RELU | {"initialization": "uniform"},
             "uniform",
             "Li et al. 2018, arXiv 1803.04831",
-            has_input_deviation=True,
         ),
         "antisymmetric": CellFamily(
             Antisymmetric.create, {}, "gaussian", "Chang et al. 2019, arXiv 1902.09689", _EQUATION
@@ -173,12 +169,9 @@ def create(
     for option, value in options.items():
         if option in family.fixed and family.fixed[option] != value:
             raise ValueError(f"{name} fixes {option}={family.fixed[option]!r}, got {value!r}")
-    taken = set(inspect.signature(family.create).parameters) - {"input_size", "hidden_size", "key"}
-    for option in options:
-        if option not in taken:
-            raise ValueError(
-                f"{name} takes no {option}; it takes {', '.join(sorted(taken - set(family.fixed)))}"
-            )
+    unknown = sorted(set(options) - family.options - set(family.fixed))
+    if unknown:
+        raise ValueError(f"{name} takes no {unknown[0]}; it takes {', '.join(sorted(family.options))}")
     chosen = {**options, **family.fixed}
     if layers == 1:
         return family.create(input_size, hidden_size, key=key, **chosen)

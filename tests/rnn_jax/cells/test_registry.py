@@ -76,7 +76,7 @@ def test_a_wrong_number_of_layers_is_told(layers):
         rj.cells.create("gru", 3, 4, key=jax.random.key(0), layers=layers)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if rj.cells.CELLS[name].has_input_deviation])
+@pytest.mark.parametrize("name", ["elman_tanh", "irnn", "indrnn", "echo_state"])
 def test_the_input_weights_are_as_wide_as_asked_and_nothing_else_changes(name):
     plain, narrow = (
         rj.cells.create(name, 50, 200, key=jax.random.key(0), input_deviation=deviation)
@@ -94,19 +94,6 @@ def test_a_wrong_width_of_input_weights_is_told(deviation):
         rj.cells.create("indrnn", 3, 4, key=jax.random.key(0), input_deviation=deviation)
 
 
-def test_the_cells_whose_input_weights_can_be_as_wide_as_one_likes():
-    told = [name for name in NAMES if rj.cells.CELLS[name].has_input_deviation]
-    assert told == [
-        "elman_tanh",
-        "elman_relu",
-        "elman_identity",
-        "irnn",
-        "orthogonal",
-        "indrnn",
-        "echo_state",
-    ]
-
-
 def test_only_lstms_are_told_their_forget_bias_by_the_suites():
     assert [name for name in NAMES if rj.cells.CELLS[name].has_forget_bias] == ["lstm", "slstm"]
 
@@ -115,6 +102,17 @@ def test_only_lstms_are_told_their_forget_bias_by_the_suites():
 def test_the_step_in_time_is_the_one_that_the_cell_is_drawn_with(name):
     drawn = rj.cells.create(name, 3, 4, key=jax.random.key(0))
     assert getattr(drawn, "dt", None) == rj.cells.CELLS[name].dt
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_are_what_the_cell_can_be_drawn_with(name):
+    family = rj.cells.CELLS[name]
+    assert {"initialization", "gain", "dtype"} - set(family.fixed) <= family.options
+    assert not family.options & {*family.fixed, "input_size", "hidden_size", "key"}
+    assert ("input_deviation" in family.options) == (
+        name.startswith("elman") or name in ("irnn", "orthogonal", "indrnn", "echo_state")
+    )
+    assert ("dt" in family.options) == (family.dt is not None)
 
 
 def test_the_names_fix_what_they_say():
