@@ -58,6 +58,7 @@ def run(
     budget: Budget | None = None,
     checkpoint_every_s: float = EVERY_S,
     dispatch: Dispatch | None = None,
+    pictures: bool = True,
 ) -> Outcome:
     """Measures every case of the suite that the folder does not hold yet.
 
@@ -76,6 +77,7 @@ def run(
         checkpoint_every_s: seconds between the checkpoints of a training, from which the same case goes on
             after a kill.
         dispatch: where the cases are measured; here, one after the other, if None.
+        pictures: False leaves the folder's pictures as they are.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was finished is collated before.
@@ -105,7 +107,7 @@ def run(
         if store.kinds():
             from bench import tables  # takes a second to import, which who asks for help need not wait for
 
-            tables.derive(store)
+            tables.derive(store, pictures)
     return run_of.outcome(len(todo))
 
 

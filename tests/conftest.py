@@ -7,6 +7,7 @@ whole process: with RNN_JAX_TESTS=as_users in the environment they are left alon
 test` runs the marked tests so, `make test-all` everything about Jacobians.
 """
 
+import gc
 import os
 import shutil
 import sys
@@ -39,6 +40,9 @@ MOST_BYTES = 2**30
 jax.config.update("jax_compilation_cache_dir", str(COMPILED))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+jax.config.update(
+    "jax_traceback_in_locations_limit", 0
+)  # nobody reads where in the source a program's lines come from
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -87,7 +91,7 @@ def pytest_collection_modifyitems(config, items):
     kept = set()
     for alike in cases.values():
         if config.getoption("--one-of-each"):
-            kept.add(alike[0])
+            kept.update(alike if alike[0].get_closest_marker("every_one") else alike[:1])
         elif alike[0].get_closest_marker("costly") and not config.getoption("--every-case"):
             kept.update((alike[0], alike[-1]))
         else:
@@ -96,6 +100,13 @@ def pytest_collection_modifyitems(config, items):
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item in kept]
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: going over it again and again for garbage took a twentieth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture(scope="module", autouse=True)

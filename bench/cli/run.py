@@ -80,6 +80,9 @@ def run(
             help="With --ray: GPUs for each case. Default: 1 where there are any.", show_default=False
         ),
     ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures at the end; seconds, mostly.")
+    ] = True,
     dry: Annotated[
         bool,
         typer.Option("--dry-run", help="Print the cases and how long they take; measure and write nothing."),
@@ -168,6 +171,7 @@ def run(
                 budget=budget,
                 checkpoint_every_s=checkpoint_every_s,
                 dispatch=dispatch,
+                pictures=pictures,
             )
     except KeyboardInterrupt:
         say(
@@ -180,7 +184,7 @@ def run(
     if as_json:
         print_document("run", summary(asked, outcome))
     else:
-        say_summary(asked, outcome, budget, minutes)
+        say_summary(asked, outcome, budget, minutes, drawn=pictures)
     there = outcome.measured or outcome.found_done or outcome.left or outcome.elsewhere or asked.in_files
     if outcome.failed or not there:
         raise typer.Exit(FAILED)

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from bench.runner import Outcome
 
 
-def say_summary(job: "Job", outcome: "Outcome", budget: "Budget", minutes: float | None) -> None:
-    """Tables, counts and where everything is."""
+def say_summary(
+    job: "Job", outcome: "Outcome", budget: "Budget", minutes: float | None, *, drawn: bool
+) -> None:
+    """Tables, counts and where everything is; whether the pictures were `drawn`."""
     store, folder = job.store, job.store.folder
     if store.kinds():
         show_tables(folder)
@@ -27,7 +29,9 @@ def say_summary(job: "Job", outcome: "Outcome", budget: "Budget", minutes: float
     say(f"cases: {', '.join(told)}")
     say(f"CSV files: {folder}")
     say(f"tables:    {folder / 'tables'}")
-    if (folder / "figures").is_dir():
+    if not drawn:
+        say(f"pictures:  as they were; rnn-bench plot {folder} draws them")
+    elif (folder / "figures").is_dir():
         say(f"pictures:  {folder / 'figures'}")
     if outcome.elsewhere:
         say("another run into this folder measures the rest, and collates all when it is done")

@@ -91,7 +91,7 @@ def measured_again(measured, rnn_bench):
     """The CSV files before the same command ran again, and what it said."""
     here, _ = measured
     before = csv_bytes(here / "out")
-    done = rnn_bench("run", "tiny.toml", "--out", "out", cwd=here)
+    done = rnn_bench("run", "tiny.toml", "--out", "out", "--no-pictures", cwd=here)
     assert done.returncode == 0, done.stdout + done.stderr
     return before, done
 
@@ -233,12 +233,21 @@ def test_running_again_measures_nothing_and_leaves_the_same_bytes(measured, meas
     assert csv_bytes(here / "out") == before
 
 
+def test_pictures_that_were_not_wanted_stay_as_they_are(measured, measured_again):
+    here, _ = measured
+    _, done = measured_again
+    assert "pictures:  as they were; rnn-bench plot out draws them" in done.stdout
+    drawn = max(path.stat().st_mtime_ns for path in (here / "out" / "figures").iterdir())
+    assert drawn < (here / "out" / "machine.json").stat().st_mtime_ns
+
+
 def test_running_a_part_of_the_suite_again_keeps_the_rest(measured, measured_again, rnn_bench):
     here, _ = measured
     before, _ = measured_again
     done = rnn_bench(
-        "run", "tiny.toml", "--out", "out", "--only", "cell=gru,kind=exactness", "--json", cwd=here
-    )
+        "run", "tiny.toml", "--out", "out", "--only", "cell=gru,kind=exactness", "--json", "--no-pictures",
+        cwd=here,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert (document["verb"], document["suite"], document["folder"]) == ("run", "tiny", "out")
@@ -256,13 +265,13 @@ def test_missing_measures_what_a_folder_without_shards_lacks_and_nothing_else(me
     whole = path.read_bytes()
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     rows[rows["cell"] != "gru"].to_csv(path, index=False, lineterminator="\n")
-    done = rnn_bench("run", "tiny.toml", "--out", "clone", "--missing", cwd=here)
+    done = rnn_bench("run", "tiny.toml", "--out", "clone", "--missing", "--no-pictures", cwd=here)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{CASES - 1} of {CASES} cases have rows in the CSV files" in done.stdout
     assert "cases: 1 measured" in done.stdout
     assert path.read_bytes() == whole
     assert untimed(here / "clone") == untimed(here / "out")
-    done = rnn_bench("run", "tiny.toml", "--out", "clone", "--missing", cwd=here)
+    done = rnn_bench("run", "tiny.toml", "--out", "clone", "--missing", "--no-pictures", cwd=here)
     assert done.returncode == 0, "nothing is missing, and that is well"
     assert "cases: 0 measured" in done.stdout
 
@@ -302,13 +311,15 @@ seeds = 1
 
 def test_a_suite_that_asks_for_float64_gets_it_unless_told_otherwise(tmp_path, rnn_bench):
     (tmp_path / "double.toml").write_text(DOUBLE, encoding="utf-8")
-    done = rnn_bench("run", "double.toml", "--out", "out", cwd=tmp_path)
+    done = rnn_bench("run", "double.toml", "--out", "out", "--no-pictures", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     values = Store(tmp_path / "out").read("singular_values")
     assert set(values["dtype"]) == {"float64"}
     # 0.5**400 is under the smallest float32.
     assert values["log10_singular_value"].to_list() == pytest.approx([-120.411998] * 2)
-    done = rnn_bench("run", "double.toml", "--out", "single", "--dtype", "float32", cwd=tmp_path)
+    done = rnn_bench(
+        "run", "double.toml", "--out", "single", "--dtype", "float32", "--no-pictures", cwd=tmp_path
+    )
     assert done.returncode == 1
     (failure,) = Store(tmp_path / "single").read("failures").itertuples()
     assert "float64" in failure.error

@@ -39,17 +39,17 @@ def here(tmp_path):
     return tmp_path
 
 
-def test_what_does_not_fit_is_left_for_the_next_time(here, rnn_bench):
-    done = rnn_bench("run", "own.toml", "--out", "out", "--minutes", "2", cwd=here)
+def test_what_does_not_fit_is_left_for_the_next_time(here, typed):
+    done = typed("run", "own.toml", "--out", "out", "--minutes", "2", cwd=here)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "cases: 2 measured, 1 left" in done.stdout
     assert "1 cases are left: the same command goes on from there" in done.stdout
     assert set(Store(here / "out").read("exactness")["cell"]) == {"elman_tanh", "gru"}
-    again = rnn_bench("run", "own.toml", "--out", "out", "--minutes", "2", cwd=here)
+    again = typed("run", "own.toml", "--out", "out", "--minutes", "2", cwd=here)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "cases: 0 measured, 2 done before, 1 left" in again.stdout
     assert "none was expected to fit into --minutes 2: the shortest takes about 1000 s" in again.stdout
-    rest = rnn_bench("run", "own.toml", "--out", "out", "--minutes", "30", cwd=here)
+    rest = typed("run", "own.toml", "--out", "out", "--minutes", "30", cwd=here)
     assert rest.returncode == 0, rest.stdout + rest.stderr
     assert "cases: 1 measured, 2 done before" in rest.stdout
     assert "left" not in rest.stdout
@@ -59,13 +59,13 @@ def test_what_does_not_fit_is_left_for_the_next_time(here, rnn_bench):
     }  # fmt: skip
 
 
-def test_a_scaled_run_says_so(here, rnn_bench):
-    done = rnn_bench("run", "own.toml", "--scale", "tiny", "--out", "out", cwd=here)
+def test_a_scaled_run_says_so(here, typed):
+    done = typed("run", "own.toml", "--scale", "tiny", "--out", "out", cwd=here)
     assert done.returncode == 0, done.stdout + done.stderr
     frame = Store(here / "out").read("exactness")
     assert set(frame["suite"]) == {"own-tiny"}
     assert set(frame["hidden_size"]) == {2}
-    other = rnn_bench("run", "own.toml", "--out", "out", cwd=here)
+    other = typed("run", "own.toml", "--out", "out", cwd=here)
     assert other.returncode == 2
     assert "holds results of suite 'own-tiny'" in other.stderr
 

@@ -106,7 +106,7 @@ def test_it_foresees_what_the_run_does(half_done, here, asked, monkeypatch):
     """The same cases in the same order as `runner.run`, with the same budget."""
     measured = []
     monkeypatch.setattr(dispatch, "measure", lambda case, *_: measured.append(case) or {})
-    monkeypatch.setattr(tables, "derive", lambda store: None)
+    monkeypatch.setattr(tables, "derive", lambda store, pictures: None)
     made = asked(out=here / "out")
     foreseen = [case.label for case in dry_run.foreseen(made, None) if case.state != "done"]
 

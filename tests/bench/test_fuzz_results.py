@@ -225,7 +225,7 @@ def test_every_reader_takes_the_whole_folder(reader, worlds):
             world.restore()
 
 
-@settings(max_examples=300, derandomize=True, **QUIET)
+@settings(max_examples=200, derandomize=True, **QUIET)
 @given(change=CHANGES, reader=st.sampled_from(OFTEN))
 def test_a_changed_result_file_is_read_or_told_in_a_sentence(change, reader, worlds):
     check(worlds, change, reader)

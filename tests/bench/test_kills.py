@@ -43,7 +43,18 @@ def begun(folder, suite, cache):
     # XLA says two lines about each program that it finds; nobody reads the pipe before the run is killed.
     keep["TF_CPP_MIN_LOG_LEVEL"] = "3"
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", "tiny.toml", "--out", "out", "--checkpoint-every-s", "0"],
+        [
+            sys.executable,
+            "-m",
+            "bench",
+            "run",
+            "tiny.toml",
+            "--out",
+            "out",
+            "--checkpoint-every-s",
+            "0",
+            "--no-pictures",
+        ],
         cwd=folder,
         env=os.environ | keep | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
         stdin=subprocess.DEVNULL,

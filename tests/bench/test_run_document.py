@@ -19,7 +19,7 @@ def run(tmp_path, monkeypatch, verb, row):
     (tmp_path / "own.toml").write_text(TOML, encoding="utf-8")
     facts = {"identity": {"dtype": "float64"}, "volatile": {"command": ""}}
     monkeypatch.setattr("bench.job.machine.describe", lambda *_: facts)
-    monkeypatch.setattr(tables, "derive", lambda store: {})
+    monkeypatch.setattr(tables, "derive", lambda store, pictures: {})
     monkeypatch.setattr("bench.terminal.tables", lambda store: [])
 
     def call(*options, **errors):

@@ -85,7 +85,7 @@ def kind(monkeypatch, row):
 def go(suite, environment, tmp_path, facts, monkeypatch):
     """`go()` runs the suite into one folder, without the pictures."""
     derived = []
-    monkeypatch.setattr(tables, "derive", derived.append)
+    monkeypatch.setattr(tables, "derive", lambda store, pictures: derived.append(store))
     store = Store(tmp_path / "results")
 
     def run(**options):

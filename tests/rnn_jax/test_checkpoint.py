@@ -101,6 +101,7 @@ def test_a_training_that_was_stopped_twice_ends_with_the_same_bytes(whole, tmp_p
     assert [path.name for path in file.parent.iterdir()] == ["training.npz"]
 
 
+@pytest.mark.costly
 def test_a_checkpoint_is_written_when_it_is_due_and_at_the_end(whole, tmp_path):
     file = tmp_path / "training.npz"
     with pytest.raises(StoppedError):

@@ -65,6 +65,7 @@ def test_it_draws_the_very_batch_that_broke_the_seed(result):
         assert next(name for name, is_finite in finite.items() if not is_finite) == seen.quantity
 
 
+@pytest.mark.costly
 def test_the_step_before_on_its_own_batch_was_finite(result):
     seen = rj.explosion(result, 0, lags=[0])
     before = rj.training_run.training_batch(
@@ -120,6 +121,7 @@ def test_its_norms_are_those_of_jacobian_chain_worst_sequence_first(exploding_ta
     np.testing.assert_array_equal(few.chain.log_spectral_norm, seen.chain.log_spectral_norm[:2])
 
 
+@pytest.mark.costly
 def test_lags_are_geometric_up_to_the_whole_sequence_if_none_are_chosen(exploding_tanh):
     lags = np.asarray(rj.explosion(exploding_tanh, sequences=1).chain.lags)
     assert lags[0] == 0

@@ -104,6 +104,7 @@ def test_it_trains_as_a_plain_loop_written_by_hand_does(clipped_run, jax_promote
         np.testing.assert_allclose(model.bias, bias, rtol=1e-8)
 
 
+@pytest.mark.costly
 def test_a_budget_that_is_no_multiple_of_the_evaluations_is_kept_to_the_step(clipped_run):
     assert clipped_run.loss.shape == clipped_run.gradient_norm.shape == (2, 25)
     assert np.isfinite(clipped_run.loss).all()

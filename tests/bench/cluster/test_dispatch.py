@@ -42,7 +42,7 @@ class Diary:
 @pytest.fixture
 def go(suite, environment, facts, tmp_path, crew_of, row, monkeypatch):
     """`go()` runs the suite on a new crew; `go.tables(case)` is what a worker says of a case that is done."""
-    monkeypatch.setattr(tables, "derive", lambda store: None)
+    monkeypatch.setattr(tables, "derive", lambda store, pictures: None)
     store = Store(tmp_path / "results")
     by_cell = {case["cell"]: case.case_id(environment) for case in suite.cases}
 

@@ -97,7 +97,7 @@ def test_nodes_die_at_random_moments_and_trainings_go_on(
     for _ in range(3):
         nodes.add()
     store = Store(tmp_path / "spread")
-    monkeypatch.setattr(tables, "derive", lambda store: None)
+    monkeypatch.setattr(tables, "derive", lambda store, pictures: None)
     diary, chosen = Diary(), suite.load(str(tmp_path / "own.toml"))
     engine = Watched(nodes.address, on_wait)
     found = gathered(nodes.address, Assignment("own", "cpu", "float32", (), 0.0), diary.note, engine=engine)

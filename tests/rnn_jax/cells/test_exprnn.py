@@ -115,6 +115,7 @@ def test_a_sequence_takes_one_exponential(cell, monkeypatch):
     np.testing.assert_allclose(chain.log_frobenius_norm, plain.log_frobenius_norm, rtol=1e-12)
 
 
+@pytest.mark.costly
 def test_cells_within_others_are_materialized_too(cell):
     deep = Stack.create([Leaky.create(cell, 0.5), ExpRNN.create(5, 3, key=jax.random.key(6))])
     first, second = materialized(deep).layers

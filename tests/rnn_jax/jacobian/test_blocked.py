@@ -49,6 +49,7 @@ def test_it_equals_the_sequential_product_at_every_lag_and_at_chosen_ones(name, 
     assert_same(chosen, one_by_one, lags)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("length", "count"), [(200, 64), (211, 71)])
 def test_many_blocks_are_combined_in_groups(length, count):
     """In 8 groups of 8, and in 9 of 8 the first of which is filled up."""

@@ -87,6 +87,7 @@ def test_the_tasks_are_found_by_the_names_that_files_use():
     assert TASKS["temporal_order"](20) == rj.tasks.TemporalOrder(20)
 
 
+@pytest.mark.every_one
 def test_batches_and_scores_are_what_training_asks_for(task):
     @jax.jit
     def scored(key):
