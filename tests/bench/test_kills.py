@@ -123,7 +123,7 @@ def undisturbed(tmp_path_factory, cache):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(
-    ("kills", "longest"), [(3, 20), pytest.param(12, 6, marks=pytest.mark.slow)], ids=["few", "many"]
+    ("kills", "longest"), [(2, 20), pytest.param(12, 6, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_a_case_killed_at_random_moments_ends_with_the_same_rows(
     kills, longest, undisturbed, tmp_path, cache
