@@ -32,7 +32,7 @@ def recomputed(folder: Path, frames: Mapping[str, pd.DataFrame]) -> Iterator[Fin
         shipped = suites.shipped(suite)
         if shipped is None:
             told = f"suite {suite!r} is none that comes with the harness, so no case_id can be recomputed"
-            yield Finding(NOTE, "case_id", told, "nothing, if the suite is your own")
+            yield Finding(NOTE, "case_id", told, "nothing need be done if the suite is your own")
             continue
         yield from _held_to(shipped.cases, of_suite, _identity(folder), suite)
 

@@ -68,7 +68,7 @@ def accuracy(store: Store) -> Figure | None:
         axes.minorticks_off()
         axes.set_ylabel(metric_label(of_task["metric"].iloc[0]))
         axes.legend(fontsize=8)
-    figure.suptitle("Long-range accuracy: median over seeds, bars from least to most", fontsize=11)
+    figure.suptitle("Long-range accuracy:\nmedian over seeds, bars from least to most", fontsize=11)
     return figure
 
 

@@ -27,7 +27,7 @@ class Decay:
         reach: the smallest lag from which the norm stays under 1e-3, interpolated between lags;
             the largest measured lag where it never does. NaN where it is under it at every lag that was
             measured: the smallest of them was chosen too large.
-        reach_censored: True where it never does.
+        reach_censored: True where it never does, and where a norm is not finite: nothing is known then.
         explosion_lag: the first measured lag at which the norm exceeds 1e3; NaN if none.
         regime: "vanishing" or "exploding" where the log norm at the largest lag is under
             -ln 1000 or over ln 1000; else "stable"; "not_finite" where a norm is NaN or inf.
@@ -53,7 +53,8 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
 
     Args:
         chain: one chain, or several of the same lags with leading batch axes, which are pooled.
-        transient: the lag from which the rate is taken; a tenth of the largest lag by default.
+        transient: the rate is taken from the first measured lag that is not below it; by default from the measured
+            lag that is nearest to a tenth of the largest.
         batches: into how many stretches of lags each sequence is cut for the standard error. Each
             should be long against the correlation time of the net.
 
@@ -62,8 +63,8 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
 
     Raises:
         TypeError: `chain` is no `JacobianChain`.
-        ValueError: fewer than two lags were measured, `transient` leaves none, a count is no whole number, or it
-            is called under `jit`: take the decay of what `jit` returns.
+        ValueError: fewer than two lags were measured, `transient` leaves fewer than two, the chain holds no sequence, a
+            count is no whole number, or it is called under `jit`: take the decay of what `jit` returns.
 
     References:
         Batch means: Law & Kelton, Simulation Modeling and Analysis, chapter 9. The log norm of a
@@ -78,6 +79,8 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
         if value is not None and not is_whole(value):
             raise ValueError(f"{name} must be a whole number, got {value!r}")
     lags = np.asarray(chain.lags)
+    if not lags.size:
+        raise ValueError(f"chain holds no sequence or no lag, got lags of shape {lags.shape}")
     lags = lags.reshape(-1, lags.shape[-1])[0]
     order = np.argsort(lags)
     norm = "frobenius" if chain.spectral_norm is None else "spectral"
@@ -86,8 +89,7 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
     lags = lags[order]
     if lags.size < 2:
         raise ValueError(f"a decay needs at least two measured lags, got {lags.tolist()}")
-    transient = int(lags[-1]) // 10 if transient is None else transient
-    if not 0 <= transient < lags[-1]:
+    if transient is not None and not 0 <= transient < lags[-1]:
         raise ValueError(f"transient must lie in 0..{lags[-1] - 1}, below the largest lag, got {transient}")
     if batches < 1:
         raise ValueError(f"batches must be at least 1, got {batches}")
@@ -108,14 +110,15 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
     )
 
 
-def _rate(lags: np.ndarray, logs: np.ndarray, transient: int, batches: int) -> tuple[float, float]:
+def _rate(lags: np.ndarray, logs: np.ndarray, transient: int | None, batches: int) -> tuple[float, float]:
     """Ratio estimate over batches of possibly unequal length, pooled over sequences."""
-    marks = np.linspace(transient, lags[-1], batches + 1)
+    begin = int(lags[-1]) // 10 if transient is None else lags[np.searchsorted(lags, transient)]
+    marks = np.linspace(begin, lags[-1], batches + 1)
     # The nearest measured lag to each mark; geometric lags give fewer and unequal batches.
     nearest = np.unique([np.abs(lags - mark).argmin() for mark in marks])
     if nearest.size < 2:
         raise ValueError(
-            f"the rate needs at least two measured lags from lag {transient} on, got {lags.tolist()}"
+            f"the rate needs at least two measured lags from lag {transient or begin} on, got {lags.tolist()}"
         )
     if np.isneginf(logs[:, nearest]).any():
         return -np.inf, np.nan  # a product that is exactly zero

@@ -187,6 +187,20 @@ def test_one_sequence_that_is_not_finite_shows_in_the_regime(bad):
     assert decay.reach_censored
 
 
+@pytest.mark.parametrize("transient", [140, 149, 200])
+def test_no_step_below_the_transient_that_is_asked_for_counts(transient):
+    """Lag 0 is nearer to 140 than 300 is, and the norm falls up to lag 140 only."""
+    factors = np.where(np.arange(1000) >= 860, 0.5, 1.0)
+    assert rj.decay(chain_of(factors, [0, 300, 1000]), transient=transient).rate == pytest.approx(
+        0, abs=1e-12
+    )
+
+
+def test_a_batch_of_no_sequences_is_refused():
+    with pytest.raises(ValueError, match=r"chain holds no sequence or no lag, got lags of shape \(0, 6\)"):
+        rj.decay(jax.vmap(chain_of)(jnp.ones((0, 5))))
+
+
 @pytest.mark.parametrize("transient", [-1, 50, 60])
 def test_a_transient_outside_the_lags_is_refused(transient):
     with pytest.raises(ValueError, match=rf"transient must lie in 0\.\.49.*got {transient}"):
