@@ -10,8 +10,8 @@ import pandas as pd
 from bench.errors import making
 from bench.grouping import NET
 from bench.net_names import cell_name
-from bench.store import Store
-from bench.suite import name_and_scale
+from bench.rerun import command_of, of_one_kind
+from bench.store import Store, read_machine
 from bench.trained_runs import TASK
 
 _PLAIN = "elman_tanh"
@@ -41,7 +41,7 @@ def claims(store: Store) -> pd.DataFrame:
             "verdict": finding.verdict,
             "number": finding.number,
             "figure": f"figures/{figure}.png" if figure and finding.verdict != NOT_MEASURED else "",
-            "command": f"{_OF_ALL if finding.verdict == NOT_MEASURED else run} --only kind={kind}",
+            "command": of_one_kind(_OF_ALL if finding.verdict == NOT_MEASURED else run, kind),
         }
         for text, kind, figure, check in _CLAIMS
         for finding in [_checked(text, check, store)]
@@ -54,9 +54,7 @@ def _run(store: Store) -> str:
     for kind in store.kinds():
         frame = store.read(kind)
         if len(frame):
-            suite = str(frame["suite"].iloc[0])
-            name, scale = name_and_scale(suite) or (suite, None)
-            return f"rnn-bench run {name}" + (f" --scale {scale}" if scale else "")
+            return command_of(str(frame["suite"].iloc[0]), read_machine(store.folder))
     return _OF_ALL
 
 

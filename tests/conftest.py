@@ -40,9 +40,6 @@ MOST_BYTES = 2**30
 jax.config.update("jax_compilation_cache_dir", str(COMPILED))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-jax.config.update(
-    "jax_traceback_in_locations_limit", 0
-)  # nobody reads where in the source a program's lines come from
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -81,7 +81,8 @@ def run(
         ),
     ] = None,
     pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures at the end; seconds, mostly.")
+        bool,
+        typer.Option("--pictures/--no-pictures", help="Draw the pictures at the end, which takes seconds."),
     ] = True,
     dry: Annotated[
         bool,

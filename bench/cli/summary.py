@@ -30,7 +30,7 @@ def say_summary(
     say(f"CSV files: {folder}")
     say(f"tables:    {folder / 'tables'}")
     if not drawn:
-        say(f"pictures:  as they were; rnn-bench plot {folder} draws them")
+        say(f"pictures:  not drawn; rnn-bench plot {folder} draws them")
     elif (folder / "figures").is_dir():
         say(f"pictures:  {folder / 'figures'}")
     if outcome.elsewhere:

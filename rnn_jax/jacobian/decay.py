@@ -112,13 +112,13 @@ def decay(chain: JacobianChain, *, transient: int | None = None, batches: int = 
 
 def _rate(lags: np.ndarray, logs: np.ndarray, transient: int | None, batches: int) -> tuple[float, float]:
     """Ratio estimate over batches of possibly unequal length, pooled over sequences."""
-    begin = int(lags[-1]) // 10 if transient is None else lags[np.searchsorted(lags, transient)]
+    begin = lags[-1] // 10 if transient is None else lags[lags >= transient][0]
     marks = np.linspace(begin, lags[-1], batches + 1)
     # The nearest measured lag to each mark; geometric lags give fewer and unequal batches.
     nearest = np.unique([np.abs(lags - mark).argmin() for mark in marks])
     if nearest.size < 2:
         raise ValueError(
-            f"the rate needs at least two measured lags from lag {transient or begin} on, got {lags.tolist()}"
+            f"the rate needs at least two measured lags from lag {begin} on, got {lags.tolist()}"
         )
     if np.isneginf(logs[:, nearest]).any():
         return -np.inf, np.nan  # a product that is exactly zero

@@ -20,15 +20,8 @@ TOML = """
 cell = "elman_tanh"
 hidden_size = 24
 sequence_length = 40
-dtype = "float32"
-process = "fresh"
-seeds = 1
-
-[[exactness]]
-cell = "elman_tanh"
-hidden_size = 24
-sequence_length = 40
-dtype = "float64"
+dtype = ["float32", "float64"]
+process = ["shared", "fresh"]
 seeds = 1
 """
 STUB = """
@@ -67,13 +60,13 @@ def measure(store, case, limit_s=None, **options):
 def test_each_dtype_and_process_gives_its_shard(store, tmp_path):
     (tmp_path / "own.toml").write_text(TOML, encoding="utf-8")
     cases = suite.load(str(tmp_path / "own.toml")).cases
-    assert len(cases) == 2
+    assert len(cases) == 4
     told = []
     with Children(store, "tiny") as own:
         for case in cases:
             own.measure(case, case.own(SINGLE), lambda what, fraction: told.append(what))
     assert all(store.is_done(case.case_id(SINGLE)) for case in cases)
-    assert told == ["seed 0"] * 2
+    assert told == ["seed 0"] * 4
     store.collate()
     frame = store.read("exactness")
     worst = frame.groupby("dtype")["relative_error"].max()

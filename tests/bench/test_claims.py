@@ -53,10 +53,31 @@ def test_the_figures_that_claims_name_are_those_that_are_drawn(folder_of, row):
 
 
 def test_the_commands_that_claims_name_are_of_the_folders_suite(folder_of, row):
-    for name, typed in (("quick", "quick"), ("gpu-tiny", "gpu --scale tiny"), ("mine", "mine")):
+    for name, typed in (("quick", "quick"), ("gpu-tiny", "gpu --scale tiny")):
         told = claims(folder_of(name, exactness=[row("exactness", suite=name)]))
         commands = told[told["verdict"] != "not measured here"]["command"].tolist()
         assert commands == [f"rnn-bench run {typed} --only kind=exactness"]
+
+
+@pytest.mark.parametrize(
+    ("suite", "ran", "told"),
+    [
+        (
+            "mine",
+            "rnn-bench run in/mine.toml --out out",
+            "rnn-bench run in/mine.toml --out out --only kind=exactness",
+        ),
+        ("mine-small", "", "rnn-bench run mine-small.toml --only kind=exactness"),
+        ("probe", "rnn-bench probe mycell:make_cell --out out", "rnn-bench probe mycell:make_cell --out out"),
+    ],
+)
+def test_of_what_is_no_suite_of_the_harness_the_command_is_the_one_that_ran(
+    suite, ran, told, folder_of, row, facts
+):
+    store = folder_of(exactness=[row("exactness", suite=suite)])
+    store.write_machine(facts | {"volatile": {"command": ran}})
+    held = claims(store)
+    assert held[held["verdict"] != "not measured here"]["command"].tolist() == [told]
 
 
 def test_every_claim_is_measured_by_the_cpu_suite(folder_of):

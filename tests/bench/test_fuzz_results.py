@@ -225,14 +225,14 @@ def test_every_reader_takes_the_whole_folder(reader, worlds):
             world.restore()
 
 
-@settings(max_examples=150, derandomize=True, **QUIET)
+@settings(max_examples=300, derandomize=True, **QUIET)
 @given(change=CHANGES, reader=st.sampled_from(OFTEN))
 def test_a_changed_result_file_is_read_or_told_in_a_sentence(change, reader, worlds):
     check(worlds, change, reader)
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, print_blob=True, **QUIET)
+@settings(max_examples=2000, print_blob=True, **QUIET)
 @given(change=CHANGES, reader=st.sampled_from(sorted(READERS)))
 def test_many_changed_result_files(change, reader, worlds):
     check(worlds, change, reader)

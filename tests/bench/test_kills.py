@@ -32,6 +32,7 @@ seeds = 2
 """
 # A dtype of its own makes the run measure the case in another process: it is the same case.
 HERE, IN_A_CHILD = CASE, CASE + 'dtype = "float32"\n'
+COMMAND = "run tiny.toml --out out --checkpoint-every-s 0 --no-pictures"
 # It writes 30 + 60 checkpoints, more than any test waits for.
 LONGEST_WAIT_S = 900
 
@@ -43,18 +44,7 @@ def begun(folder, suite, cache):
     # XLA says two lines about each program that it finds; nobody reads the pipe before the run is killed.
     keep["TF_CPP_MIN_LOG_LEVEL"] = "3"
     return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "bench",
-            "run",
-            "tiny.toml",
-            "--out",
-            "out",
-            "--checkpoint-every-s",
-            "0",
-            "--no-pictures",
-        ],
+        [sys.executable, "-m", "bench", *COMMAND.split()],
         cwd=folder,
         env=os.environ | keep | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
         stdin=subprocess.DEVNULL,
@@ -123,7 +113,7 @@ def undisturbed(tmp_path_factory, cache):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(
-    ("kills", "longest"), [(2, 20), pytest.param(12, 6, marks=pytest.mark.slow)], ids=["few", "many"]
+    ("kills", "longest"), [(3, 20), pytest.param(12, 6, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_a_case_killed_at_random_moments_ends_with_the_same_rows(
     kills, longest, undisturbed, tmp_path, cache

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from bench import suite
 from bench.report.content import Commands, Part, Section, Table, Text
 from bench.report.results import Folder, Results
+from bench.rerun import command_of
+from bench.suite import name_and_scale
 
 
 def reproduce(results: Results) -> Section:
@@ -39,12 +40,11 @@ def reproduce(results: Results) -> Section:
 
 def _command(folder: Folder) -> str:
     """The run of a whole suite that a folder is of."""
-    name, scale = folder.suite, ""
-    if name not in suite.names() and "-" in name:
-        name, scale = name.rsplit("-", 1)
+    command = command_of(folder.suite, folder.facts)
+    if name_and_scale(folder.suite) is None:
+        return command  # it has its options
     identity = folder.facts["identity"]
-    options = [f"--scale {scale}"] if scale else []
-    options += [f"--{key} {identity[key]}" for key in ("backend", "dtype") if key in identity]
+    options = [f"--{key} {identity[key]}" for key in ("backend", "dtype") if key in identity]
     if identity.get("backend") == "cpu" and identity.get("device_count", 1) > 1:
         options.append(f"--simulated-devices {identity['device_count']}")
-    return " ".join(["rnn-bench run", name, *options])
+    return " ".join([command, *options])

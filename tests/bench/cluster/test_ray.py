@@ -86,19 +86,20 @@ def told_until(run, word):
 
 @pytest.fixture(scope="module")
 def spread(nodes, here):
-    """The folder of the run on two nodes of which one was killed, and what was said; one node is left."""
-    first, _ = (nodes.add() for _ in range(2))
+    """The folder of the run on three nodes of which one was killed, and what was said; one node is left."""
+    first, second, _ = (nodes.add() for _ in range(3))
     with started(nodes, here, "spread") as run:
-        before = told_until(run, "[2/4]")
-        nodes.kill(first)  # each of the two has a case by now
+        before = told_until(run, "[3/4]")
+        nodes.kill(first)  # each of the three has a case by now
         said, rest = run.communicate(timeout=600)
+    nodes.remove(second)
     assert run.returncode == 1, said + before + rest
     return here / "spread", said, before + rest
 
 
 def test_a_node_is_killed_and_nothing_is_lost_or_doubled(spread, nodes, local, rows_of):
     folder, said, told = spread
-    assert f"Ray: 2 workers on 2 nodes, {usable_cores()} cores a case" in said
+    assert f"Ray: 3 workers on 3 nodes, {usable_cores()} cores a case" in said
     assert "its worker was lost, and it is given to another one" in told
     assert "Traceback" not in told
     assert "cases: 3 measured, 1 failed" in said

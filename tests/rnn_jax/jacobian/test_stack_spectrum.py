@@ -20,7 +20,6 @@ def exponents(step, xs):
     return np.asarray(spectrum.exponents)
 
 
-@pytest.mark.costly
 @pytest.mark.parametrize("name", ["elman_tanh", "lstm"])
 @pytest.mark.parametrize("layers", [2, 3])
 def test_they_are_those_of_every_layer_driven_by_the_one_under_it(name, layers):
