@@ -13,7 +13,7 @@ EXTRAS ?=
 DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1 | grep -oE '^[0-9]+')
 CUDA := $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo cuda13 || echo cuda12))
 comma := ,
-# As many processes as there are cores, at most eight (each takes 1 to 2 GB), and each test file in one of them. On the CPU,
+# As many processes as there are cores, at most eight (each takes about 1 GB), and each test file in one of them. On the CPU,
 # where there is a GPU too: that has tests of its own. The threads of NumPy's products only get into each other's way.
 PYTEST = JAX_PLATFORMS=cpu OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 ON_GPU = $(if $(CUDA),RNN_JAX_TESTS=as_users $(VENV)/bin/python -m pytest -m gpu tests/rnn_jax)

@@ -11,7 +11,7 @@ from bench.errors import making
 from bench.grouping import NET
 from bench.net_names import cell_name
 from bench.rerun import command_of, of_one_kind
-from bench.store import Store, read_machine
+from bench.store import Store
 from bench.trained_runs import TASK
 
 _PLAIN = "elman_tanh"
@@ -54,7 +54,7 @@ def _run(store: Store) -> str:
     for kind in store.kinds():
         frame = store.read(kind)
         if len(frame):
-            return command_of(str(frame["suite"].iloc[0]), read_machine(store.folder))
+            return command_of(str(frame["suite"].iloc[0]))
     return _OF_ALL
 
 

@@ -1,27 +1,20 @@
-"""The commands that measure what a result folder holds."""
+"""The commands that measure what a result folder holds. They follow from its rows alone, as derived tables must."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from bench import probing
 from bench.suite import name_and_scale
 
 _RUN = "rnn-bench run"
+_PROBE = "rnn-bench probe MODULE:FUNCTION"
 
 
-def command_of(suite: str, facts: Mapping[str, Any]) -> str:
-    """What measures a suite again.
+def command_of(suite: str) -> str:
+    """What measures a suite again, by the name that rows have of it, with its scale where it has one.
 
-    Args:
-        suite: as the rows of the folder name it, with its scale where it has one.
-        facts: the folder's `machine.json`. Of a suite that does not come with the harness it knows where the file is.
-
-    Returns:
-        the command, without options for a suite of the harness; of another one the command that ran last.
+    Of a suite of one's own that name is its file's.
     """
-    found = name_and_scale(suite)
-    if found is None:
-        return facts.get("volatile", {}).get("command") or f"{_RUN} {suite}.toml"
-    name, scale = found
+    if suite == probing.SUITE:
+        return _PROBE
+    name, scale = name_and_scale(suite) or (f"{suite}.toml", None)
     return f"{_RUN} {name}" + (f" --scale {scale}" if scale else "")
 
 

@@ -52,31 +52,18 @@ def test_the_figures_that_claims_name_are_those_that_are_drawn(folder_of, row):
     assert set(claims(store)["figure"]) - {""} <= drawn
 
 
-def test_the_commands_that_claims_name_are_of_the_folders_suite(folder_of, row):
-    for name, typed in (("quick", "quick"), ("gpu-tiny", "gpu --scale tiny")):
-        told = claims(folder_of(name, exactness=[row("exactness", suite=name)]))
-        commands = told[told["verdict"] != "not measured here"]["command"].tolist()
-        assert commands == [f"rnn-bench run {typed} --only kind=exactness"]
-
-
 @pytest.mark.parametrize(
-    ("suite", "ran", "told"),
+    ("suite", "told"),
     [
-        (
-            "mine",
-            "rnn-bench run in/mine.toml --out out",
-            "rnn-bench run in/mine.toml --out out --only kind=exactness",
-        ),
-        ("mine-small", "", "rnn-bench run mine-small.toml --only kind=exactness"),
-        ("probe", "rnn-bench probe mycell:make_cell --out out", "rnn-bench probe mycell:make_cell --out out"),
+        ("quick", "rnn-bench run quick --only kind=exactness"),
+        ("gpu-tiny", "rnn-bench run gpu --scale tiny --only kind=exactness"),
+        ("gpu-first", "rnn-bench run gpu-first --only kind=exactness"),
+        ("my-suite", "rnn-bench run my-suite.toml --only kind=exactness"),
+        ("probe", "rnn-bench probe MODULE:FUNCTION"),
     ],
 )
-def test_of_what_is_no_suite_of_the_harness_the_command_is_the_one_that_ran(
-    suite, ran, told, folder_of, row, facts
-):
-    store = folder_of(exactness=[row("exactness", suite=suite)])
-    store.write_machine(facts | {"volatile": {"command": ran}})
-    held = claims(store)
+def test_the_commands_that_claims_name_are_of_the_folders_suite(suite, told, folder_of, row):
+    held = claims(folder_of(exactness=[row("exactness", suite=suite)]))
     assert held[held["verdict"] != "not measured here"]["command"].tolist() == [told]
 
 

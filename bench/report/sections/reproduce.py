@@ -5,7 +5,6 @@ import pandas as pd
 from bench.report.content import Commands, Part, Section, Table, Text
 from bench.report.results import Folder, Results
 from bench.rerun import command_of
-from bench.suite import name_and_scale
 
 
 def reproduce(results: Results) -> Section:
@@ -40,11 +39,8 @@ def reproduce(results: Results) -> Section:
 
 def _command(folder: Folder) -> str:
     """The run of a whole suite that a folder is of."""
-    command = command_of(folder.suite, folder.facts)
-    if name_and_scale(folder.suite) is None:
-        return command  # it has its options
     identity = folder.facts["identity"]
     options = [f"--{key} {identity[key]}" for key in ("backend", "dtype") if key in identity]
     if identity.get("backend") == "cpu" and identity.get("device_count", 1) > 1:
         options.append(f"--simulated-devices {identity['device_count']}")
-    return " ".join([command, *options])
+    return " ".join([command_of(folder.suite), *options])
