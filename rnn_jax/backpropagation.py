@@ -100,12 +100,13 @@ def _run(cell: Any, state: State, inputs: Array, reads: bool) -> tuple[State, St
         state = _update(cell, _recurrent(cell, state), drive(x), state)
         return state, state if reads else None
 
-    return jax.lax.scan(advance, state, inputs, unroll=backpropagation_unroll())
+    return jax.lax.scan(advance, state, inputs, unroll=backpropagation_unroll(inputs.shape[0]))
 
 
 def _run_and_record(cell: Any, state: State, inputs: Array, reads: bool):
     update = jax.checkpoint(_update, prevent_cse=False, policy=_is_kept)
     in_loop, drive = _inputs_and_drive(cell, inputs)
+    unroll = backpropagation_unroll(inputs.shape[0])
 
     def advance(state, x):
         recurrent, driven = _recurrent(cell, state), drive(x)
@@ -113,7 +114,7 @@ def _run_and_record(cell: Any, state: State, inputs: Array, reads: bool):
         record = _Record.of((pull, state), _drive_is_added(cell, recurrent, driven, state))
         return after, (after if reads else None, record)
 
-    last, (states, records) = jax.lax.scan(advance, state, in_loop, unroll=backpropagation_unroll())
+    last, (states, records) = jax.lax.scan(advance, state, in_loop, unroll=unroll)
     return (last, states), (cell, inputs, records)
 
 
@@ -135,7 +136,11 @@ def _run_backwards(reads: bool, residuals: Any, cotangents: Any):
     # Only parameters that `update` reads itself, such as a GRU's c_n, get anything in the loop.
     nothing = jax.tree.map(jnp.zeros_like, cell)
     (first, by_cell), (by_recurrent, by_drive) = jax.lax.scan(
-        retreat, (last, nothing), (states, records), reverse=True, unroll=backpropagation_unroll()
+        retreat,
+        (last, nothing),
+        (states, records),
+        reverse=True,
+        unroll=backpropagation_unroll(inputs.shape[0]),
     )
     by_drive = by_recurrent if by_drive is None else by_drive
     _, before = records.tree()

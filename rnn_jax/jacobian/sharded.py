@@ -28,7 +28,7 @@ from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from rnn_jax.jacobian import blocked, sequential
+from rnn_jax.jacobian import blocks, sequential
 from rnn_jax.jacobian.groups import Chain, extended
 from rnn_jax.jacobian.material import Segment, is_finite, materials
 from rnn_jax.jacobian.measure import Measure, Measured, start
@@ -71,10 +71,10 @@ def plan_of(mesh: Mesh, length: int, block_count: Callable[[int], int | None]) -
         block_count: of how many blocks a stretch of so many steps is.
     """
     size = -(-length // mesh.size)
-    blocks = block_count(size)
-    if blocks is not None:
-        size = -(-size // blocks) * blocks
-    return Plan(Mesh(mesh.devices[: -(-length // size)], (AXIS,)), length, size, blocks)
+    count = block_count(size)
+    if count is not None:
+        size = -(-size // count) * count
+    return Plan(Mesh(mesh.devices[: -(-length // size)], (AXIS,)), length, size, count)
 
 
 Given = tuple[State, State] | None
@@ -232,12 +232,12 @@ class _Stretch(NamedTuple):
         walk = Walk(after, Segment(before, xs), plan.size)
         one = measure.identity(product)
         if plan.block_count is None:
-            blocks, total = None, _total(step, one, walk)
+            own, total = None, _total(step, one, walk)
         else:
             material, _ = materials(step, walk.early, is_finite(after))
-            material = blocked.in_blocks(material, plan.size, plan.block_count)
-            block_totals = blocked.block_totals(step, one, material)
-            blocks, total = (material, block_totals), blocked.combined(measure, one, block_totals)[0]
+            material = blocks.in_blocks(material, plan.size, plan.block_count)
+            totals = blocks.block_totals(step, one, material)
+            own, total = (material, totals), blocks.combined(measure, one, totals)[0]
         totals = jax.lax.all_gather(total, AXIS)
 
         def combine(done: Array, later: ScaledMatrix) -> ScaledMatrix:
@@ -245,17 +245,17 @@ class _Stretch(NamedTuple):
             return measure.layout.product(later, total)
 
         later_stretches = plan.mesh.size - 1 - jax.lax.axis_index(AXIS)
-        return cls(measure, jax.lax.fori_loop(0, later_stretches, combine, product), walk, blocks)
+        return cls(measure, jax.lax.fori_loop(0, later_stretches, combine, product), walk, own)
 
     def every_lag(self, step: Step) -> Measured:
         if self.blocks is None:
             return sequential.every_lag_of(step, self.measure, self.later, self.walk)
-        return blocked.every_lag_of(step, self.measure, self.later, *self.blocks)
+        return blocks.every_lag_of(step, self.measure, self.later, *self.blocks)
 
     def chosen_lags(self, step: Step, lags: Array) -> Measured:
         if self.blocks is None:
             return sequential.chosen_lags_of(step, self.measure, self.later, self.walk, lags)
-        return blocked.chosen_lags_of(step, self.measure, self.later, *self.blocks, lags)
+        return blocks.chosen_lags_of(step, self.measure, self.later, *self.blocks, lags)
 
 
 def _states(step: Step, state: State, xs: Inputs, plan: Plan) -> tuple[State, State]:

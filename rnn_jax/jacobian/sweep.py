@@ -137,7 +137,7 @@ def _advanced(
             def compared():
                 ours = jnp.sum(jnp.log(made.pivots)) + (exponent * size).astype(basis.dtype) * LN2
                 if factorization == "cholesky":  # the only one whose bases have no determinant of 1
-                    ours = ours + _log_determinant(made.basis) - _log_determinant(basis)
+                    ours = ours + _log_volume(made.basis) - _log_volume(basis)
                 return ours - _log_determinants(step, material, first, steps, size, basis.dtype), steps
 
             mismatch = jax.lax.cond(index == intervals // 2, compared, lambda: mismatch)
@@ -203,6 +203,11 @@ def _log_determinants(step: Step, material: Any, first: Array, steps: Array, siz
 
 def _log_determinant(matrix: Array) -> Array:
     return one_at_a_time(lambda each: jnp.linalg.slogdet(each)[1])(matrix)
+
+
+def _log_volume(basis: Array) -> Array:
+    """ln abs det of nearly orthonormal columns, by their Gram matrix: a tenth of the time of an LU there."""
+    return jnp.sum(jnp.log(jnp.diagonal(jnp.linalg.cholesky(basis.T @ basis, symmetrize_input=False))))
 
 
 def _exponents(rates: Array, lost: Array, intervals: Array) -> tuple[Array, Array]:

@@ -69,6 +69,22 @@ def test_a_chain_of_many_blocks(cpu):
     np.testing.assert_allclose(chain.frobenius_norm.log_float64(), on_cpu(cpu, cell, xs), atol=1e-9)
 
 
+@pytest.mark.parametrize(("initialization", "gain"), [("gaussian", 0.8), ("orthogonal", 1.0)])
+def test_a_chain_of_few_rows_and_one_that_needs_all(initialization, gain, cpu):
+    cell = rj.cells.create(
+        "elman_tanh",
+        3,
+        128,
+        key=jax.random.key(0),
+        initialization=initialization,
+        gain=gain,
+        dtype=jnp.float64,
+    )
+    xs = 0.01 * net("elman_tanh")[1]
+    chain = rj.jacobian_chain(cell, cell.initial_state(), xs, method="blocked", block_count=4)
+    np.testing.assert_allclose(chain.frobenius_norm.log_float64(), on_cpu(cpu, cell, xs), atol=1e-9)
+
+
 def test_a_batch_of_small_scaled_matrices_is_a_batch_of_plain_ones():
     """Products with ones of a few numbers, many at once: a library call of its own there."""
     batch = jax.random.normal(jax.random.key(0), (4, 3, 2), jnp.float32).astype(jnp.float64)

@@ -68,4 +68,14 @@ def test_a_cpu_takes_one_step_a_turn():
 
 def test_an_accelerator_takes_several(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert unrolling.light_unroll() > unrolling.backpropagation_unroll() > unrolling.heavy_unroll() > 1
+    assert unrolling.light_unroll() > unrolling.backpropagation_unroll(400) > unrolling.heavy_unroll() > 1
+
+
+@pytest.mark.parametrize(
+    ("length", "steps"),
+    [(400, 8), (399, 7), (100, 10), (99, 9), (15, 5), (397, 8), (1, 8), (0, 8)],
+)
+def test_backpropagation_leaves_no_rest_where_it_can(length, steps, monkeypatch):
+    """A rest is run after the loop, and all that the loop kept is then copied."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert unrolling.backpropagation_unroll(length) == steps

@@ -104,10 +104,12 @@ def ordered_columns(condition, rows=40, count=23):
     return jnp.asarray(basis @ (np.geomspace(1, 1 / condition, count)[:, None] * upper))
 
 
-@pytest.fixture
-def small_panels(monkeypatch):
+@pytest.fixture(params=[100, 6], ids=["small", "large"])
+def small_panels(request, monkeypatch):
+    """Three of six, which are small ones or large."""
     monkeypatch.setattr(gram_schmidt, "PANEL", 6)
     monkeypatch.setattr(gram_schmidt, "SMALLEST", 3)
+    monkeypatch.setattr(gram_schmidt, "LARGE", request.param)
     assert gram_schmidt.panel_sizes(23) == [6, 6, 6, 3, 2]
 
 
@@ -157,11 +159,34 @@ def test_only_a_panel_that_is_far_is_done_again(small_panels, monkeypatch):
     assert not same[21:].any()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_large_panel_of_rows_that_are_almost_one_is_done_again(dtype, monkeypatch):
+    for name, value in {"PANEL": 6, "SMALLEST": 3, "LARGE": 6}.items():
+        monkeypatch.setattr(gram_schmidt, name, value)
+    rows = np.random.default_rng(5).normal(size=(23, 40))
+    rows[4] = rows[2] + rows[4] * (1e-6 if dtype == np.float64 else 6e-4)
+    rows = jnp.asarray(rows, dtype)
+    basis = np.asarray(gram_schmidt.orthogonalized(rows)[0])
+    assert np.abs(basis @ basis.T - np.eye(23)).max() < 1e-5
+    monkeypatch.setattr(gram_schmidt, "SUSPICIOUS", np.inf)
+    monkeypatch.setattr(gram_schmidt, "FAR_FROM_ORTHOGONAL", np.inf)
+    basis = np.asarray(gram_schmidt.orthogonalized(rows)[0])
+    assert np.abs(basis @ basis.T - np.eye(23)).max() > 2e-5
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 200, 256, 700])
+def test_the_inverse_of_a_triangular_matrix(size):
+    lower = np.tril(np.random.default_rng(6).normal(size=(size, size))) / size**0.5 + 2 * np.eye(size)
+    made = gram_schmidt.inverse(jnp.asarray(lower))
+    np.testing.assert_allclose(made @ lower, np.eye(size), atol=1e-12)
+    np.testing.assert_array_equal(np.triu(made, 1), 0)
+
+
 def test_every_row_is_in_one_panel():
     for count in (1, 64, 65, 100, 512, 513, 1000, 1024, 4096):
         sizes = gram_schmidt.panel_sizes(count)
         assert sum(sizes) == count
-        assert 1 <= min(sizes) <= max(sizes) <= 512
+        assert 1 <= min(sizes) <= max(sizes) <= gram_schmidt.PANEL
         assert sizes == sorted(sizes, reverse=True)
 
 

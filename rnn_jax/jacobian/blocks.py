@@ -1,0 +1,153 @@
+"""Stretches of time whose products of step Jacobians are formed at once: their totals, and the norms within them.
+
+What the Jacobians need has leaves (steps of a block, blocks, ...); products of blocks are stacked in the order of time.
+
+These functions are traced: their arguments were checked, and they are compiled, by their callers.
+"""
+
+import math
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from rnn_jax.jacobian import scaled
+from rnn_jax.jacobian.measure import Measure, Measured
+from rnn_jax.jacobian.scaled import ScaledMatrix
+from rnn_jax.jacobian.structure import factor
+from rnn_jax.step import Step
+from rnn_jax.unrolling import heavy_unroll
+
+_MANY_BLOCKS = 64
+"""From so many on their totals are combined in groups. Not tuned: three loops take longer to compile than one."""
+
+
+def every_lag_of(
+    step: Step, measure: Measure, product: ScaledMatrix, material: Any, totals: ScaledMatrix
+) -> Measured:
+    """The norms of a product extended backwards over 0, 1, ... all steps of some blocks."""
+    _, starts = combined(measure, product, totals)
+    return by_lag(measure, product, norms_in_blocks(step, measure, starts, material)[1])
+
+
+def chosen_lags_of(
+    step: Step, measure: Measure, product: ScaledMatrix, material: Any, totals: ScaledMatrix, lags: Array
+) -> Measured:
+    """The norms of a product extended backwards over chosen numbers of steps of some blocks."""
+    _, starts = combined(measure, product, totals)
+    size, block_count = jax.tree.leaves(material)[0].shape[:2]
+    # A lag of T ends on the start of the first block, and so takes all of that block's steps.
+    whole_blocks = jnp.minimum(lags // size, block_count - 1)
+    rest = lags - size * whole_blocks
+    block = block_count - 1 - whole_blocks
+    at_lags = jax.tree.map(lambda leaf: leaf[block], starts)
+
+    def extend(products: ScaledMatrix, at: tuple[Array, Any]) -> tuple[ScaledMatrix, None]:
+        done, material = at
+        chosen = jax.tree.map(lambda leaf: leaf[block], material)
+        further = jax.vmap(partial(_multiplied, step))(products, chosen)
+        goes_on = done < rest
+        keep = partial(_where, goes_on)
+        return jax.tree.map(keep, further, products), None
+
+    counted_from_end = jnp.arange(size - 1, -1, -1, dtype=jnp.int32)
+    products, _ = jax.lax.scan(
+        extend, at_lags, (counted_from_end, material), reverse=True, unroll=heavy_unroll()
+    )
+    return jax.vmap(measure)(products)
+
+
+def norms_in_blocks(
+    step: Step, measure: Measure, products: ScaledMatrix, material: Any
+) -> tuple[ScaledMatrix, Measured]:
+    """Stacked products extended backwards over all steps of their blocks; the norms after each, leaves (steps, blocks)."""
+
+    def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Measured]:
+        products = jax.vmap(partial(_multiplied, step))(products, material)
+        return products, jax.vmap(measure)(products)
+
+    return jax.lax.scan(extend, products, material, reverse=True, unroll=heavy_unroll())
+
+
+def by_lag(measure: Measure, product: ScaledMatrix, by_block: Measured) -> Measured:
+    """The norms at lags 0, 1, ... of a product and after it of blocks, leaves (steps, blocks)."""
+    at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
+
+    def in_a_row(zero: Array, in_blocks: Array) -> Array:
+        """(steps, blocks) in the order of time as lags."""
+        return jnp.concatenate([zero, in_blocks.T.reshape(-1)[::-1]])
+
+    return jax.tree.map(in_a_row, at_zero, by_block)
+
+
+def in_blocks(material: Any, length: int, block_count: int) -> Any:
+    """What T steps need, leaves (T, ...), cut into blocks, leaves (steps of a block, blocks, ...)."""
+    size = -(-length // block_count)
+
+    def cut(leaf: Array) -> Array:
+        filling = jnp.broadcast_to(leaf[:1], (block_count * size - length, *leaf.shape[1:]))
+        blocks = jnp.concatenate([filling, leaf]).reshape(block_count, size, *leaf.shape[1:])
+        return jnp.moveaxis(blocks, 1, 0)
+
+    return jax.tree.map(cut, material)
+
+
+def block_totals(step: Step, one: ScaledMatrix, material: Any) -> ScaledMatrix:
+    """The product of the step Jacobians of each block, stacked in the order of time."""
+
+    def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, None]:
+        return jax.vmap(partial(_multiplied, step))(products, material), None
+
+    return jax.lax.scan(extend, repeated(one, material), material, reverse=True, unroll=heavy_unroll())[0]
+
+
+def repeated(one: ScaledMatrix, material: Any) -> ScaledMatrix:
+    """The same for each block."""
+    count = jax.tree.leaves(material)[0].shape[1]
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), one)
+
+
+def combined(
+    measure: Measure, product: ScaledMatrix, totals: ScaledMatrix
+) -> tuple[ScaledMatrix, ScaledMatrix]:
+    """A product extended backwards over all blocks, and as it was at the end of each, stacked.
+
+    Many blocks are in their turn cut into groups, as steps are into blocks.
+    """
+
+    def combine(later: ScaledMatrix, total: ScaledMatrix) -> tuple[ScaledMatrix, ScaledMatrix]:
+        return measure.layout.product(later, total), later
+
+    def one_by_one(later: ScaledMatrix, totals: ScaledMatrix) -> tuple[ScaledMatrix, ScaledMatrix]:
+        return jax.lax.scan(combine, later, totals, reverse=True, unroll=heavy_unroll())
+
+    count = totals.exponent.shape[0]
+    if count < _MANY_BLOCKS:
+        return one_by_one(product, totals)
+    group_size = math.isqrt(count)
+    groups = -(-count // group_size)
+    one = measure.identity(product)
+    filling = groups * group_size - count
+
+    def cut(leaf: Array, unit: Array) -> Array:
+        filled = jnp.concatenate([jnp.broadcast_to(unit, (filling, *unit.shape)), leaf])
+        return jnp.moveaxis(filled.reshape(groups, group_size, *unit.shape), 1, 0)
+
+    grouped = jax.tree.map(cut, totals, one)
+    of_groups = jax.vmap(one_by_one, (None, 1), (0, 1))(one, grouped)[0]
+    whole, starts = one_by_one(product, of_groups)
+    at_blocks = jax.vmap(one_by_one, (0, 1), (0, 1))(starts, grouped)[1]
+    return whole, jax.tree.map(
+        lambda leaf: jnp.moveaxis(leaf, 0, 1).reshape(-1, *leaf.shape[2:])[filling:], at_blocks
+    )
+
+
+def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> ScaledMatrix:
+    # By the largest entry, whatever a row's size: `vmap` would form both branches of what first tries the norm.
+    return scaled.normalized(factor(step, material).after(product.mantissa), product.exponent)
+
+
+def _where(condition: Array, yes: Array, no: Array) -> Array:
+    return jnp.where(condition.reshape(-1, *[1] * (yes.ndim - 1)), yes, no)

@@ -1,0 +1,124 @@
+"""Blocks gone through again by few rows: the norms are those of all rows, and it is seen where few are not enough."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnn_jax as rj
+from rnn_jax.jacobian import low_rank
+
+N = 16  # two rows are kept
+
+
+@pytest.fixture(autouse=True)
+def small_states_too(monkeypatch):
+    monkeypatch.setattr(low_rank, "LEAST_SIZE", N)
+
+
+@pytest.fixture
+def nothing_is_gone_through_again(monkeypatch):
+    monkeypatch.setattr(low_rank, "_with_all_rows", lambda *arguments: arguments[-1])
+
+
+def chain(matrices, block_count=5, **options):
+    """By a function of this call's own, so that it is traced anew with what is patched."""
+    return rj.jacobian_chain(
+        lambda state, matrix: matrix @ state,
+        jnp.ones(N, matrices.dtype),
+        matrices,
+        method="blocked",
+        block_count=block_count,
+        **options,
+    )
+
+
+def random_matrices(length, dtype=np.float64):
+    """Of which products shrink, and most in most directions."""
+    sizes = np.geomspace(2, 0.01, N)
+    return jnp.asarray(np.random.default_rng(0).normal(size=(length, N, N)) * sizes / N**0.5, dtype)
+
+
+def rotations(length):
+    return jnp.asarray(np.linalg.qr(np.random.default_rng(1).normal(size=(length, N, N)))[0])
+
+
+def truth(matrices):
+    """Log Frobenius norms at every lag, each product divided by its norm."""
+    product, log, logs = np.eye(N), 0.0, [0.5 * np.log(N)]
+    for matrix in np.asarray(matrices, np.float64)[::-1]:
+        product = product @ matrix
+        size = np.linalg.norm(product)
+        if size == 0:
+            return np.array(logs + [-np.inf] * (len(matrices) + 1 - len(logs)))
+        product, log = product / size, log + np.log(size)
+        logs.append(log)
+    return np.array(logs)
+
+
+@pytest.mark.parametrize("length", [100, 103])
+@pytest.mark.parametrize("block_count", [2, 5, 20])
+def test_few_rows_are_enough_where_directions_part(length, block_count, nothing_is_gone_through_again):
+    matrices = random_matrices(length)
+    if block_count == 20:  # five steps each
+        with pytest.raises(AssertionError):
+            np.testing.assert_allclose(chain(matrices, 20).log_frobenius_norm, truth(matrices), atol=1e-9)
+        return
+    np.testing.assert_allclose(chain(matrices, block_count).log_frobenius_norm, truth(matrices), atol=1e-9)
+
+
+@pytest.mark.parametrize("make", [random_matrices, rotations])
+@pytest.mark.parametrize("block_count", [2, 7, 20, 100])
+def test_where_they_are_not_all_are_taken(make, block_count):
+    matrices = make(100)
+    np.testing.assert_allclose(chain(matrices, block_count).log_frobenius_norm, truth(matrices), atol=1e-9)
+
+
+def test_the_output_has_rows_of_its_own():
+    matrices = random_matrices(100)
+    options = {"output": lambda state: state[3:5] ** 2}
+    by_few = chain(matrices, **options)
+    one_by_one = rj.jacobian_chain(
+        lambda state, matrix: matrix @ state, jnp.ones(N), matrices, method="sequential", **options
+    )
+    np.testing.assert_allclose(by_few.log_output_norm, one_by_one.log_output_norm, atol=1e-9)
+    np.testing.assert_allclose(by_few.log_frobenius_norm, one_by_one.log_frobenius_norm, atol=1e-9)
+
+
+def parted(length, late, early):
+    """Units 0..7 times `late` in the last half of the steps and `early` before, the others times 0.5: they never mix."""
+    first = np.where(np.arange(length) < length // 2, early, late)
+    return jnp.asarray(
+        np.stack([np.diag([size * (1 - 0.02 * unit) for unit in range(8)] + [0.5] * 8) for size in first])
+    )
+
+
+def test_what_counts_for_nothing_at_first_and_is_all_that_is_left_later():
+    matrices = parted(120, late=1.0, early=1e-5)
+    np.testing.assert_allclose(chain(matrices).log_frobenius_norm, truth(matrices), atol=1e-9)
+
+
+def test_that_case_is_one_that_few_rows_get_wrong(nothing_is_gone_through_again):
+    matrices = parted(120, late=1.0, early=1e-5)
+    assert np.abs(chain(matrices).log_frobenius_norm - truth(matrices)).max() > 1
+
+
+@pytest.mark.parametrize("size", [1e25, 1e-25])
+def test_a_step_whose_squares_leave_the_range_of_float32(size):
+    matrices = random_matrices(60, np.float32).at[17].multiply(size).at[41].multiply(size)
+    found = chain(matrices, states=jnp.ones((61, N), jnp.float32))
+    np.testing.assert_allclose(found.frobenius_norm.log_float64(), truth(matrices), atol=2e-4)
+
+
+def test_a_singular_step_and_one_that_is_not_finite():
+    matrices = random_matrices(60).at[20].set(0.0)
+    np.testing.assert_allclose(chain(matrices).log_frobenius_norm, truth(matrices), atol=1e-9)
+    lost = chain(matrices.at[40].set(jnp.nan)).log_frobenius_norm
+    assert np.isfinite(lost[0])
+    assert np.isnan(lost[1:]).all()  # every later state is lost as well
+
+
+def test_a_batch_of_one_that_needs_all_rows_and_one_that_does_not():
+    batch = jnp.stack([random_matrices(60), rotations(60)])
+    together = jax.vmap(lambda matrices: chain(matrices).log_frobenius_norm)(batch)
+    np.testing.assert_allclose(together, np.stack([truth(each) for each in batch]), atol=1e-9)
