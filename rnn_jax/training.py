@@ -16,6 +16,7 @@ from rnn_jax.checkpoint import Checkpoint, identity_of
 from rnn_jax.devices import Devices, mesh_of
 from rnn_jax.keys import key_numbers
 from rnn_jax.remedies.remedy import Remedy, none
+from rnn_jax.tasks.protocol_check import check_batches
 from rnn_jax.tasks.task import Task, evaluation_task
 from rnn_jax.training_arguments import (
     check_backpropagation,
@@ -132,6 +133,7 @@ def train(
     )
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.asarray(numbers))
     dtype = required_dtype(task, create, key)
+    check_batches(task, batch_size, dtype)
     own = {
         "strengths": one_a_seed("strengths", strengths, len(numbers)),
         "learning_rates": checked_learning_rates(learning_rates, len(numbers)),

@@ -14,6 +14,7 @@ from jaxtyping import Array
 from rnn_jax.keys import checked_key
 from rnn_jax.model import BACKPROPAGATIONS
 from rnn_jax.remedies.remedy import Remedy
+from rnn_jax.tasks.protocol_check import check_task
 from rnn_jax.tasks.task import Task
 from rnn_jax.whole_numbers import is_whole
 
@@ -23,10 +24,7 @@ MOST_SEED = 2**32 - 1
 
 def check_task_and_cell(task: Any, create: Any, key: Any) -> None:
     """Raises ValueError unless these are a task, a function that makes cells, and a random key."""
-    if isinstance(task, type):
-        raise ValueError(f"task must be a task such as {task.__name__}(100), got the class itself")
-    if not callable(getattr(task, "sample", None)):
-        raise ValueError(f"task must be a task such as rnn_jax.tasks.Adding(100), got {task!r}")
+    check_task(task)
     if not callable(create) or hasattr(create, "initial_state"):
         raise ValueError(
             "create must be a function of a random key that makes a cell, such as lambda key: "

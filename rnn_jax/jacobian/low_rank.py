@@ -92,14 +92,15 @@ def _first_products(
 def _few_rows(measure: Measure, starts: ScaledMatrix) -> tuple[ScaledMatrix, ScaledNumber]:
     """U^T S of each block with the output's rows under it, which are all kept, and |E|."""
     rows, exponents = jax.vmap(scaled.aligned)(jax.vmap(measure.of_state)(starts))
+    count = measure.size // _SHARE
+    random = jax.random.normal(jax.random.key(0), (measure.size, count), jnp.float32)
     with jax.default_matmul_precision("highest"):
-        shape = measure.size, measure.size // _SHARE
-        random = jax.random.normal(jax.random.key(0), shape, jnp.float32).astype(rows.dtype)
         # Made for the block before the last, after which there are fewest steps.
-        basis, _ = jnp.linalg.qr(at_least_float32(rows[-2] @ random))
-        basis = basis.astype(rows.dtype)
-        kept = basis.T @ rows
-        left_out = _norms(rows - basis @ kept)
+        some = at_least_float32(rows[-2] @ random.astype(rows.dtype))
+        basis = jnp.linalg.qr(some, mode="complete")[0].T.astype(rows.dtype)
+        # One after the other, by products of a shape that there is already: each shape takes seconds to compile.
+        turned = jax.lax.map(lambda rows: basis @ rows, rows)
+    kept, left_out = turned[:, :count], _norms(turned[:, count:])
     # What `aligned` flushed to zero counts if the rest vanishes later.
     left_out = left_out + float(jnp.finfo(rows.dtype).tiny) * measure.size**2 * _norms(rows)
     few = jax.vmap(scaled.normalized)(kept, jnp.broadcast_to(exponents[:, None], kept.shape[:2]))

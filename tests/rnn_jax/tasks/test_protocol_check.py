@@ -1,0 +1,131 @@
+"""A task of one's own that is not what `Task` says is told before anything is compiled."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import rnn_jax as rj
+from rnn_jax.tasks import TASKS, Batch
+from rnn_jax.tasks.protocol_check import check_batches, check_task
+from rnn_jax.tasks.task import mean_squared_error, regression_baseline
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The sum of all numbers, asked for at the end."""
+
+    length: int = 7
+    sequence_length: int = 7
+    input_size: int = 1
+    output_size: int = 1
+    target_steps: int = 1
+    name: str = "sum"
+    variant: str = "plain"
+    metric: str = "accuracy"
+    change: Any = None
+    loss_of: Any = mean_squared_error
+
+    def sample(self, key, batch_size, dtype=None):
+        inputs = jax.random.normal(key, (batch_size, self.length, 1), jnp.float32).astype(
+            dtype or jnp.float32
+        )
+        targets = jnp.sum(inputs, axis=1, keepdims=True)
+        batch = Batch(inputs, targets, jnp.ones(targets.shape[:2], bool))
+        return batch if self.change is None else self.change(batch)
+
+    def loss(self, outputs, batch):
+        return self.loss_of(outputs, batch)
+
+    def accuracy(self, outputs, batch):
+        return jnp.mean((jnp.abs(outputs - batch.targets) < 0.1).astype(jnp.float32))
+
+    def is_solved(self, loss, accuracy):
+        return loss < 0.01
+
+    def baseline(self, key):
+        return regression_baseline(self, key)
+
+
+def trained(task):
+    return rj.train(
+        task,
+        lambda key: rj.cells.GRU.create(1, 4, key=key, dtype=jnp.float32),
+        key=jax.random.key(0),
+        step_budget=1,
+        batch_size=3,
+    )
+
+
+def look_at(task):
+    check_task(task)
+    check_batches(task, 3, jnp.float32)
+
+
+def test_one_that_fits_is_trained(jax_promotes):
+    assert jnp.isfinite(trained(Sum()).loss).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        # It would broadcast: five steps of outputs against the one target.
+        (Sum(target_steps=5), r"task\.sample must give targets of shape \(3, 5, 1\), by .* got \(3, 1, 1\)"),
+        (Sum(output_size=2), r"targets of shape \(3, 1, 2\), by .* got \(3, 1, 1\)"),
+        (Sum(input_size=2), r"inputs of shape \(3, 7, 2\).* got \(3, 7, 1\)"),
+        (Sum(sequence_length=8), r"inputs of shape \(3, 8, 1\)"),
+        (Sum(change=lambda batch: replace(batch, inputs=batch.inputs[..., 0])), r"inputs of shape .* got \(3, 7\)"),
+        (Sum(change=lambda batch: (batch.inputs, batch.targets)), r"must return a rnn_jax\.tasks\.Batch.* got tuple"),
+        (
+            Sum(change=lambda batch: replace(batch, inputs=batch.inputs.astype(jnp.int32))),
+            "inputs of a floating dtype, got int32; draw classes one-hot",
+        ),
+        (Sum(change=lambda batch: replace(batch, mask=batch.mask[:, 0])), r"mask of shape \(3, 1\).* got \(3,\)"),
+        (Sum(loss_of=lambda outputs, batch: outputs[:, 0, 0]), r"task\.loss must give one number for a batch, got"),
+        (
+            Sum(loss_of=lambda outputs, batch: jax.lax.complex(jnp.sum(outputs), jnp.sum(outputs))),
+            r"task\.loss must give a real floating number, got complex64",
+        ),
+        (Sum(target_steps=0), "task must have target_steps, a positive whole number.* of Sum it is 0"),
+        (Sum(input_size=None), "task must have input_size.* it is None"),
+        (Sum, r"task must be a task such as Sum\(100\), got the class itself"),
+    ],
+)  # fmt: skip
+def test_one_that_does_not_is_told(task, told):
+    with pytest.raises(ValueError, match=told):
+        look_at(task)
+
+
+def test_train_tells_it():
+    with pytest.raises(ValueError, match=r"targets of shape \(3, 5, 1\)"):
+        trained(Sum(target_steps=5))
+
+
+def test_a_method_that_is_missing():
+    class Nothing:
+        def sample(self, key, batch_size, dtype=None):
+            raise AssertionError
+
+    with pytest.raises(
+        ValueError, match=r"task must have a method loss, see rnn_jax\.tasks\.Task; Nothing has none"
+    ):
+        check_task(Nothing())
+
+
+def test_the_held_out_examples_are_looked_at_too():
+    @dataclass(frozen=True)
+    class Longer(Sum):
+        def evaluation_task(self):
+            return Sum(length=9)
+
+    with pytest.raises(
+        ValueError, match=r"task\.evaluation_task\(\)\.sample must give inputs of shape \(3, 7, 1\)"
+    ):
+        check_batches(Longer(), 3, jnp.float32)
+
+
+@pytest.mark.parametrize("name", sorted(set(TASKS) - {"sequential_mnist", "sequential_digits"}))
+def test_every_task_here_fits(name):
+    look_at(TASKS[name](20))
