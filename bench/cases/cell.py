@@ -1,6 +1,7 @@
 """What the kinds of case share: the cell that a case names, and the columns common to all rows."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import jax
@@ -73,6 +74,20 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if chosen["dt"] == family.dt:
         chosen["dt"] = None
     return chosen
+
+
+@cache
+def check_gain(cell: str, initialization: str, gain: float) -> None:
+    """Raises ValueError where the cell refuses this scale: many have no matrix that could be scaled. It uses JAX."""
+    if gain == 1:
+        return
+    try:
+        jax.eval_shape(
+            lambda key: rj.cells.create(cell, 1, 8, key=key, initialization=initialization, gain=gain),
+            jax.random.key(0),
+        )
+    except ValueError as error:
+        raise ValueError(f"cell {cell}: {error}") from error
 
 
 def create_cell(case: Any, input_size: int, key: jax.Array, environment: Environment) -> Any:
