@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from rnn_jax.jacobian.chain import JacobianChain, jacobian_chain
 from rnn_jax.model import Model
+from rnn_jax.shown import brief
 from rnn_jax.tasks.task import Batch
 from rnn_jax.training_result import TrainingResult
 from rnn_jax.training_run import training_batch
@@ -17,6 +18,7 @@ from rnn_jax.training_run import training_batch
 _CURVE_STEPS = 20
 
 
+@brief
 @dataclass(frozen=True)
 class Explosion:
     """What happened to one seed. Sequences stand in the order of `sequences`, the worst first.

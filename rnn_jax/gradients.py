@@ -12,6 +12,7 @@ from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import nan_or_zero
 from rnn_jax.jacobian.scaled import ScaledMatrix
+from rnn_jax.shown import brief
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays
 from rnn_jax.trajectory import run
 from rnn_jax.unrolling import heavy_unroll
@@ -20,6 +21,7 @@ Loss = Callable[[State], Array]
 
 
 @jax.tree_util.register_dataclass
+@brief
 @dataclass(frozen=True)
 class LossGradients:
     """Gradients of a loss along a sequence, each time step with its own integer exponent.

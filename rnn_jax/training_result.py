@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array
 
 from rnn_jax.model import Model
+from rnn_jax.shown import brief
 from rnn_jax.tasks.task import Task
 from rnn_jax.training_run import Run
 
@@ -15,6 +16,7 @@ DIVERGED_FROM = 10.0
 _QUANTITIES = ("loss", "gradient", "update", "optimizer_state")
 
 
+@brief
 @dataclass(frozen=True)
 class TrainingResult:
     """What became of each seed. Arrays are NumPy and lead with the seed axis.

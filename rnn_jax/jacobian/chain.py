@@ -17,6 +17,7 @@ from rnn_jax.devices import Devices, mesh_of, platform_of
 from rnn_jax.jacobian import blocked, sequential, sharded
 from rnn_jax.jacobian.block_count import block_count_of
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
+from rnn_jax.shown import brief
 from rnn_jax.step import (
     Inputs,
     State,
@@ -42,6 +43,7 @@ _SPARSE = 8
     meta_fields=["method", "block_count"],
     drop_fields=["source"],
 )
+@brief
 @dataclass(frozen=True)
 class JacobianChain:
     """Norms of dh_T/dh_{T-lag}, held as mantissas and integer exponents.

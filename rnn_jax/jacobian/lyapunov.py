@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian.factorizations import FACTORIZATIONS, fastest
 from rnn_jax.jacobian.sweep import measured
+from rnn_jax.shown import brief
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked
 from rnn_jax.whole_numbers import is_whole
 
@@ -19,6 +20,7 @@ from rnn_jax.whole_numbers import is_whole
     data_fields=["exponents", "standard_errors", "logdet_residual", "qr_interval"],
     meta_fields=["state_size", "steps", "transient", "batches", "factorization"],
 )
+@brief
 @dataclass(frozen=True)
 class LyapunovSpectrum:
     """Lyapunov exponents, in nats a step, and how far they can be trusted.

@@ -12,12 +12,14 @@ from jaxtyping import Array, Float
 from rnn_jax.batching import over_examples
 from rnn_jax.jacobian import scaled, sequential
 from rnn_jax.jacobian.scaled import ScaledNumber
+from rnn_jax.shown import brief
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked, concrete_integers
 
 DEFAULT_TIMES = 33
 
 
 @jax.tree_util.register_dataclass
+@brief
 @dataclass(frozen=True)
 class JacobianPairs:
     """Norms of dh_s/dh_t; row i, column j stand for s = times[i], t = times[j].

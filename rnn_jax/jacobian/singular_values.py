@@ -15,6 +15,7 @@ from rnn_jax.jacobian.graded import GradedProduct
 from rnn_jax.jacobian.material import is_finite, states_before
 from rnn_jax.jacobian.structure import prepared
 from rnn_jax.jacobian.tangents import dense_jacobian
+from rnn_jax.shown import brief
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked
 
 REFRESH = 8
@@ -26,6 +27,7 @@ LOST = 1.0
 
 
 @jax.tree_util.register_dataclass
+@brief
 @dataclass(frozen=True)
 class LogSingularValues:
     """Natural logs of the singular values of dh_T/dh_0; it behaves as the array of its values.

@@ -1,0 +1,45 @@
+"""How results print: their attributes by name, of arrays the dtype and shape, of short ones the numbers."""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+_SHORT = 8
+"""Numbers that a NumPy vector may have to be written out."""
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def brief(cls: _Class) -> _Class:
+    """A dataclass whose instances print on a few lines, whatever the arrays in them."""
+    cls.__repr__ = _told  # pyright: ignore[reportAttributeAccessIssue]
+    return cls
+
+
+def _told(instance: Any) -> str:
+    shown = [f"{each.name}={_value(getattr(instance, each.name))}" for each in fields(instance) if each.repr]
+    return f"{type(instance).__name__}({', '.join(shown)})"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.ndim < 2 and value.size <= _SHORT:
+        return np.array2string(value, precision=4, separator=", ", max_line_width=10**6)
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype}{list(value.shape)}"
+    if any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(value)):
+        inside: Callable[[Any], str] = _told if is_dataclass(value) and _is_flat(value) else _folded
+        return inside(value)
+    return repr(value)
+
+
+def _is_flat(instance: Any) -> bool:
+    """Whether its arrays are attributes of its own, such as a mantissa and an exponent."""
+    return all(hasattr(getattr(instance, each.name), "shape") for each in fields(instance))
+
+
+def _folded(value: Any) -> str:
+    """A model, a pytree of states: no more than what it is."""
+    return f"{type(value).__name__}(...)"
