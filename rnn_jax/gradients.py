@@ -59,7 +59,7 @@ def loss_gradients(
         goes through a state that is not finite is NaN.
 
     Raises:
-        ValueError: the loss is not a scalar, or as `jacobian_chain`.
+        ValueError: the loss is not a real scalar, or as `jacobian_chain`.
     """
     if not callable(loss):
         raise TypeError(f"loss must be a callable states -> scalar, got {type(loss).__name__}")
@@ -73,6 +73,8 @@ def loss_gradients(
         raise ValueError(
             f"loss must return a scalar, got {getattr(shape, 'shape', shape)}; take a mean or a sum"
         )
+    if not jnp.issubdtype(shape.dtype, jnp.floating):
+        raise ValueError(f"loss must return a real floating number, got {shape.dtype}")
     return call_compiled(_loss_gradients, (loss, step), state, xs, length=length)
 
 

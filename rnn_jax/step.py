@@ -16,6 +16,10 @@ Inputs = Any
 Step = Callable[[State, Any], State]
 
 
+_OF_JAX = ("dot_general", "matmul", "shape", "ndim", "indexing", "unsupported operand", "subscriptable")
+"""Words of what JAX and Python say of arguments that do not fit; a step's own errors are left alone."""
+
+
 def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[State, Inputs, int]:
     """Checks a step against its state and inputs by shapes alone, before anything is compiled.
 
@@ -30,12 +34,12 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
 
     Raises:
         TypeError: `step` is not callable.
-        ValueError: the leading axes of `xs` differ, `length` is missing or contradicts them, or the
-            step returns a state of another structure, shape or dtype.
+        ValueError: the leading axes of `xs` differ, `length` is missing or contradicts them, the
+            step returns a state of another structure, shape or dtype, or the state or an input is no number.
     """
     if not callable(step):
         raise TypeError(f"step must be a callable (state, x) -> state, got {type(step).__name__}")
-    state, xs = jax.tree.map(_as_array, (state, xs))
+    state, xs = arrays_of("state", state), arrays_of("xs", xs)
     if not sum(leaf.size for leaf in jax.tree.leaves(state)):
         raise ValueError(f"state must hold at least one number, got {_shapes(state) or 'an empty pytree'}")
     length = _sequence_length(xs, length)
@@ -47,13 +51,10 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     try:
         after = jax.eval_shape(lambda h, x: step(h, x), before, one)
     except (TypeError, AttributeError, ValueError) as error:
-        foreign = isinstance(error, AttributeError) or any(
-            word in str(error) for word in ("dot_general", "matmul", "shape", "ndim")
-        )
-        if foreign:
+        if isinstance(error, AttributeError) or any(word in str(error) for word in _OF_JAX):
             raise ValueError(
-                f"step does not accept a state of {_shapes(before)} with an input of "
-                f"{_shapes(one)} (is the order (state, x)?): {str(error).splitlines()[0]}"
+                f"step does not accept a state of {_shapes(before)} with an input of {_shapes(one)} "
+                f"(is the order (state, x)?{_of_a_list(xs)}): {str(error).splitlines()[0]}"
             ) from error
         raise
     _require_same_state(before, after)
@@ -83,8 +84,8 @@ def checked_states(
         if state is None:
             raise ValueError("state is None; give the initial state h_0, or states=, all of h_0..h_T")
         return None, state
-    states = jax.tree.map(_as_array, states)
-    count = 1 + _sequence_length(jax.tree.map(_as_array, xs), length)
+    states = arrays_of("states", states)
+    count = 1 + _sequence_length(arrays_of("xs", xs), length)
     leaves = jax.tree.leaves_with_path(states)
     if not leaves:
         raise ValueError(f"states must hold arrays, got {states!r}")
@@ -96,7 +97,7 @@ def checked_states(
             )
     if state is not None:
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), states)
-        given = jax.tree.map(_as_array, state)
+        given = arrays_of("state", state)
         if jax.tree.structure(given) != jax.tree.structure(one) or [
             (leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(given)
         ] != [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(one)]:
@@ -117,8 +118,37 @@ def _signature(step: Step, state: State, xs: Inputs) -> Any:
     return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
 
 
+def arrays_of(name: str, tree: Any) -> Any:
+    """A pytree with its numbers as arrays.
+
+    Raises:
+        ValueError: a leaf is no number and no array of numbers.
+    """
+
+    try:
+        return jax.tree.map(_as_array, tree)
+    except (TypeError, ValueError):
+        for path, leaf in jax.tree.leaves_with_path(tree):
+            _require_numbers(name, jax.tree_util.keystr(path), leaf)
+        raise
+
+
 def _as_array(leaf: Any) -> Any:
     return leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
+
+
+def _require_numbers(name: str, place: str, leaf: Any) -> None:
+    try:
+        _as_array(leaf)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be a pytree of arrays or numbers, got {name}{place} = {leaf!r}"
+        ) from error
+
+
+def _of_a_list(xs: Inputs) -> str:
+    """What a list of steps is taken for: a list is a pytree, of several inputs at each step."""
+    return " And is xs a list of steps? Then give jnp.stack(xs)" if isinstance(xs, list) else ""
 
 
 def concrete_integers(name: str, values: Any, low: int, high: int) -> np.ndarray:
@@ -204,7 +234,11 @@ def _sequence_length(xs: Inputs, length: int | None) -> int:
         if leaf.ndim == 0:
             raise ValueError(
                 f"xs{jax.tree_util.keystr(path)} must lead with the time axis, got a scalar; "
-                "for a net without input pass xs=None and length="
+                + (
+                    "of a list of steps make one array, jnp.asarray(xs)"
+                    if isinstance(xs, list)
+                    else "for a net without input pass xs=None and length="
+                )
             )
         lengths[jax.tree_util.keystr(path)] = leaf.shape[0]
     if len(set(lengths.values())) > 1:

@@ -29,7 +29,7 @@ def check_task(task: Any) -> None:
         if not hasattr(task, name):
             raise ValueError(f"task must have {name}, see rnn_jax.tasks.Task; {_kind(task)} has none")
     for name in _SIZES:
-        size = getattr(task, name, None)
+        size: Any = getattr(task, name, None)
         if not is_whole(size) or size < 1:
             raise ValueError(
                 f"task must have {name}, a positive whole number, see rnn_jax.tasks.Task; of {_kind(task)} it is {size!r}"

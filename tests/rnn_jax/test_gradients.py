@@ -130,6 +130,11 @@ def test_vmap_over_sequences_equals_a_loop(lstm):
     np.testing.assert_allclose(jax.vmap(norms)(batch), [norms(xs) for xs in batch], rtol=1e-10)
 
 
+def test_a_complex_loss_is_refused(lstm, xs):
+    with pytest.raises(ValueError, match="loss must return a real floating number, got complex128"):
+        rj.loss_gradients(lambda states: jnp.sum(states.h[-1]) * 1j, lstm, lstm.initial_state(), xs)
+
+
 @pytest.mark.parametrize("of", [rj.loss_gradients, rj.weight_gradient_shares])
 def test_a_loss_that_is_no_scalar_is_refused(of, lstm, xs):
     with pytest.raises(ValueError, match=r"loss must return a scalar, got \(13,\); take a mean or a sum"):

@@ -48,6 +48,30 @@ def test_another_frameworks_cell_called_in_its_own_order_asks_for_state_then_inp
     checked(lambda state, x: cell(x, state), jnp.ones(4), jnp.ones((5, 3)), None)
 
 
+def test_arguments_in_the_wrong_order_of_a_state_with_names():
+    with pytest.raises(ValueError, match=r"is the order \(state, x\)\?.*string indexing"):
+        checked(lambda x, state: {"h": state["h"] + x}, {"h": jnp.ones(3)}, jnp.ones((5, 2)), None)
+
+
+def test_a_list_of_steps_is_told_what_it_is():
+    with pytest.raises(ValueError, match=r"xs\[0\] must lead with the time axis.*jnp\.asarray\(xs\)"):
+        checked(keep, jnp.ones(2), [1.0, 2.0], None)
+    with pytest.raises(ValueError, match=r"is xs a list of steps\? Then give jnp\.stack\(xs\)"):
+        checked(lambda state, x: jnp.eye(2) @ state + jnp.eye(2) @ x, jnp.ones(2), [jnp.ones(2)] * 4, None)
+    _, xs, length = checked(lambda state, x: state + x[0] + x[1], jnp.ones(2), [jnp.ones((4, 2))] * 2, None)
+    assert (len(xs), length) == (2, 4), "several inputs at each step"
+
+
+@pytest.mark.parametrize("name", ["state", "xs"])
+def test_what_is_no_number_is_told_with_its_place(name):
+    arguments = {"state": {"h": jnp.ones(2)}, "xs": {"h": jnp.ones((4, 2))}}
+    arguments[name]["h"] = "abc"
+    with pytest.raises(
+        ValueError, match=rf"^{name} must be a pytree of arrays or numbers, got {name}\['h'\] = 'abc'"
+    ):
+        checked(keep, arguments["state"], arguments["xs"], None)
+
+
 def test_a_step_that_changes_a_weak_type_is_no_error():
     state, _, _ = checked(lambda h, _: jnp.float64(2.0) * h, 1.0, None, 3)
     assert rj.trajectory(lambda h, _: 2.0 * h, state, None, length=3)[-1] == 8.0
