@@ -17,6 +17,8 @@ from bench.plots.training import fullest_setting
 from bench.store import Store
 
 REACH = -3.0
+_MOST = 12.5
+"""Decades up and down that are drawn at most."""
 _LONG = 2000
 """From so many steps on, lags are shown by their logarithm; up to there an exponential decay is a straight line."""
 NET = ["gain", *OPTIONS, "input_size", "input_scale", "sequence_length"]
@@ -33,7 +35,6 @@ def decay(store: Store) -> Figure | None:
         return None
     cells = sorted(norms["cell"].unique())
     figure, panels = panels_of(len(cells), shared_y=True)
-    low, high = -12.5, 12.5
     one_length = len(norms["sequence_length"].unique()) == 1
     for axes, cell in zip(panels, cells, strict=True):
         of_cell = norms[norms["cell"] == cell]
@@ -46,7 +47,7 @@ def decay(store: Store) -> Figure | None:
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
         axes.axhline(REACH, color="0.4", linewidth=0.8)
         length = "" if one_length else f", T = {_range(of_cell['sequence_length'])}"
-        axes.set(title=f"{cell}{length}", ylim=(low, high), xlabel="lag T − t (steps)")
+        axes.set(title=f"{cell}{length}", ylim=(-_MOST, _MOST), xlabel="lag T − t (steps)")
         if of_cell["lag"].max() > _LONG:
             axes.set_xscale("symlog", linthresh=1.0)
             axes.set_xlim(0, of_cell["lag"].max())
@@ -55,10 +56,18 @@ def decay(store: Store) -> Figure | None:
         axes.set_ylabel(NORM)
     figure.suptitle(
         "How far the gradient reaches: median over seeds and sequences, band from least to most\n"
-        f"grey: a norm of 1e-3; cut at 1e±{high:g}, beyond which lines go on",
+        f"grey: a norm of 1e-3; cut at 1e±{_MOST:g}, beyond which lines go on",
         fontsize=11,
     )
     return figure
+
+
+def limits(drawn: list[np.ndarray]) -> tuple[float, float]:
+    """Of the axis of log10 norms: all that is drawn and the grey line, but no more than `_MOST` decades up or down."""
+    values = np.concatenate([np.ravel(each) for each in drawn]) if drawn else np.zeros(0)
+    values = values[np.isfinite(values)]
+    low, high = (values.min(), values.max()) if values.size else (0.0, 0.0)
+    return max(-_MOST, min(low, REACH) - 0.5), min(_MOST, max(high, 0.0) + 0.5)
 
 
 def trained_decay(store: Store) -> Figure | None:
@@ -71,23 +80,21 @@ def trained_decay(store: Store) -> Figure | None:
     if settings.empty:
         return None
     figure, panels = panels_of(len(settings), shared_y=True)
+    drawn = []
     for axes, setting in zip(panels, settings.itertuples(), strict=True):
         for weights, colour, line in (("initial", COLOURS[0], "--"), ("trained", COLOURS[1], "-")):
             of_case = norms[(norms["case_id"] == setting.case_id) & (norms["weights"] == weights)]
             lags, middle, least, most = over_runs(of_case, "log10_spectral_norm")
+            drawn += [least, most]
             axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=weights)
         axes.axhline(REACH, color="0.4", linewidth=0.8)
         verdicts = longest[longest["case_id"] == setting.case_id]["verdict"]
-        axes.set(
-            title=f"{setting_name(setting)}\n{verdict_counts(verdicts)}",
-            ylim=(-12.5, 12.5),
-            xlabel="lag T − t (steps)",
-        )
+        axes.set(title=f"{setting_name(setting)}\n{verdict_counts(verdicts)}", xlabel="lag T − t (steps)")
         axes.title.set_fontsize(9)
         axes.legend(fontsize=8)
     for axes in panels[:: columns_of(len(settings))]:
-        axes.set_ylabel(NORM)
+        axes.set(ylabel=NORM, ylim=limits(drawn))
     first = settings.iloc[0]
     figure.suptitle(
         f"Before and after training on {first['task']} ({first['variant']}), T = {first['task_length']}; grey: a norm of 1e-3",

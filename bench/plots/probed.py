@@ -6,13 +6,12 @@
 from matplotlib.figure import Figure
 
 from bench.net_names import told
-from bench.plots.decay import REACH, over_runs
+from bench.plots.decay import REACH, limits, over_runs
 from bench.plots.labels import NORM
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
 from bench.store import Store
 
 _SETTING = ["hidden_size", "input_size", "input_scale", "sequence_length", "dtype"]
-_LOW, _HIGH = -12.5, 12.5
 
 
 def probed(store: Store) -> Figure | None:
@@ -29,6 +28,7 @@ def probed(store: Store) -> Figure | None:
     figure, panels = panels_of(len(settings), shared_y=True)
     if len(settings) == 1:
         figure.set_size_inches(7.2, 4.8)
+    drawn = []
     for axes, (_, of_setting) in zip(panels, settings, strict=True):
         cells = sorted(of_setting["cell"].unique(), key=lambda cell: (":" not in cell, cell))
         for place, cell in enumerate(cells):
@@ -40,6 +40,7 @@ def probed(store: Store) -> Figure | None:
             elif of_cell["log10_spectral_norm"].isna().any():
                 name += " (not finite at some lags)"
             colour, line = COLOURS[place % len(COLOURS)], LINES[place % len(LINES)]
+            drawn += [least, most]
             axes.fill_between(lags, least, most, color=colour, alpha=0.15, linewidth=0)
             axes.plot(
                 lags, middle, color=colour, linestyle=line, linewidth=3.0 if ":" in cell else 1.6,
@@ -48,13 +49,11 @@ def probed(store: Store) -> Figure | None:
         axes.axhline(REACH, color="0.4", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1.0)
         title = told(of_setting.iloc[0], ["hidden_size", "sequence_length", "input_scale"])
-        axes.set(
-            ylim=(_LOW, _HIGH), xlim=(0, of_setting["lag"].max()), xlabel="lag T − t (steps)", title=title
-        )
+        axes.set(xlim=(0, of_setting["lag"].max()), xlabel="lag T − t (steps)", title=title)
         axes.title.set_fontsize(9)
         axes.legend(fontsize=8, loc="best")
     for axes in panels[:: columns_of(len(settings))]:
-        axes.set_ylabel(NORM)
+        axes.set(ylabel=NORM, ylim=limits(drawn))
     figure.suptitle(
         "Median over seeds and sequences, band from least to most; grey: a norm of 1e-3", fontsize=10
     )

@@ -132,7 +132,12 @@ def test_vmap_over_sequences_equals_a_loop(lstm):
 
 def test_a_complex_loss_is_refused(lstm, xs):
     with pytest.raises(ValueError, match="loss must return a real floating number, got complex128"):
-        rj.loss_gradients(lambda states: jnp.sum(states.h[-1]) * 1j, lstm, lstm.initial_state(), xs)
+        rj.loss_gradients(
+            lambda states: jnp.sum(jax.lax.complex(states.h[-1], states.h[-1])),
+            lstm,
+            lstm.initial_state(),
+            xs,
+        )
 
 
 @pytest.mark.parametrize("of", [rj.loss_gradients, rj.weight_gradient_shares])
