@@ -3,7 +3,7 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from bench.net_names import unusual_columns
 from bench.peer_table import OURS
 from bench.store import Store
 from bench.tables import tables
+from bench.trained_runs import VERDICTS
 
 
 def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -23,10 +24,9 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
              "explosion_lag_steps": "explodes at", "regime": "regime"},
         ),
         "accuracy_summary": (
-            "Long-range tasks (seeds by verdict, median over seeds)",
+            "Long-range tasks (median over seeds; baseline: no better than without memory)",
             {"task": "task", "task_length": "T", "cell": "cell", "gain": "gain", "remedy": "remedy",
-             "solved": "solved", "at_baseline": "at base", "diverged": "diverged", "accuracy": "accuracy",
-             "first_nonfinite_step": "NaN at"},
+             "verdicts": "verdict", "accuracy": "accuracy", "first_nonfinite_step": "NaN at"},
         ),
         "effective_length": (
             "Longest length learnt by most seeds, and all shorter ones too",
@@ -111,6 +111,8 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 reach = [f"{steps:.4g}" if steps == steps else "" for steps in table["reach_steps"]]
                 shown = [f">{steps}" if over else steps for steps, over in zip(reach, censored, strict=True)]
                 table = table.assign(reach_steps=shown)
+            if name == "accuracy_summary":
+                table = table.assign(verdicts=[_verdicts(row) for row in table.to_dict("records")])
             if name == "peers":
                 table = table[~table["verdict"].str.startswith(("not run", "lower limit"))]
                 table = table[(table["implementation"] != OURS) | (table["verdict"] != "agrees")]
@@ -118,3 +120,14 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 table = table[table["lag"] == table["sequence_length"]]
             named = {"cell": "cell"} | unusual_columns(table) | columns if "cell" in columns else columns
             yield title, table[list(named)].rename(columns=named)
+
+
+def _verdicts(row: Mapping[str, int]) -> str:
+    """Those that seeds have, each with how many do; the one that all have, alone."""
+    words = {name: name.removesuffix("_than_baseline").removeprefix("at_") for name in VERDICTS}
+    found = {words[name]: row[name] for name in VERDICTS if row[name]}
+    return (
+        next(iter(found))
+        if len(found) == 1
+        else ", ".join(f"{word} {count}" for word, count in found.items())
+    )

@@ -9,6 +9,7 @@ import pytest
 
 from bench.cli.document import plain
 from bench.cli.show import duration, print_rows, say, wrapped
+from bench.terminal import _verdicts
 
 WIDTH = 80
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -180,3 +181,18 @@ def test_every_value_has_a_place_in_json():
         "one": 2.0, "none": None, "flag": True, "3": [1, [2]],
     }  # fmt: skip
     json.dumps(told, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ((3, 0, 0, 0), "solved"),
+        ((0, 2, 0, 0), "better"),
+        ((0, 0, 1, 0), "baseline"),
+        ((1, 2, 0, 0), "solved 1, better 2"),
+        ((0, 1, 1, 4), "better 1, baseline 1, diverged 4"),
+    ],
+)
+def test_every_seeds_verdict_is_in_the_terminals_table(counts, told):
+    names = ("solved", "better_than_baseline", "at_baseline", "diverged")
+    assert _verdicts(dict(zip(names, counts, strict=True))) == told
