@@ -43,10 +43,9 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             {"question": "question", "answer": "answer"},
         ),
         "timing_summary": (
-            "Times (median, and from where to where it lies: 95%)",
+            "Times (median, and between what it lies: 95%)",
             {"operation": "operation", "implementation": "whose", "cell": "cell", "state_size": "n",
-             "sequence_length": "T", "median_s": "median s", "median_low_s": "low", "median_high_s": "high",
-             "basis": "of"},
+             "sequence_length": "T", "median_s": "median s", "between": "between", "basis": "of"},
         ),
         "chain_cost": (
             "Cost of a chain beside the bare loop of matrix products",
@@ -111,6 +110,15 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 reach = [f"{steps:.4g}" if steps == steps else "" for steps in table["reach_steps"]]
                 shown = [f">{steps}" if over else steps for steps, over in zip(reach, censored, strict=True)]
                 table = table.assign(reach_steps=shown)
+            if name == "timing_summary":
+                pairs = zip(table["median_low_s"], table["median_high_s"], strict=True)
+                table = table.assign(
+                    between=[f"{low:.3g} {high:.3g}" if low == low else "" for low, high in pairs]
+                )
+                bases = table["basis"].unique()
+                if len(bases) == 1:
+                    title = f"{title[:-1]}; of {bases[0]})"
+                    columns = {column: told for column, told in columns.items() if column != "basis"}
             if name == "accuracy_summary":
                 table = table.assign(verdicts=[_verdicts(row) for row in table.to_dict("records")])
             if name == "peers":
