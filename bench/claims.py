@@ -74,16 +74,23 @@ def _initial(store: Store) -> pd.DataFrame | None:
     return decay[(decay["weights"] == "initial") & (decay["input_kind"] == "white_noise")]
 
 
-def _example(nets: pd.DataFrame, place: int) -> pd.Series:
-    """The net at this place in the order of gains, a plain RNN where there is one."""
+def _example(nets: pd.DataFrame, place: int) -> pd.DataFrame:
+    """The seeds of the net at this place in the order of gains, a plain RNN where there is one."""
     plain = nets[nets["cell"] == _PLAIN]
-    return (plain if len(plain) else nets).sort_values("gain").iloc[place]
+    chosen = (plain if len(plain) else nets).sort_values("gain", kind="stable").iloc[place]["case_id"]
+    return nets[nets["case_id"] == chosen]
 
 
-def _farthest(norms: pd.DataFrame, net: pd.Series, column: str) -> float:
-    """The largest of a net's norms at its largest lag."""
-    of_net = norms[(norms["case_id"] == net["case_id"]) & (norms["seed"] == net["seed"])]
-    return of_net[of_net["lag"] == of_net["lag"].max()][column].max()
+def _named(seeds: pd.DataFrame) -> str:
+    """One net, and of how many seeds what follows is the median."""
+    of = f", median of {len(seeds)} seeds" if len(seeds) > 1 else ""
+    return f"{cell_name(seeds.iloc[0])}, gain {seeds['gain'].iloc[0]:g}{of}"
+
+
+def _farthest(norms: pd.DataFrame, seeds: pd.DataFrame, column: str) -> float:
+    """The largest of a net's norms at its largest lag, the median over its seeds."""
+    of_net = norms[(norms["case_id"] == seeds["case_id"].iloc[0]) & norms["seed"].isin(seeds["seed"])]
+    return of_net[of_net["lag"] == of_net["lag"].max()].groupby("seed")[column].max().median()
 
 
 def _product(store: Store) -> _Finding | None:
@@ -111,9 +118,9 @@ def _bracketed(store: Store) -> _Finding | None:
     example = _example(contracting, 0)
     return _Finding(
         _verdict(below.all(), below.any()),
-        f"{int(below.sum())} of {len(below)} contracting nets; {cell_name(example)}, gain {example['gain']:g}: rate "
-        f"{example['rate_nats_per_step']:.3f} ± {example['rate_stderr_nats_per_step']:.3f} nats a step, "
-        f"bound {example['step_norm_bound_nats_per_step']:.3f}",
+        f"{int(below.sum())} of {len(below)} contracting nets; {_named(example)}: rate "
+        f"{example['rate_nats_per_step'].median():.3f} ± {example['rate_stderr_nats_per_step'].median():.2g} "
+        f"nats a step, bound {example['step_norm_bound_nats_per_step'].median():.3f}",
     )
 
 
@@ -131,8 +138,8 @@ def _negligible(store: Store) -> _Finding | None:
     return _Finding(
         _verdict(small.all(), small.any()),
         f"{int(small.sum())} of {len(small)} vanishing nets have under 1% of dL/dW from more than T/2 back; "
-        f"{cell_name(example)}, gain {example['gain']:g}: half of the update comes from the last "
-        f"{example['lag_of_half_update_steps']:.0f} of {example['sequence_length']} steps, dL/dh_0 is 1e{farthest:.0f}",
+        f"{_named(example)}: half of the update comes from the last {example['lag_of_half_update_steps'].median():.0f} "
+        f"of {example['sequence_length'].iloc[0]} steps, dL/dh_0 is 1e{farthest:.0f}",
     )
 
 
@@ -149,8 +156,8 @@ def _growing(store: Store) -> _Finding | None:
     farthest = _farthest(norms, example, "log10_spectral_norm")
     return _Finding(
         _verdict(positive.all(), positive.any()),
-        f"{cell_name(example)}, gain {example['gain']:g}: {example['rate_nats_per_step']:.3f} nats a step, "
-        f"norm 1e{farthest:.0f} at lag {example['sequence_length']}",
+        f"{_named(example)}: {example['rate_nats_per_step'].median():.3f} nats a step, "
+        f"norm 1e{farthest:.0f} at lag {example['sequence_length'].iloc[0]}",
     )
 
 

@@ -140,7 +140,15 @@ def test_bracketed_shows_the_plain_net_of_the_least_gain(held):
             net(-0.7, -0.625, gain=0.5, case_id="c"),
         ],
     )
-    assert "elman_tanh, gain 0.5: rate -0.700 ± 0.010 nats a step, bound -0.625" in number
+    assert "elman_tanh, gain 0.5: rate -0.700 ± 0.01 nats a step, bound -0.625" in number
+
+
+def test_a_net_of_several_seeds_is_told_by_their_median(held):
+    rates = {0: -0.9, 1: -0.5, 2: -0.4}
+    nets = [net(rate, -0.3, seed=seed, case_id="c") for seed, rate in rates.items()]
+    nets.append(net(-0.35, -0.3, gain=5.0, case_id="d"))
+    _, number = held("bracketed", decay=nets)
+    assert "median of 3 seeds: rate -0.500 ± 0.01 nats a step, bound -0.300" in number
 
 
 def share(beyond, **more):
