@@ -122,3 +122,19 @@ def test_a_batch_of_one_that_needs_all_rows_and_one_that_does_not():
     batch = jnp.stack([random_matrices(60), rotations(60)])
     together = jax.vmap(lambda matrices: chain(matrices).log_frobenius_norm)(batch)
     np.testing.assert_allclose(together, np.stack([truth(each) for each in batch]), atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_part_that_comes_back_from_beyond_the_range(dtype):
+    """Half of the units shrink by more than the dtype's range within a block and grow again by as much."""
+    factor = 1e5 if dtype == np.float32 else 1e40
+    logs = np.where(np.arange(120) % 24 < 12, np.log(factor), -np.log(factor))
+    matrices = np.stack([np.diag([size] * 8 + [0.9] * 8) for size in np.exp(logs)])
+    changed = np.concatenate([[0.0], np.cumsum(logs[::-1])])
+    kept = np.log(0.9) * np.arange(121)
+    found = chain(jnp.asarray(matrices, dtype), states=jnp.ones((121, N), dtype))
+    np.testing.assert_allclose(
+        found.frobenius_norm.log_float64(),
+        0.5 * (np.log(8) + np.logaddexp(2 * changed, 2 * kept)),
+        atol=1e-3 if dtype == np.float32 else 1e-9,
+    )
