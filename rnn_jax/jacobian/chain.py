@@ -160,8 +160,8 @@ def jacobian_chain(
             for every device. A net of fewer steps than there are devices uses as many as it has
             steps. The result lies on the first.
         block_count: into how many blocks method="blocked" cuts time (each device its own stretch);
-            if None, as many as `rnn_jax.tune_blocks` found best on this device, or about sqrt(2 T)
-            where it never ran.
+            if None, as many as `rnn_jax.tune_blocks` found best on this device, or where it never ran sqrt(2 T)
+            and, of large states, no more than are 32 MiB.
 
     Returns:
         a `JacobianChain`; under `jax.vmap` its arrays get the batch axis. A product that is exactly

@@ -1,6 +1,5 @@
 """Measures into how many blocks the chain's time is best cut on this device."""
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from rnn_jax.cells.elman import Elman
 from rnn_jax.dtypes import float_dtype
 from rnn_jax.jacobian import block_table
-from rnn_jax.jacobian.block_count import most_blocks
+from rnn_jax.jacobian.block_count import most_blocks, untuned_blocks
 from rnn_jax.jacobian.chain import jacobian_chain
 from rnn_jax.whole_numbers import is_whole
 
@@ -71,7 +70,7 @@ def tune_blocks(
         state_size: n.
         length: T.
         dtype: float32 or float64; JAX's default float if None.
-        block_counts: what to try; if None, powers of two up to eight times below and above sqrt(2 T).
+        block_counts: what to try; if None, powers of two up to eight times below and above what is taken untuned.
         rounds: timed calls of each, in turn, after two that are not timed.
         sequential: time the sequential order too.
         save: keep the result in memory and in `$XDG_CACHE_HOME/rnn_jax/blocks.json` (`~/.cache/...`).
@@ -91,7 +90,10 @@ def tune_blocks(
     cell = Elman.create(0, int(state_size), key=jax.random.key(0), dtype=float_dtype(dtype))
     dtype = cell.bias.dtype
     most = most_blocks(state_size, dtype, length)
-    counts = _ladder(length, most) if block_counts is None else sorted({int(each) for each in block_counts})
+    if block_counts is None:
+        counts = _ladder(untuned_blocks(state_size, dtype, length), most)
+    else:
+        counts = sorted({int(each) for each in block_counts})
     if not counts or not 1 <= counts[0] <= counts[-1] <= most:
         raise ValueError(
             f"block_counts must lie in 1..{most} for {state_size} units, {length} steps and {dtype}, "
@@ -122,9 +124,9 @@ def tune_blocks(
     return made
 
 
-def _ladder(length: int, most: int) -> list[int]:
-    """Powers of two around sqrt(2 T), with the most that there can be where that cuts it short."""
-    middle = block_table.power_of_two(math.isqrt(2 * length))
+def _ladder(untuned: int, most: int) -> list[int]:
+    """Powers of two around what is taken untuned, with the most that there can be where that cuts it short."""
+    middle = block_table.power_of_two(untuned)
     counts = {2**power for power in range(max(0, middle - 3), middle + 4)}
     return sorted({min(count, most) for count in counts})
 

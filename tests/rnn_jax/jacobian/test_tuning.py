@@ -5,6 +5,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax.jacobian import block_table, tuning
+from rnn_jax.jacobian.block_count import untuned_blocks
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +62,25 @@ def test_it_measures_what_it_says_without_leaving_a_trace_where_nothing_is_to_be
     assert block_table.nearest(3, "float32", 40) is None
 
 
-def test_the_ladder_lies_around_the_root_and_below_what_there_can_be():
-    assert tuning._ladder(2**19, 2**30) == [2**power for power in range(7, 14)]
-    assert tuning._ladder(2**19, 600) == [128, 256, 512, 600]
+def test_the_ladder_lies_around_what_is_taken_untuned_and_below_what_there_can_be():
+    assert tuning._ladder(2**10, 2**30) == [2**power for power in range(7, 14)]
+    assert tuning._ladder(2**10, 600) == [128, 256, 512, 600]
     assert tuning._ladder(2, 2) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype", "length", "count"),
+    [
+        (64, "float32", 100_000, 447),  # the root of 2 T
+        (512, "float32", 10_000, 32),
+        (512, "float64", 10_000, 16),
+        (4096, "float64", 10_000, 2),
+        (8192, "float64", 10_000, 1),
+        (64, "float32", 1, 1),
+    ],
+)
+def test_untuned_products_fit_into_a_cache(size, dtype, length, count):
+    assert untuned_blocks(size, jnp.dtype(dtype), length) == count
 
 
 def test_a_folder_that_cannot_be_written_is_said(monkeypatch, tmp_path):
