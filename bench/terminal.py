@@ -109,7 +109,7 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 censored = table["reach_censored_seeds"] * 2 > table["seeds"]
                 reach = [f"{steps:.4g}" if steps == steps else "" for steps in table["reach_steps"]]
                 shown = [f">{steps}" if over else steps for steps, over in zip(reach, censored, strict=True)]
-                table = table.assign(reach_steps=shown)
+                table = table.assign(reach_steps=shown, explosion_lag_steps=_explosions(table))
             if name == "timing_summary":
                 pairs = zip(table["median_low_s"], table["median_high_s"], strict=True)
                 table = table.assign(
@@ -128,6 +128,15 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 table = table[table["lag"] == table["sequence_length"]]
             named = {"cell": "cell"} | unusual_columns(table) | columns if "cell" in columns else columns
             yield title, table[list(named)].rename(columns=named)
+
+
+def _explosions(decay: pd.DataFrame) -> list[str]:
+    """At which lag nets explode, and of how many seeds that is the median where it is not of all."""
+    some = decay["regime"].str.extract(r"exploding (\d+)", expand=False)
+    return [
+        "" if lag != lag else f"{lag:.4g}" if few != few else f"{lag:.4g} ({few} of {seeds})"
+        for lag, few, seeds in zip(decay["explosion_lag_steps"], some, decay["seeds"], strict=True)
+    ]
 
 
 def _verdicts(row: Mapping[str, int]) -> str:

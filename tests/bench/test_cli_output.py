@@ -9,7 +9,7 @@ import pytest
 
 from bench.cli.document import plain
 from bench.cli.show import duration, print_rows, say, wrapped
-from bench.terminal import _verdicts
+from bench.terminal import _explosions, _verdicts
 
 WIDTH = 80
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -196,3 +196,12 @@ def test_every_value_has_a_place_in_json():
 def test_every_seeds_verdict_is_in_the_terminals_table(counts, told):
     names = ("solved", "better_than_baseline", "at_baseline", "diverged")
     assert _verdicts(dict(zip(names, counts, strict=True))) == told
+
+
+def test_a_lag_of_some_seeds_alone_says_so():
+    table = pd.DataFrame({
+        "explosion_lag_steps": [50.0, 38.0, np.nan],
+        "regime": ["exploding 1, stable 2", "exploding", "vanishing"],
+        "seeds": 3,
+    })  # fmt: skip
+    assert _explosions(table) == ["50 (1 of 3)", "38", ""]
