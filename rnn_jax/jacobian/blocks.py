@@ -6,6 +6,7 @@ These functions are traced: their arguments were checked, and they are compiled,
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -60,7 +61,7 @@ def chosen_lags_of(
 
 
 def norms_in_blocks(
-    step: Step, measure: Measure, products: ScaledMatrix, material: Any
+    step: Step, measure: Callable[[ScaledMatrix], Measured], products: ScaledMatrix, material: Any
 ) -> tuple[ScaledMatrix, Measured]:
     """Stacked products extended backwards over all steps of their blocks; the norms after each, leaves (steps, blocks)."""
 

@@ -28,11 +28,7 @@ FAR_FROM_ORTHOGONAL = 1e-3
 common with this one, beside a remainder that may be very small."""
 
 LARGE = 256
-"""From so many rows on to look how far a panel is from orthogonal takes as long as a product; see `SUSPICIOUS`."""
-
-SUSPICIOUS = 2e4
-"""How many times shorter than it was a row of a large panel in float64 may become and its panel be taken for orthogonal.
-A pass leaves about eps times the square, here 1e-7: `FAR_FROM_ORTHOGONAL` is 10,000 times as much."""
+"""From so many rows on to look how far a panel is from orthogonal takes as long as a product; see `_bound`."""
 
 _MOST_PASSES = 5
 
@@ -69,34 +65,45 @@ def orthogonalized(
 def _panel(before: Float[Array, "done n"], own: Float[Array, "size n"], twice: bool) -> tuple[Array, Array]:
     """One panel's part of Q and of R's diagonal, in as many passes as it takes; NaN where it takes too many."""
     size = own.shape[0]
+    is_large = size >= LARGE and jnp.finfo(own.dtype).bits == 64
+    lengths = jnp.sqrt(jnp.sum(jnp.square(own), axis=1))
 
-    def a_pass(own: Array, pivots: Array) -> tuple[Array, Array]:
+    def a_pass(own: Array, pivots: Array) -> tuple[Array, Array, Array]:
         if before.shape[0]:
             own = own - (own @ before.T) @ before
         lower = jax.lax.linalg.cholesky(own @ own.T, symmetrize_input=False)
         pivots = pivots * jnp.diagonal(lower)
         if size < LARGE:
-            return jax.lax.linalg.triangular_solve(lower, own, left_side=True, lower=True), pivots
-        return inverse(lower) @ own, pivots
+            own = jax.lax.linalg.triangular_solve(lower, own, left_side=True, lower=True)
+            return own, pivots, is_far(own)
+        inverted = inverse(lower)
+        own = inverted @ own
+        return own, pivots, _bound(inverted, lengths) > FAR_FROM_ORTHOGONAL if is_large else is_far(own)
 
     def is_far(own: Array) -> Array:
         return deviation(before, own) > FAR_FROM_ORTHOGONAL
 
     def again(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         own, pivots, _, passes = carry
-        own, pivots = a_pass(own, pivots)
+        own, pivots, _ = a_pass(own, pivots)
         return own, pivots, is_far(own), passes + 1
 
     def wants_more(carry: tuple[Array, Array, Array, Array]) -> Array:
         _, _, far, passes = carry
         return (far & (passes < _MOST_PASSES)) | (passes < (2 if twice else 1))
 
-    lengths = jnp.sqrt(jnp.sum(jnp.square(own), axis=1))
-    own, pivots = a_pass(own, jnp.ones_like(lengths))
-    is_looked_at = size < LARGE or jnp.finfo(own.dtype).bits < 64
-    far = is_far(own) if is_looked_at else jnp.any(lengths > SUSPICIOUS * pivots)
-    own, pivots, far, _ = jax.lax.while_loop(wants_more, again, (own, pivots, far, jnp.ones((), jnp.int32)))
+    start = (*a_pass(own, jnp.ones_like(lengths)), jnp.ones((), jnp.int32))
+    own, pivots, far, _ = jax.lax.while_loop(wants_more, again, start)
     return jnp.where(far, jnp.nan, own), pivots
+
+
+def _bound(inverted: Float[Array, "size size"], lengths: Float[Array, " size"]) -> Float[Array, ""]:
+    """Ten times what rounding leaves a panel from orthogonal after a pass, of the inverse factor and the rows' lengths.
+
+    An entry (i, j) of the Gram matrix is wrong by about eps times the lengths of rows i and j as they were, before what
+    the panels before span was taken out: of Q Q^T that makes eps |L^-1 D|^2, D the lengths.
+    """
+    return 10 * float(jnp.finfo(inverted.dtype).eps) * jnp.sum(jnp.square(inverted * lengths[None]))
 
 
 def inverse(lower: Float[Array, "size size"]) -> Float[Array, "size size"]:

@@ -1,20 +1,22 @@
 """Every lag's norm of blocks of time whose second products are those of few rows.
 
-The norm of a product S M is wanted, S of all steps after a block, M of some of its own. With U orthonormal,
+The norm of a product S M is wanted, S of all steps after a block, M of some of its own. The directions in which S
+grows fastest outrun all others at the differences of the Lyapunov exponents, so that few of its rows say all:
 
-    |S M|^2 = |U^T S M|^2 + |E M|^2,    E = S - U U^T S,
+    S = X R + E,    |S M| = |X R M| to within |E M| <= |E| |M|,
 
-in the Frobenius norm. The directions in which S grows fastest outrun all others at the differences of the Lyapunov
-exponents, so that few columns of U leave an E far smaller than S, and U^T S M is a product of few rows. And
-|E M| <= |E| |M| says what was left out at most; |M| is known from the first products. A block where that is
-not little against what was found, at any lag, is gone through again with all rows: those of a net whose
-gradient neither shrinks nor grows, such as an orthogonal one, all are.
+R being rows of S, X what the others are made of, and E what is left. R M are rows of S M as they are without
+any of this, each with an exponent of its own, so that what differs by more than the dtype's range stays apart. |M| is
+known from the first products. A block where |E| |M| is not little against what was found, at any lag, is gone
+through again with all rows: those of a net whose gradient neither shrinks nor grows, such as an orthogonal
+one, all are.
 
 These functions are traced: their arguments were checked, and they are compiled, by their callers.
 
 References:
-    Halko, Martinsson, Tropp 2011, Finding structure with randomness: U from a product of S with a random matrix.
-    Oseledets 1968: the left singular directions of a growing product come to rest, so that one U serves all blocks.
+    Halko, Martinsson, Tropp 2011, Finding structure with randomness: the rows from a product of S with a random
+    matrix (an interpolative decomposition). Oseledets 1968: the left singular directions of a growing product come
+    to rest, so that the same rows and X serve all blocks.
 """
 
 from dataclasses import replace
@@ -22,8 +24,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float, Int
 
+from rnn_jax.batching import one_at_a_time
 from rnn_jax.dtypes import at_least_float32
 from rnn_jax.jacobian import blocks, scaled
 from rnn_jax.jacobian.layout import DenseLayout
@@ -37,14 +40,18 @@ LEAST_SIZE = 128
 """Products of smaller matrices cost little beside what is launched for each."""
 
 _SHARE = 8
-"""So many times fewer rows are kept. Over 600 steps a random tanh net of 512 units at gain 0.8 needs 25 in float32."""
+"""So many times fewer rows are kept."""
+
+_TOLERANCE = {32: 3e-4, 64: 1e-9}
+"""What |E| |M| may be of a norm, by the bits that it is measured in. |E| is never taken for less than rounding, and the
+directions of M for the worst: a norm that passes is usually right to rounding."""
 
 _TURNS = 4
 """Blocks that need all rows are gone through in as many turns at most."""
 
 
 def is_worth_trying(measure: Measure) -> bool:
-    """Of large dense products; E does not add up with the rest to a spectral norm."""
+    """Of large dense products; a spectral norm costs so much more that it does not matter how many rows it has."""
     return isinstance(measure.layout, DenseLayout) and measure.size >= LEAST_SIZE and not measure.spectral
 
 
@@ -52,9 +59,8 @@ def every_lag_of(step: Step, measure: Measure, product: ScaledMatrix, material: 
     """As `blocks.every_lag_of`, for a product of no step: the identity, with the output's rows under it."""
     totals, of_last, sizes = _first_products(step, measure, product, material)
     _, starts = blocks.combined(measure, product, totals)
-    few, left_out = _few_rows(measure, starts)
-    measure_of_few = replace(measure, size=measure.size // _SHARE)
-    _, (found, _, output) = blocks.norms_in_blocks(step, measure_of_few, few, material)
+    few, triangle, left_out = _few_rows(measure, starts)
+    found, output = _norms_of_few(step, measure, few, triangle, material)
     suffices = jnp.all(_suffices(found, left_out, sizes), axis=0)
     # No step comes after the last block: its first products are those that are wanted.
     found = jax.tree.map(lambda norms, last: norms.at[:, -1].set(last), found, of_last)
@@ -89,42 +95,76 @@ def _first_products(
     return totals, last, bounds
 
 
-def _few_rows(measure: Measure, starts: ScaledMatrix) -> tuple[ScaledMatrix, ScaledNumber]:
-    """U^T S of each block with the output's rows under it, which are all kept, and |E|."""
+def _few_rows(measure: Measure, starts: ScaledMatrix) -> tuple[ScaledMatrix, Array, ScaledNumber]:
+    """R of each block with the output's rows under it, which are all kept; T of X = Q T, Q orthonormal; and |E|."""
     rows, exponents = jax.vmap(scaled.aligned)(jax.vmap(measure.of_state)(starts))
     count = measure.size // _SHARE
     random = jax.random.normal(jax.random.key(0), (measure.size, count), jnp.float32)
     with jax.default_matmul_precision("highest"):
         # Made for the block before the last, after which there are fewest steps.
-        some = at_least_float32(rows[-2] @ random.astype(rows.dtype))
-        basis = jnp.linalg.qr(some, mode="complete")[0].T.astype(rows.dtype)
-        # One after the other, by products of a shape that there is already: each shape takes seconds to compile.
-        turned = jax.lax.map(lambda rows: basis @ rows, rows)
-    kept, left_out = turned[:, :count], _norms(turned[:, count:])
-    # What `aligned` flushed to zero counts if the rest vanishes later.
-    left_out = left_out + float(jnp.finfo(rows.dtype).tiny) * measure.size**2 * _norms(rows)
-    few = jax.vmap(scaled.normalized)(kept, jnp.broadcast_to(exponents[:, None], kept.shape[:2]))
-    if measure.has_output:
-        output = jax.vmap(measure.of_output)(starts)
-        few = jax.tree.map(lambda *rows: jnp.concatenate(rows, axis=1), few, output)
-    return few, ScaledNumber(left_out, exponents)
+        chosen, combination = _interpolated(at_least_float32(rows[-2] @ random.astype(rows.dtype)))
+        # X with columns of zeros for the rows that are not in R: products of a shape that there is already, one after
+        # the other, for each shape takes seconds to compile.
+        spread = (
+            jnp.zeros(rows.shape[1:], combination.dtype).at[:, chosen].set(combination).astype(rows.dtype)
+        )
+        left_out = jax.lax.map(lambda rows: _norm(rows - spread @ rows), rows)
+    total = jax.vmap(_norm)(rows)
+    # Rounding, and what `aligned` flushed to zero, which counts if all else vanishes later.
+    least = float(jnp.finfo(total.dtype).eps) + float(jnp.finfo(rows.dtype).tiny) * measure.size**2
+    kept = jnp.concatenate([chosen, jnp.arange(measure.size, starts.exponent.shape[1], dtype=chosen.dtype)])
+    few = jax.tree.map(lambda leaf: leaf[:, kept], starts)
+    return few, jnp.linalg.qr(combination, mode="r"), ScaledNumber(left_out + least * total, exponents)
 
 
-def _norms(matrices: Array) -> Array:
-    """Frobenius norms of a stack of matrices."""
-    return jnp.sqrt(jnp.sum(jnp.square(at_least_float32(matrices)), axis=(1, 2)))
+@one_at_a_time
+def _interpolated(some: Float[Array, "n count"]) -> tuple[Int[Array, " count"], Float[Array, "n count"]]:
+    """Which rows all others are made of, and of how much of each: X = L L_1^-1 of a pivoted elimination."""
+    compact, _, permutation = jax.lax.linalg.lu(some)
+    count = some.shape[1]
+    lower = jnp.tril(compact, -1) + jnp.eye(*some.shape, dtype=some.dtype)
+    combination = jax.lax.linalg.triangular_solve(lower[:count], lower, lower=True, unit_diagonal=True)
+    return permutation[:count], jnp.zeros_like(some).at[permutation].set(combination)
+
+
+def _norm(matrix: Array) -> Array:
+    """The Frobenius norm, at least in float32."""
+    return jnp.sqrt(jnp.sum(jnp.square(at_least_float32(matrix))))
+
+
+def _norms_of_few(
+    step: Step, measure: Measure, few: ScaledMatrix, triangle: Array, material: Any
+) -> tuple[ScaledNumber, ScaledNumber | None]:
+    """|X R M|, which is |T R M|, and the norms of the output's rows, after each step of each block."""
+    count = triangle.shape[0]
+
+    def measured(product: ScaledMatrix) -> Measured:
+        """X has a row of the identity for each row of R, so no T R M is smaller than R M: nothing cancels."""
+        mantissa, exponent = product.mantissa[:count], product.exponent[:count]
+        present = jnp.any(mantissa != 0, axis=1)
+        highest = jnp.max(jnp.where(present, exponent, jnp.iinfo(jnp.int32).min))
+        highest = jnp.where(jnp.any(present), highest, 0)
+        weights = scaled.power_of_two(jnp.where(present, exponent - highest, 0), triangle.dtype)
+        combined = jnp.matmul(triangle * weights[None], at_least_float32(mantissa), precision="highest")
+        found = ScaledNumber(_norm(combined), highest)
+        if not measure.has_output:
+            return found, None, None
+        return found, None, scaled.frobenius_norm(jax.tree.map(lambda leaf: leaf[count:], product))
+
+    _, (found, _, output) = blocks.norms_in_blocks(step, measured, few, material)
+    return found, output
 
 
 def _suffices(
     found: ScaledNumber, left_out: ScaledNumber, sizes: ScaledNumber
 ) -> Bool[Array, "steps blocks"]:
-    """Whether |U^T S M| is |S M| to rounding, whatever the directions, of |E| and |M|."""
-    # Squares add up: at the root of the rounding error, what was left out is half of one.
-    tolerance = float(jnp.finfo(found.mantissa.dtype).eps) ** 0.5
+    """Whether |X R M| is |S M| to within the tolerance, whatever the directions, of |E| and |M|."""
+    tolerance = _TOLERANCE[jnp.finfo(found.mantissa.dtype).bits]
     bound = left_out.mantissa[None] * sizes.mantissa
     shift = left_out.exponent[None] + sizes.exponent - found.exponent
     limit = -int(jnp.finfo(bound.dtype).minexp)
-    # A bound too small to be told from zero is none, and one too large to be written fails as it should.
+    # |E| is at least the dtype's least number times |S|: clipped downwards the bound is larger than it is, and upwards so
+    # large that it fails.
     return (
         bound * scaled.power_of_two(jnp.clip(shift, -limit, limit), bound.dtype) <= tolerance * found.mantissa
     )
@@ -140,6 +180,7 @@ def _with_all_rows(
 
     def turn(carry: tuple[Array, ScaledNumber]) -> tuple[Array, ScaledNumber]:
         first, found = carry
+        # The last turn begins earlier, where it would go beyond the end, and does some blocks twice.
         which = jax.lax.dynamic_slice_in_dim(unknown_first, first, at_once)
         products = jax.tree.map(lambda leaf: leaf[which], jax.vmap(measure.of_state)(starts))
         chosen = jax.tree.map(lambda leaf: leaf[:, which], material)

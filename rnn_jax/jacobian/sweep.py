@@ -206,8 +206,10 @@ def _log_determinant(matrix: Array) -> Array:
 
 
 def _log_volume(basis: Array) -> Array:
-    """ln abs det of nearly orthonormal columns, by their Gram matrix: a tenth of the time of an LU there."""
-    return jnp.sum(jnp.log(jnp.diagonal(jnp.linalg.cholesky(basis.T @ basis, symmetrize_input=False))))
+    """ln abs det of columns: of nearly orthonormal ones by their Gram matrix, in a tenth of the time of an LU there."""
+    pivots = jnp.diagonal(jnp.linalg.cholesky(basis.T @ basis, symmetrize_input=False))
+    nearly = jnp.all((pivots > 0.9) & (pivots < 1.1))
+    return jax.lax.cond(nearly, lambda: jnp.sum(jnp.log(pivots)), lambda: _log_determinant(basis))
 
 
 def _exponents(rates: Array, lost: Array, intervals: Array) -> tuple[Array, Array]:

@@ -168,10 +168,25 @@ def test_a_large_panel_of_rows_that_are_almost_one_is_done_again(dtype, monkeypa
     rows = jnp.asarray(rows, dtype)
     basis = np.asarray(gram_schmidt.orthogonalized(rows)[0])
     assert np.abs(basis @ basis.T - np.eye(23)).max() < 1e-5
-    monkeypatch.setattr(gram_schmidt, "SUSPICIOUS", np.inf)
     monkeypatch.setattr(gram_schmidt, "FAR_FROM_ORTHOGONAL", np.inf)
     basis = np.asarray(gram_schmidt.orthogonalized(rows)[0])
     assert np.abs(basis @ basis.T - np.eye(23)).max() > 2e-5
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [np.eye(64) - 0.3 * np.tril(np.ones((64, 64)), -1), np.eye(64) + 1.25 * np.eye(64, k=-1)],
+    ids=["kahan", "shift"],
+)
+def test_a_large_panel_whose_pivots_do_not_tell_its_condition(rows, monkeypatch):
+    """No row is much shorter than it was, and the condition number is 1e7 or 1e8."""
+    for name, value in {"PANEL": 64, "SMALLEST": 16, "LARGE": 64}.items():
+        monkeypatch.setattr(gram_schmidt, name, value)
+    other, directions = np.random.default_rng(7).normal(size=(2, 64, 128))
+    rows = np.vstack([rows @ np.linalg.qr(directions.T)[0].T, other])
+    basis, pivots = gram_schmidt.orthogonalized(jnp.asarray(rows))
+    assert np.abs(basis @ basis.T - np.eye(128)).max() < 1e-9
+    np.testing.assert_allclose(pivots, np.abs(np.diag(np.linalg.qr(rows.T)[1])), rtol=1e-9)
 
 
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 200, 256, 700])

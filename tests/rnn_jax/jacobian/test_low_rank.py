@@ -35,7 +35,7 @@ def chain(matrices, block_count=5, **options):
 
 def random_matrices(length, dtype=np.float64):
     """Of which products shrink, and most in most directions."""
-    sizes = np.geomspace(2, 0.01, N)
+    sizes = np.geomspace(3, 0.003, N)
     return jnp.asarray(np.random.default_rng(0).normal(size=(length, N, N)) * sizes / N**0.5, dtype)
 
 
@@ -57,14 +57,15 @@ def truth(matrices):
 
 
 @pytest.mark.parametrize("length", [100, 103])
-@pytest.mark.parametrize("block_count", [2, 5, 20])
+@pytest.mark.parametrize("block_count", [2, 3])
 def test_few_rows_are_enough_where_directions_part(length, block_count, nothing_is_gone_through_again):
     matrices = random_matrices(length)
-    if block_count == 20:  # five steps each
-        with pytest.raises(AssertionError):
-            np.testing.assert_allclose(chain(matrices, 20).log_frobenius_norm, truth(matrices), atol=1e-9)
-        return
     np.testing.assert_allclose(chain(matrices, block_count).log_frobenius_norm, truth(matrices), atol=1e-9)
+
+
+def test_they_are_not_after_a_few_steps(nothing_is_gone_through_again):
+    matrices = random_matrices(100)
+    assert 1e-6 < np.abs(chain(matrices, 20).log_frobenius_norm - truth(matrices)).max() < 1
 
 
 @pytest.mark.parametrize("make", [random_matrices, rotations])
@@ -138,3 +139,47 @@ def test_a_part_that_comes_back_from_beyond_the_range(dtype):
         0.5 * (np.log(8) + np.logaddexp(2 * changed, 2 * kept)),
         atol=1e-3 if dtype == np.float32 else 1e-9,
     )
+
+
+def two_units(first, second, rotation=None):
+    """Two units by themselves, each times the numbers given for it from the last step backwards; the others are dead."""
+    steps = np.stack([np.diag([a, b] + [0.0] * (N - 2)) for a, b in zip(first, second, strict=True)])[::-1]
+    return steps if rotation is None else steps[:, rotation][:, :, rotation]
+
+
+@pytest.mark.parametrize(("dtype", "factor", "second"), [(np.float32, 1e10, 1e-4), (np.float64, 1e80, 1e-60)])
+@pytest.mark.parametrize("permuted", [False, True])
+def test_a_unit_that_outgrows_another_beyond_the_range_and_then_all_but_dies(dtype, factor, second, permuted):
+    """Rows that were mixtures of the two would lose the second one for good."""
+    first = [1.0] * 20 + [factor] * 4 + [1 / factor] * 6 + [1.0] * 10
+    order = np.random.default_rng(0).permutation(N) if permuted else None
+    matrices = two_units(first, [second] + [1.0] * 39, order)
+    found = chain(jnp.asarray(matrices, dtype), 2, states=jnp.ones((41, N), dtype))
+    logs = np.cumsum(np.log(first)), np.full(40, np.log(second))
+    np.testing.assert_allclose(
+        found.frobenius_norm.log_float64()[1:],
+        np.logaddexp(2 * logs[0], 2 * logs[1]) / 2,
+        atol=1e-4 if dtype == np.float32 else 1e-9,
+    )
+
+
+def test_a_product_in_which_the_largest_rows_cancel():
+    """To the last bit: what is left comes from a row that was far below rounding."""
+    late, early = np.zeros((2, N, N))
+    late[0, :2], late[1, :3] = [1e-40, 2e-40], 1
+    early[0, 0], early[1, 0], early[2, 0] = 1, -1, 1e-55
+    matrices = jnp.asarray(np.stack([np.eye(N)] * 3 + [early, late] + [np.eye(N)] * 3))
+    assert chain(matrices, 2).log_frobenius_norm[-1] == pytest.approx(np.log(1e-40), abs=1e-9)
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("name", ["elman_tanh", "lstm"])
+def test_a_cell_of_the_size_from_which_on_they_are_tried(name, monkeypatch):
+    monkeypatch.undo()
+    cell = rj.cells.create(name, 2, 128 if name == "elman_tanh" else 64, key=jax.random.key(0))
+    xs = jax.random.normal(jax.random.key(1), (203, 2))
+    options = {"output": cell.output}
+    by_few = rj.jacobian_chain(cell, cell.initial_state(), xs, method="blocked", block_count=4, **options)
+    one_by_one = rj.jacobian_chain(cell, cell.initial_state(), xs, method="sequential", **options)
+    for norm in ("log_frobenius_norm", "log_output_norm"):
+        np.testing.assert_allclose(getattr(by_few, norm), getattr(one_by_one, norm), atol=1e-9)
