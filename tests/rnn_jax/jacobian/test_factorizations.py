@@ -186,7 +186,7 @@ def test_a_large_panel_whose_pivots_do_not_tell_its_condition(rows, monkeypatch)
     rows = np.vstack([rows @ np.linalg.qr(directions.T)[0].T, other])
     basis, pivots = gram_schmidt.orthogonalized(jnp.asarray(rows))
     assert np.abs(basis @ basis.T - np.eye(128)).max() < 1e-9
-    np.testing.assert_allclose(pivots, np.abs(np.diag(np.linalg.qr(rows.T)[1])), rtol=1e-9)
+    np.testing.assert_allclose(pivots, np.abs(np.diag(np.linalg.qr(rows.T)[1])), rtol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 200, 256, 700])
