@@ -1,4 +1,8 @@
-"""How results print: their attributes by name, of arrays the dtype and shape, of short ones the numbers."""
+"""How results print: their attributes by name, of arrays the dtype and shape.
+
+Short vectors of NumPy are written out. Those of JAX may be traced, or still being computed on a device, and are not
+read for that.
+"""
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -10,11 +14,14 @@ import numpy as np
 _SHORT = 8
 """Numbers that a NumPy vector may have to be written out."""
 
+_LONG = 200
+"""Characters that anything else may have; a task of one's own may hold arrays."""
+
 _Class = TypeVar("_Class", bound=type)
 
 
 def brief(cls: _Class) -> _Class:
-    """A dataclass whose instances print on a few lines, whatever the arrays in them."""
+    """A dataclass whose instances print on a line, whatever the arrays in them."""
     cls.__repr__ = _told  # pyright: ignore[reportAttributeAccessIssue]
     return cls
 
@@ -32,7 +39,8 @@ def _value(value: Any) -> str:
     if any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(value)):
         inside: Callable[[Any], str] = _told if is_dataclass(value) and _is_flat(value) else _folded
         return inside(value)
-    return repr(value)
+    text = repr(value)
+    return text if len(text) <= _LONG else f"{' '.join(text[:_LONG].split())}..."
 
 
 def _is_flat(instance: Any) -> bool:

@@ -54,7 +54,7 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
         if isinstance(error, AttributeError) or any(word in str(error) for word in _OF_JAX):
             raise ValueError(
                 f"step does not accept a state of {_shapes(before)} with an input of {_shapes(one)} "
-                f"(is the order (state, x)?{_of_a_list(xs)}): {str(error).splitlines()[0]}"
+                f"(is the order (state, x)?{_of_a_list(state, xs)}): {str(error).splitlines()[0]}"
             ) from error
         raise
     _require_same_state(before, after)
@@ -108,6 +108,8 @@ def checked_states(
     return states, jax.tree.map(lambda leaf: leaf[0], states)
 
 
+_MOST_SHAPES = 6
+
 _CHECKED: set[Any] = set()
 """Signatures that were found right: tracing a step to check it takes longer than a short chain."""
 
@@ -146,9 +148,11 @@ def _require_numbers(name: str, place: str, leaf: Any) -> None:
         ) from error
 
 
-def _of_a_list(xs: Inputs) -> str:
-    """What a list of steps is taken for: a list is a pytree, of several inputs at each step."""
-    return " And is xs a list of steps? Then give jnp.stack(xs)" if isinstance(xs, list) else ""
+def _of_a_list(state: State, xs: Inputs) -> str:
+    """What a list is taken for: a pytree, of several states or of several inputs at each step."""
+    if isinstance(xs, list):
+        return " And is xs a list of steps? Then give jnp.stack(xs)"
+    return " And is state a list of numbers? Then give jnp.asarray(state)" if isinstance(state, list) else ""
 
 
 def concrete_integers(name: str, values: Any, low: int, high: int) -> np.ndarray:
@@ -278,4 +282,6 @@ def _described(tree: Any) -> str:
 
 def _shapes(tree: Any) -> str:
     shapes = [str(leaf.shape) for leaf in jax.tree.leaves(tree)]
+    if len(shapes) > _MOST_SHAPES:
+        shapes[_MOST_SHAPES:] = [f"... ({len(shapes)} leaves)"]
     return f"shape {', '.join(shapes)}" if shapes else "no shape (None)"

@@ -16,7 +16,7 @@ from rnn_jax.checkpoint import Checkpoint, identity_of
 from rnn_jax.devices import Devices, mesh_of
 from rnn_jax.keys import key_numbers
 from rnn_jax.remedies.remedy import Remedy, none
-from rnn_jax.tasks.protocol_check import check_batches
+from rnn_jax.tasks.protocol_check import check_batches, checked_baseline
 from rnn_jax.tasks.task import Task, evaluation_task
 from rnn_jax.training_arguments import (
     check_backpropagation,
@@ -134,6 +134,7 @@ def train(
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.asarray(numbers))
     dtype = required_dtype(task, create, key)
     check_batches(task, batch_size, dtype)
+    baseline = checked_baseline(evaluation_task(task), jax.random.fold_in(key, 0))
     own = {
         "strengths": one_a_seed("strengths", strengths, len(numbers)),
         "learning_rates": checked_learning_rates(learning_rates, len(numbers)),
@@ -188,7 +189,7 @@ def train(
         initial_model=initial_model,
         task=task,
         batch_size=batch_size,
-        baseline=float(evaluation_task(task).baseline(jax.random.fold_in(key, 0))),
+        baseline=baseline,
         curves=progress.whole_curves(),
         scores=np.stack(progress.scores, axis=1),
         evaluation_steps=np.minimum(np.arange(1, len(progress.scores) + 1) * evaluate_every, step_budget),

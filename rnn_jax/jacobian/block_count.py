@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import block_table
-from rnn_jax.step import State, concrete_integers
+from rnn_jax.step import State
+from rnn_jax.whole_numbers import is_whole
 
 
 def most_blocks(size: int, dtype: Any, length: int) -> int:
@@ -33,7 +34,11 @@ def block_count_of(method: str, asked: int | None, state: State, platform: str, 
     if method == "sequential":
         return None
     if asked is not None:
-        return int(concrete_integers("block_count", [asked], 1, max(1, length))[0])
+        if not is_whole(asked) or not 1 <= asked <= max(1, length):
+            raise ValueError(
+                f"block_count must be a whole number in 1..{max(1, length)}, the length of the sequence, got {asked!r}"
+            )
+        return int(asked)
     size, dtype = real_size(state), real_dtype(state)
     if method == "auto":
         if platform == "cpu":

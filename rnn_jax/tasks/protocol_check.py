@@ -1,6 +1,6 @@
 """Whether a task is what `Task` says, told before anything is compiled: what does not fit would broadcast, or fail deep inside."""
 
-from functools import partial
+import inspect
 from typing import Any
 
 import jax
@@ -9,80 +9,110 @@ import jax.numpy as jnp
 from rnn_jax.tasks.task import Batch, Task, evaluation_task
 from rnn_jax.whole_numbers import is_whole
 
-_WORDS = ("name", "variant", "length", "metric")
-_SIZES = ("sequence_length", "input_size", "output_size", "target_steps")
+_WORDS = ("name", "variant", "metric")
+_SIZES = ("length", "sequence_length", "input_size", "output_size", "target_steps")
 _METHODS = ("sample", "loss", "accuracy", "is_solved", "baseline")
+_SEE = "see rnn_jax.tasks.Task"
 
 
-def check_task(task: Any) -> None:
-    """Raises ValueError unless it has the numbers and methods of a `Task`."""
+def check_task(task: Any, called: str = "task") -> None:
+    """Raises ValueError unless it has the words, numbers and methods of a `Task`."""
     if isinstance(task, type):
-        raise ValueError(f"task must be a task such as {task.__name__}(100), got the class itself")
-    if not callable(getattr(task, "sample", None)):
-        raise ValueError(f"task must be a task such as rnn_jax.tasks.Adding(100), got {task!r}")
+        raise ValueError(f"{called} must be a task such as {task.__name__}(100), got the class itself")
+    if not hasattr(task, "sample"):
+        raise ValueError(f"{called} must be a task such as rnn_jax.tasks.Adding(100), got {task!r}")
     for name in _METHODS:
         if not callable(getattr(task, name, None)):
-            raise ValueError(
-                f"task must have a method {name}, see rnn_jax.tasks.Task; {_kind(task)} has none"
-            )
+            raise ValueError(f"{called} must have a method {name}, {_SEE}; {_kind(task)} has none")
     for name in _WORDS:
-        if not hasattr(task, name):
-            raise ValueError(f"task must have {name}, see rnn_jax.tasks.Task; {_kind(task)} has none")
+        if not isinstance(getattr(task, name, None), str):
+            raise ValueError(f"{called} must have {name}, a string, {_SEE}; {_kind(task)} has none")
     for name in _SIZES:
         size: Any = getattr(task, name, None)
         if not is_whole(size) or size < 1:
             raise ValueError(
-                f"task must have {name}, a positive whole number, see rnn_jax.tasks.Task; of {_kind(task)} it is {size!r}"
+                f"{called} must have {name}, a positive whole number, {_SEE}; of {_kind(task)} it is {size!r}"
             )
+    if task.target_steps > task.sequence_length:
+        raise ValueError(
+            f"{called} must have target_steps of at most its sequence_length, {task.sequence_length}, "
+            f"got {task.target_steps}"
+        )
 
 
 def check_batches(task: Task, batch_size: int, dtype: Any) -> None:
-    """Raises ValueError unless the examples, of training and held out, have the shapes that the task names."""
-    examples = {"sample": task}
-    held_out = evaluation_task(task)
-    if held_out is not task:
-        check_task(held_out)
-        examples["evaluation_task().sample"] = held_out
-    for name, each in examples.items():
-        _check_batch(f"task.{name}", each, batch_size, dtype)
+    """Raises ValueError unless the examples, of training and held out, have the shapes and dtypes that are due."""
+    dtype = jnp.dtype(dtype)
+    _check_batch("task", task, batch_size, dtype)
+    if hasattr(task, "evaluation_task"):
+        if not callable(task.evaluation_task):  # pyright: ignore[reportAttributeAccessIssue]
+            raise ValueError("task.evaluation_task must be a method that gives a task, got an attribute")
+        held_out = evaluation_task(task)
+        check_task(held_out, "task.evaluation_task()")
+        _check_batch("task.evaluation_task()", held_out, batch_size, dtype)
 
 
-def _check_batch(name: str, task: Task, batch_size: int, dtype: Any) -> None:
-    batch = jax.eval_shape(partial(task.sample, batch_size=batch_size, dtype=dtype), jax.random.key(0))
+def checked_baseline(task: Task, key: Any) -> float:
+    """The baseline's loss; raises ValueError where it is no number."""
+    found: Any = task.baseline(key)
+    try:
+        return float(found)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"task.baseline(key) must give one number, a loss, got {found!r}") from error
+
+
+def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> None:
+    name = f"{called}.sample"
+    try:
+        inspect.signature(task.sample).bind(None, batch_size=batch_size, dtype=dtype)
+    except TypeError as error:
+        raise ValueError(f"{name} must take (key, batch_size=, dtype=), {_SEE}: {error}") from error
+    batch = jax.eval_shape(
+        lambda key: task.sample(key, batch_size=batch_size, dtype=dtype), jax.random.key(0)
+    )
     if not all(hasattr(batch, part) for part in ("inputs", "targets", "mask")):
         raise ValueError(
             f"{name} must return a rnn_jax.tasks.Batch of inputs, targets and mask, got {_kind(batch)}"
         )
+    for part in ("inputs", "targets", "mask"):
+        if not hasattr(getattr(batch, part), "dtype"):
+            raise ValueError(f"{name} must give {part} as one array, got {_kind(getattr(batch, part))}")
     steps = batch_size, task.target_steps
-    numbers = jnp.issubdtype(batch.targets.dtype, jnp.floating)
+    are_numbers = jnp.issubdtype(batch.targets.dtype, jnp.floating)
     wanted = {
         "inputs": (batch_size, task.sequence_length, task.input_size),
-        "targets": (*steps, task.output_size) if numbers else steps,
+        "targets": (*steps, task.output_size) if are_numbers else steps,
         "mask": steps,
     }
     for part, shape in wanted.items():
         found = getattr(batch, part)
         if found.shape != shape:
+            also = f" (numbers; classes are whole numbers, of shape {steps})" if are_numbers else " (classes)"
             raise ValueError(
-                f"{name} must give {part} of shape {shape}, by the batch size and the task's sequence_length, "
-                f"target_steps, input_size and output_size, got {found.shape}"
+                f"{name} must give {part} of shape {shape}{also if part == 'targets' else ''}, by the batch size and "
+                f"the task's sequence_length, target_steps, input_size and output_size, got {found.shape}"
             )
-    if not jnp.issubdtype(batch.inputs.dtype, jnp.floating):
+    if batch.inputs.dtype != dtype:
         raise ValueError(
-            f"{name} must give inputs of a floating dtype, got {batch.inputs.dtype}; draw classes one-hot"
+            f"{name} must give inputs of the dtype that it is asked for, {dtype}, got {batch.inputs.dtype}"
         )
-    _check_scores(task, batch, jax.ShapeDtypeStruct((*steps, task.output_size), dtype))
+    if not are_numbers and not jnp.issubdtype(batch.targets.dtype, jnp.integer):
+        raise ValueError(f"{name} must give targets that are numbers or classes, got {batch.targets.dtype}")
+    if batch.mask.dtype != bool:
+        raise ValueError(f"{name} must give a mask of bool, got {batch.mask.dtype}")
+    _check_scores(called, task, batch, jax.ShapeDtypeStruct((*steps, task.output_size), dtype))
 
 
-def _check_scores(task: Task, batch: Batch, outputs: Any) -> None:
-    loss = jax.eval_shape(task.loss, outputs, batch)
-    accuracy = jax.eval_shape(task.accuracy, outputs, batch)
-    solved = jax.eval_shape(task.is_solved, loss, accuracy)
-    for name, found in {"loss": loss, "accuracy": accuracy, "is_solved": solved}.items():
+def _check_scores(called: str, task: Task, batch: Batch, outputs: Any) -> None:
+    scores = [jax.eval_shape(method, outputs, batch) for method in (task.loss, task.accuracy)]
+    for name, found in zip(("loss", "accuracy"), scores, strict=True):
         if getattr(found, "shape", None) != ():
-            raise ValueError(f"task.{name} must give one number for a batch, got {found}")
-        if name != "is_solved" and not jnp.issubdtype(found.dtype, jnp.floating):
-            raise ValueError(f"task.{name} must give a real floating number, got {found.dtype}")
+            raise ValueError(f"{called}.{name} must give one number for a batch, got {found}")
+        if not jnp.issubdtype(found.dtype, jnp.floating):
+            raise ValueError(f"{called}.{name} must give a real floating number, got {found.dtype}")
+    solved = jax.eval_shape(task.is_solved, *scores)
+    if getattr(solved, "shape", None) != ():
+        raise ValueError(f"{called}.is_solved must give one truth value, got {solved}")
 
 
 def _kind(thing: Any) -> str:

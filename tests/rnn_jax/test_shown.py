@@ -38,6 +38,16 @@ def test_each_kind_of_value(value, told):
     assert repr(Found(value)) == f"Found(value={told})"
 
 
+def test_what_is_no_pytree_may_hold_arrays_too():
+    class Held:
+        def __repr__(self):
+            return f"Held(\n{np.zeros((30, 30))})"
+
+    told = repr(Found(Held()))
+    assert len(told) < 250
+    assert "\n" not in told
+
+
 def test_a_chain_and_one_that_is_traced():
     cell = rj.cells.GRU.create(2, 3, key=jax.random.key(0), dtype=jnp.float32)
     told = []

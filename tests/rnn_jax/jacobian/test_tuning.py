@@ -113,8 +113,8 @@ def test_a_wrong_argument_is_named(name):
     [
         ({"method": "sequential", "block_count": 3}, 'block_count=3 needs method="blocked", got .sequential'),
         ({"block_count": 3}, 'block_count=3 needs method="blocked", got .auto'),
-        ({"method": "blocked", "block_count": 0}, r"block_count must lie in 1\.\.5"),
-        ({"method": "blocked", "block_count": 6}, r"block_count must lie in 1\.\.5"),
+        ({"method": "blocked", "block_count": 0}, r"block_count must be a whole number in 1\.\.5"),
+        ({"method": "blocked", "block_count": 6}, r"block_count must be a whole number in 1\.\.5.* got 6"),
     ],
 )
 def test_a_chain_names_a_wrong_count_of_blocks(options, message):

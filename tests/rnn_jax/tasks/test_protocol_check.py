@@ -9,7 +9,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax.tasks import TASKS, Batch
-from rnn_jax.tasks.protocol_check import check_batches, check_task
+from rnn_jax.tasks.protocol_check import check_batches, check_task, checked_baseline
 from rnn_jax.tasks.task import mean_squared_error, regression_baseline
 
 
@@ -72,15 +72,15 @@ def test_one_that_fits_is_trained(jax_promotes):
     ("task", "told"),
     [
         # It would broadcast: five steps of outputs against the one target.
-        (Sum(target_steps=5), r"task\.sample must give targets of shape \(3, 5, 1\), by .* got \(3, 1, 1\)"),
-        (Sum(output_size=2), r"targets of shape \(3, 1, 2\), by .* got \(3, 1, 1\)"),
+        (Sum(target_steps=5), r"task\.sample must give targets of shape \(3, 5, 1\).* got \(3, 1, 1\)"),
+        (Sum(output_size=2), r"targets of shape \(3, 1, 2\).* got \(3, 1, 1\)"),
         (Sum(input_size=2), r"inputs of shape \(3, 7, 2\).* got \(3, 7, 1\)"),
         (Sum(sequence_length=8), r"inputs of shape \(3, 8, 1\)"),
         (Sum(change=lambda batch: replace(batch, inputs=batch.inputs[..., 0])), r"inputs of shape .* got \(3, 7\)"),
         (Sum(change=lambda batch: (batch.inputs, batch.targets)), r"must return a rnn_jax\.tasks\.Batch.* got tuple"),
         (
             Sum(change=lambda batch: replace(batch, inputs=batch.inputs.astype(jnp.int32))),
-            "inputs of a floating dtype, got int32; draw classes one-hot",
+            "inputs of the dtype that it is asked for, float32, got int32",
         ),
         (Sum(change=lambda batch: replace(batch, mask=batch.mask[:, 0])), r"mask of shape \(3, 1\).* got \(3,\)"),
         (Sum(loss_of=lambda outputs, batch: outputs[:, 0, 0]), r"task\.loss must give one number for a batch, got"),
@@ -88,6 +88,20 @@ def test_one_that_fits_is_trained(jax_promotes):
             Sum(loss_of=lambda outputs, batch: jax.lax.complex(jnp.sum(outputs), jnp.sum(outputs))),
             r"task\.loss must give a real floating number, got complex64",
         ),
+        (Sum(change=lambda batch: replace(batch, mask=batch.mask.astype(jnp.int32))), "a mask of bool, got int32"),
+        (Sum(change=lambda batch: replace(batch, mask=None)), "must give mask as one array, got NoneType"),
+        (Sum(change=lambda batch: replace(batch, targets=[1.0])), "must give targets as one array, got list"),
+        (
+            Sum(change=lambda batch: replace(batch, targets=batch.targets[..., 0])),
+            r"targets of shape \(3, 1, 1\) \(numbers; classes are whole numbers, of shape \(3, 1\)\)",
+        ),
+        (
+            Sum(change=lambda batch: replace(batch, targets=batch.targets[..., 0] > 0)),
+            "targets that are numbers or classes, got bool",
+        ),
+        (Sum(target_steps=9), "task must have target_steps of at most its sequence_length, 7, got 9"),
+        (Sum(name=None), "task must have name, a string"),
+        (Sum(length="x"), "task must have length, a positive whole number.* it is 'x'"),
         (Sum(target_steps=0), "task must have target_steps, a positive whole number.* of Sum it is 0"),
         (Sum(input_size=None), "task must have input_size.* it is None"),
         (Sum, r"task must be a task such as Sum\(100\), got the class itself"),
@@ -126,6 +140,38 @@ def test_the_held_out_examples_are_looked_at_too():
         check_batches(Longer(), 3, jnp.float32)
 
 
-@pytest.mark.parametrize("name", sorted(set(TASKS) - {"sequential_mnist", "sequential_digits"}))
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"sample": lambda self, batch_size, key: None},
+            r"task\.sample must take \(key, batch_size=, dtype=\), see rnn_jax\.tasks\.Task: multiple values",
+        ),
+        ({"sample": 3}, "task must have a method sample"),
+        ({"evaluation_task": Sum()}, "task.evaluation_task must be a method that gives a task"),
+        ({"evaluation_task": lambda self: None}, r"task\.evaluation_task\(\) must be a task such as"),
+        (
+            {"accuracy": lambda self, outputs, batch: None},
+            "task.accuracy must give one number for a batch, got None",
+        ),
+        (
+            {"is_solved": lambda self, loss, accuracy: None},
+            "task.is_solved must give one truth value, got None",
+        ),
+    ],
+)
+def test_methods_that_are_not_what_is_called(change, told):
+    with pytest.raises(ValueError, match=told):
+        look_at(type("Own", (Sum,), change)())
+
+
+@pytest.mark.parametrize("found", ["x", None, [1.0, 2.0]])
+def test_a_baseline_that_is_no_number(found):
+    own = type("Own", (Sum,), {"baseline": lambda self, key: found})()
+    with pytest.raises(ValueError, match=r"task\.baseline\(key\) must give one number, a loss, got"):
+        checked_baseline(own, jax.random.key(0))
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
 def test_every_task_here_fits(name):
-    look_at(TASKS[name](20))
+    look_at(TASKS[name]({"sequential_mnist": 784, "sequential_digits": 64}.get(name, 20)))
