@@ -8,7 +8,6 @@ from typing import Any
 from bench import machine
 from bench import suite as suites
 from bench.case import Case
-from bench.cases.cell import check_gain
 from bench.errors import UsageError
 from bench.expected import Earlier, Expected, earlier_runs, expectations
 from bench.folders import RESULTS, default_folder, result_folders
@@ -108,7 +107,6 @@ def job(
     # JAX reads its settings when it is first used: imports do not, and this is the first use.
     own_backend = backend if elsewhere is None else "cpu"
     machine.configure(own_backend, dtype, simulated_devices, shares_device=whole.in_children)
-    _check_gains(whole)
     if seeds is not None:
         chosen = chosen.with_seeds(seeds)
     planned, _ = chosen.installed()
@@ -133,13 +131,3 @@ def job(
         chosen = replace(chosen, cases=kept)
     in_files = asked - len(chosen.cases)
     return Job(whole, chosen, planned, left_out, in_files, environment, facts, store)
-
-
-def _check_gains(suite: Suite) -> None:
-    """Raises UsageError where a cell refuses the gain of a case: now, not when its turn comes."""
-    for case in suite.cases:
-        if "cell" in case.parameters:
-            try:
-                check_gain(case["cell"], case["initialization"], case["gain"])
-            except ValueError as error:
-                raise UsageError(f"suite {suite.name}, {suite.label(case)}: {error}") from error

@@ -1,7 +1,6 @@
 """What the kinds of case share: the cell that a case names, and the columns common to all rows."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 import jax
@@ -49,8 +48,8 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Fills in the cell's own initialisation and forget bias; leaves the step in time out where it is the cell's own.
 
     Raises:
-        ValueError: the cell fixes another initialisation, or has no forget gate, no step in time or no such input
-            weights.
+        ValueError: the cell fixes another initialisation, has no forget gate, no step in time or no such input
+            weights, or does not take the gain.
     """
     family = rj.cells.CELLS[parameters["cell"]]
     chosen = dict(parameters)
@@ -73,21 +72,11 @@ def resolved_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
         )
     if chosen["dt"] == family.dt:
         chosen["dt"] = None
+    least, most = family.gains
+    if not least <= chosen["gain"] <= most:
+        span = f"gain {least:g} alone" if least == most else f"gains from {least:g} to {most:g}"
+        raise ValueError(f"cell {chosen['cell']} takes {span}, got {chosen['gain']:g}")
     return chosen
-
-
-@cache
-def check_gain(cell: str, initialization: str, gain: float) -> None:
-    """Raises ValueError where the cell refuses this scale: many have no matrix that could be scaled. It uses JAX."""
-    if gain == 1:
-        return
-    try:
-        jax.eval_shape(
-            lambda key: rj.cells.create(cell, 1, 8, key=key, initialization=initialization, gain=gain),
-            jax.random.key(0),
-        )
-    except ValueError as error:
-        raise ValueError(f"cell {cell}: {error}") from error
 
 
 def create_cell(case: Any, input_size: int, key: jax.Array, environment: Environment) -> Any:

@@ -1,6 +1,7 @@
 """The cells by the names that suites, CSV files and the command line use."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -45,6 +46,7 @@ class CellFamily:
         has_forget_bias: whether suites set its forget bias, 1 where they say nothing; others that `create` takes one for
             keep the one they were published with.
         dt: the step in time that `create` takes where none is given; None for a cell without one.
+        gains: the least and the largest gain that `create` takes; 1 alone where there is no matrix that could be scaled.
     """
 
     create: Callable[..., Any]
@@ -54,6 +56,7 @@ class CellFamily:
     family: str = field(default="simple")
     has_forget_bias: bool = field(default=False)
     dt: float | None = field(default=None)
+    gains: tuple[float, float] = field(default=(0.0, math.inf))
 
     @property
     def options(self) -> frozenset[str]:
@@ -64,6 +67,7 @@ class CellFamily:
 
 _TANH, _RELU, _LINEAR = {"activation": "tanh"}, {"activation": "relu"}, {"activation": "identity"}
 _GATED, _EQUATION = "gated", "differential equation"
+_UNSCALED, _UP_TO_ONE = (1.0, 1.0), (0.0, 1.0)
 CELLS: Mapping[str, CellFamily] = MappingProxyType(
     {
         "elman_tanh": CellFamily(Elman.create, _TANH, "gaussian", "Elman 1990"),
@@ -82,7 +86,11 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             "Saxe et al. 2014, arXiv 1312.6120",
         ),
         "exprnn": CellFamily(
-            ExpRNN.create, {}, "cayley", "Lezcano-Casado & Martinez-Rubio 2019, arXiv 1901.08428"
+            ExpRNN.create,
+            {},
+            "cayley",
+            "Lezcano-Casado & Martinez-Rubio 2019, arXiv 1901.08428",
+            gains=_UNSCALED,
         ),
         "echo_state": CellFamily(echo_state, {}, "sparse", "Jaeger 2001; Jaeger et al. 2007"),
         "indrnn": CellFamily(
@@ -123,12 +131,20 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
         "slstm": CellFamily(
             SLSTM.create, {}, "orthogonal", "Beck et al. 2024, arXiv 2405.04517", _GATED, has_forget_bias=True
         ),
-        "mingru": CellFamily(MinGRU.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear"),
-        "minlstm": CellFamily(MinLSTM.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear"),
-        "lru": CellFamily(LRU.create, {}, "ring", "Orvieto et al. 2023, arXiv 2303.06349", "linear"),
-        "s5": CellFamily(S5.create, {}, "hippo", "Smith et al. 2023, arXiv 2208.04933", "linear"),
+        "mingru": CellFamily(
+            MinGRU.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear", gains=_UNSCALED
+        ),
+        "minlstm": CellFamily(
+            MinLSTM.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear", gains=_UNSCALED
+        ),
+        "lru": CellFamily(
+            LRU.create, {}, "ring", "Orvieto et al. 2023, arXiv 2303.06349", "linear", gains=_UP_TO_ONE
+        ),
+        "s5": CellFamily(
+            S5.create, {}, "hippo", "Smith et al. 2023, arXiv 2208.04933", "linear", gains=_UNSCALED
+        ),
         "selective_ssm": CellFamily(
-            SelectiveSSM.create, {}, "none", "Gu & Dao 2023, arXiv 2312.00752", "linear"
+            SelectiveSSM.create, {}, "none", "Gu & Dao 2023, arXiv 2312.00752", "linear", gains=_UNSCALED
         ),
         "deltanet": CellFamily(
             DeltaNet.create,
@@ -136,9 +152,15 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             "none",
             "Schlag et al. 2021, arXiv 2102.11174; Yang et al. 2024, arXiv 2406.06484",
             "matrix state",
+            gains=_UNSCALED,
         ),
         "gated_deltanet": CellFamily(
-            GatedDeltaNet.create, {}, "none", "Yang et al. 2025, arXiv 2412.06464", "matrix state"
+            GatedDeltaNet.create,
+            {},
+            "none",
+            "Yang et al. 2025, arXiv 2412.06464",
+            "matrix state",
+            gains=_UNSCALED,
         ),
     }
 )

@@ -102,7 +102,9 @@ def _few_rows(measure: Measure, starts: ScaledMatrix) -> tuple[ScaledMatrix, Arr
     random = jax.random.normal(jax.random.key(0), (measure.size, count), jnp.float32)
     with jax.default_matmul_precision("highest"):
         # Made for the block before the last, after which there are fewest steps.
-        chosen, combination = _interpolated(at_least_float32(rows[-2] @ random.astype(rows.dtype)))
+        chosen, combination = one_at_a_time(_interpolated)(
+            at_least_float32(rows[-2] @ random.astype(rows.dtype))
+        )
         # X with columns of zeros for the rows that are not in R: products of a shape that there is already, one after
         # the other, for each shape takes seconds to compile.
         spread = (
@@ -117,7 +119,6 @@ def _few_rows(measure: Measure, starts: ScaledMatrix) -> tuple[ScaledMatrix, Arr
     return few, jnp.linalg.qr(combination, mode="r"), ScaledNumber(left_out + least * total, exponents)
 
 
-@one_at_a_time
 def _interpolated(some: Float[Array, "n count"]) -> tuple[Int[Array, " count"], Float[Array, "n count"]]:
     """Which rows all others are made of, and of how much of each: X = L L_1^-1 of a pivoted elimination."""
     compact, _, permutation = jax.lax.linalg.lu(some)

@@ -1,13 +1,8 @@
 """What a run is asked to do."""
 
-from contextlib import nullcontext
-
-import pytest
-
 from bench.case import Case
 from bench.cases import timings
-from bench.errors import UsageError
-from bench.job import Job, _check_gains
+from bench.job import Job
 from bench.parts import turns
 from bench.store import Store
 from bench.suite import Suite
@@ -26,24 +21,6 @@ def test_every_turn_that_progress_names_is_of_a_known_case(environment, tmp_path
     assert len(ids) == 2 + 3
     by_id = {case_id: label for label, case_id in ids.items()}
     assert set(by_id.values()) == {suite.label(case) for case in cases}, "a case's own label comes last"
-
-
-@pytest.mark.parametrize(
-    ("cell", "told"),
-    [
-        ("mingru", "suite tiny, timings mingru gain=3: cell mingru: MinGRU has no recurrent matrix"),
-        ("lru", "cell lru: gain must be above 0 and at most 1, got 3.0"),
-        ("elman_tanh", None),
-    ],
-)
-def test_a_gain_that_the_cell_refuses_is_told_before_anything_runs(cell, told):
-    shared = {"hidden_size": 4, "sequence_length": 20}
-    cases = [
-        Case("timings", timings.resolved(_defaults() | shared | each), (0,))
-        for each in ({"cell": "gru"}, {"cell": cell, "gain": 3.0})
-    ]
-    with nullcontext() if told is None else pytest.raises(UsageError, match=told):
-        _check_gains(Suite("tiny", "", None, tuple(cases)))
 
 
 def _defaults():

@@ -209,6 +209,8 @@ TASK = '[[task_accuracy]]\ncell = "lstm"\ntask = "adding"\ntask_length = 20\n'
         (TASK + 'remedy = "clip_by_nrm"', ["remedy", "did you mean 'clip_by_norm'"]),
         (TASK + 'optimizer = "adamw"', ["optimizer", "did you mean 'adam'", "rmsprop", "sgd"]),
         ('[[exactness]]\ncell = "gru"\nforget_bias = 1.0', ["cell gru has no forget gate", "forget_bias"]),
+        ('[[exactness]]\ncell = "mingru"\ngain = 3.0', ["cell mingru takes gain 1 alone, got 3"]),
+        ('[[exactness]]\ncell = "lru"\ngain = 3.0', ["cell lru takes gains from 0 to 1, got 3"]),
         (
             '[[timings]]\ncell = "gru"\nlayers = 2',
             ["[[timings]]", "unknown key 'layers'; it is one of [[", "[[spectra]]", " alone"],

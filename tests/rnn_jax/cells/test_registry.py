@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,3 +151,11 @@ def test_an_option_that_repeats_what_the_name_fixes_is_allowed():
 def test_a_wrong_name_or_option_is_named(name, options, message):
     with pytest.raises(ValueError, match=message):
         rj.cells.create(name, 3, 4, key=jax.random.key(0), **options)
+
+
+@pytest.mark.parametrize("name", rj.cells.CELLS)
+def test_the_gains_that_a_cell_says_it_takes_are_those_that_it_takes(name):
+    least, most = rj.cells.CELLS[name].gains
+    for gain in (0.5, 1.0, 3.0):
+        with nullcontext() if least <= gain <= most else pytest.raises(ValueError, match="gain"):
+            rj.cells.create(name, 2, 8, key=jax.random.key(0), gain=gain)
