@@ -108,8 +108,8 @@ def train(
         a `TrainingResult`.
 
     Raises:
-        ValueError: a count is not positive, a seed over 2**32 - 1, `create` makes no cell of the task's input size, the
-            cell lacks what the remedy needs, an argument is of another kind, `strengths` or `learning_rates` are
+        ValueError: the task is not what `rnn_jax.tasks.Task` says, a count is not positive, a seed over 2**32 - 1,
+            `create` makes no cell of the task's input size, the cell lacks what the remedy needs, an argument is of another kind, `strengths` or `learning_rates` are
             not one finite number a seed, a learning rate is negative, or `devices` is empty, mixed or names one twice.
         CheckpointError: a ValueError: the file is of another training, which includes another version of
             JAX or another number of devices, or is no whole checkpoint.

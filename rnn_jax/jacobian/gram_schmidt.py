@@ -28,7 +28,7 @@ FAR_FROM_ORTHOGONAL = 1e-3
 common with this one, beside a remainder that may be very small."""
 
 LARGE = 256
-"""From so many rows on to look how far a panel is from orthogonal takes as long as a product; see `_bound`."""
+"""From so many rows on a panel is looked at only where `_bound` says so: to look reads all the rows before it."""
 
 _MOST_PASSES = 5
 
@@ -109,7 +109,7 @@ def _bound(inverted: Float[Array, "size size"], lengths: Float[Array, " size"]) 
 def inverse(lower: Float[Array, "size size"]) -> Float[Array, "size size"]:
     """Of a lower triangular matrix: those of small blocks on its diagonal at once, then of blocks twice as large.
 
-    An accelerator multiplies by it in a fraction of the time in which it solves for many columns, row after row.
+    What solves for many columns row after row is then one product.
     """
     size = lower.shape[0]
     doublings = (-(-size // SMALLEST) - 1).bit_length()

@@ -106,7 +106,7 @@ def _few_rows(measure: Measure, starts: ScaledMatrix) -> tuple[ScaledMatrix, Arr
             at_least_float32(rows[-2] @ random.astype(rows.dtype))
         )
         # X with columns of zeros for the rows that are not in R: products of a shape that there is already, one after
-        # the other, for each shape takes seconds to compile.
+        # the other, for each new shape of product lengthens compiling.
         spread = (
             jnp.zeros(rows.shape[1:], combination.dtype).at[:, chosen].set(combination).astype(rows.dtype)
         )

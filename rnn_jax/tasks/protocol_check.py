@@ -64,12 +64,10 @@ def checked_baseline(task: Task, key: Any) -> float:
 def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> None:
     name = f"{called}.sample"
     try:
-        inspect.signature(task.sample).bind(None, batch_size=batch_size, dtype=dtype)
+        inspect.signature(task.sample).bind(None, batch_size, dtype)
     except TypeError as error:
-        raise ValueError(f"{name} must take (key, batch_size=, dtype=), {_SEE}: {error}") from error
-    batch = jax.eval_shape(
-        lambda key: task.sample(key, batch_size=batch_size, dtype=dtype), jax.random.key(0)
-    )
+        raise ValueError(f"{name} must take (key, batch_size, dtype), {_SEE}: {error}") from error
+    batch = jax.eval_shape(lambda key: task.sample(key, batch_size, dtype), jax.random.key(0))
     if not all(hasattr(batch, part) for part in ("inputs", "targets", "mask")):
         raise ValueError(
             f"{name} must return a rnn_jax.tasks.Batch of inputs, targets and mask, got {_kind(batch)}"

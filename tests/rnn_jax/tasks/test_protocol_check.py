@@ -144,8 +144,8 @@ def test_the_held_out_examples_are_looked_at_too():
     ("change", "told"),
     [
         (
-            {"sample": lambda self, batch_size, key: None},
-            r"task\.sample must take \(key, batch_size=, dtype=\), see rnn_jax\.tasks\.Task: multiple values",
+            {"sample": lambda self, key, batch_size: None},
+            r"task\.sample must take \(key, batch_size, dtype\), see rnn_jax\.tasks\.Task: too many positional",
         ),
         ({"sample": 3}, "task must have a method sample"),
         ({"evaluation_task": Sum()}, "task.evaluation_task must be a method that gives a task"),
@@ -163,6 +163,10 @@ def test_the_held_out_examples_are_looked_at_too():
 def test_methods_that_are_not_what_is_called(change, told):
     with pytest.raises(ValueError, match=told):
         look_at(type("Own", (Sum,), change)())
+
+
+def test_what_sample_calls_its_arguments_is_its_own_affair():
+    look_at(type("Own", (Sum,), {"sample": lambda self, seed, n, kind: Sum().sample(seed, n, kind)})())
 
 
 @pytest.mark.parametrize("found", ["x", None, [1.0, 2.0]])
