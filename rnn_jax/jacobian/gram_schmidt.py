@@ -1,16 +1,19 @@
 """Rows made orthonormal, a panel at a time: block Gram-Schmidt with a Cholesky factor for each panel.
 
-One Cholesky factor of all rows' Gram matrix would square their condition number. Here what the panels before span is
-taken out of a panel first, by two matrix products, and only the panel's own Gram matrix is factored: it squares the
-condition of that panel alone. The rows of a Lyapunov basis are ordered by size, and the last of them differ most: so the
-last panels are ever smaller. Nearly all work is in matrix products, which an accelerator does at full speed, where
-Householder reflections and elimination go column by column.
+One Cholesky factor of all rows' Gram matrix would square their condition number. Here only a panel's own Gram matrix is
+factored, which squares the condition of that panel alone, and what it spans is then taken out of all rows after it,
+by two matrix products (the modified order). The rows of a Lyapunov basis are ordered by size, and the last of them
+differ most: so the last panels are ever smaller. Nearly all work is in large matrix products, which an accelerator does
+at full speed, where Householder reflections and elimination go column by column.
 
 References:
     Stathopoulos & Wu 2002, A block orthogonalization procedure with constant synchronization requirements (a Cholesky
-    factor for a panel); Carson, Lund, Rozloznik, Thomas 2022, Block Gram-Schmidt algorithms and their stability
+    factor for a panel); Jalby & Philippe 1991, Stability analysis and improvement of the block Gram-Schmidt algorithm
+    (the modified order); Carson, Lund, Rozloznik, Thomas 2022, Block Gram-Schmidt algorithms and their stability
     properties; Du Croz & Higham 1992, Stability of methods for matrix inversion (a triangular one by blocks).
 """
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +31,7 @@ FAR_FROM_ORTHOGONAL = 1e-3
 common with this one, beside a remainder that may be very small."""
 
 LARGE = 256
-"""From so many rows on a panel is looked at only where `_bound` says so: to look reads all the rows before it."""
+"""From so many rows on a panel is looked at only where `_bound` says so: to look reads all the panels before it."""
 
 _MOST_PASSES = 5
 
@@ -53,24 +56,42 @@ def orthogonalized(
     and none of the others: of a chaotic net of 2,048 units it is the last 64 rows alone. `twice` does it for
     all, which leaves rounding alone.
     """
-    pivots, first = [], 0
+    lengths = jnp.sqrt(jnp.sum(jnp.square(rows), axis=1))
+    # Arrays of their own: a part of one array would be copied wherever a product reads it.
+    done, pivots, rest, first = [], [], rows, 0
     for size in panel_sizes(rows.shape[0]):
-        own, factors = _panel(rows[:first], rows[first : first + size], twice)
-        rows = jax.lax.dynamic_update_slice_in_dim(rows, own, first, 0)
+        own, factors = _panel(done, rest[:size], lengths[first : first + size], twice)
+        # From all that is left at once: from one panel after the other the last and smallest would cost most.
+        rest = _without(own, rest[size:])
+        done.append(own)
         pivots.append(factors)
         first += size
-    return rows, jnp.concatenate(pivots)
+    return jnp.concatenate(done), jnp.concatenate(pivots)
 
 
-def _panel(before: Float[Array, "done n"], own: Float[Array, "size n"], twice: bool) -> tuple[Array, Array]:
-    """One panel's part of Q and of R's diagonal, in as many passes as it takes; NaN where it takes too many."""
+def _without(spanned: Float[Array, "size n"], rows: Float[Array, "count n"]) -> Float[Array, "count n"]:
+    """Rows less what they have in common with orthonormal ones."""
+    return rows + -(rows @ spanned.T) @ spanned if rows.shape[0] else rows
+
+
+def _panel(
+    before: Sequence[Float[Array, "_ n"]],
+    own: Float[Array, "size n"],
+    lengths: Float[Array, " size"],
+    twice: bool,
+) -> tuple[Float[Array, "size n"], Float[Array, " size"]]:
+    """One panel's part of Q and of R's diagonal, in as many passes as it takes; NaN where it takes too many.
+
+    Args:
+        before: the panels before.
+        own: its rows, less what those span.
+        lengths: of its rows as they were.
+        twice: whether there are two passes at least.
+    """
     size = own.shape[0]
     is_large = size >= LARGE and jnp.finfo(own.dtype).bits == 64
-    lengths = jnp.sqrt(jnp.sum(jnp.square(own), axis=1))
 
-    def a_pass(own: Array, pivots: Array) -> tuple[Array, Array, Array]:
-        if before.shape[0]:
-            own = own - (own @ before.T) @ before
+    def factored(own: Array, pivots: Array) -> tuple[Array, Array, Array]:
         lower = jax.lax.linalg.cholesky(own @ own.T, symmetrize_input=False)
         pivots = pivots * jnp.diagonal(lower)
         if size < LARGE:
@@ -85,14 +106,16 @@ def _panel(before: Float[Array, "done n"], own: Float[Array, "size n"], twice: b
 
     def again(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         own, pivots, _, passes = carry
-        own, pivots, _ = a_pass(own, pivots)
+        for panel in before:
+            own = _without(panel, own)
+        own, pivots, _ = factored(own, pivots)
         return own, pivots, is_far(own), passes + 1
 
     def wants_more(carry: tuple[Array, Array, Array, Array]) -> Array:
         _, _, far, passes = carry
         return (far & (passes < _MOST_PASSES)) | (passes < (2 if twice else 1))
 
-    start = (*a_pass(own, jnp.ones_like(lengths)), jnp.ones((), jnp.int32))
+    start = (*factored(own, jnp.ones_like(lengths)), jnp.ones((), jnp.int32))
     own, pivots, far, _ = jax.lax.while_loop(wants_more, again, start)
     return jnp.where(far, jnp.nan, own), pivots
 
@@ -138,8 +161,8 @@ def inverse(lower: Float[Array, "size size"]) -> Float[Array, "size size"]:
     return made[0, :size, :size]
 
 
-def deviation(before: Float[Array, "done n"], own: Float[Array, "size n"]) -> Float[Array, ""]:
-    """How far rows are from orthonormal, and from orthogonal to those before.
+def deviation(before: Sequence[Float[Array, "_ n"]], own: Float[Array, "size n"]) -> Float[Array, ""]:
+    """How far rows are from orthonormal, and from orthogonal to those before, in panels.
 
     The Frobenius norm of [before; own] own^T - [0; I] to within a factor of about two, by its products with a
     few random signs.
@@ -147,7 +170,8 @@ def deviation(before: Float[Array, "done n"], own: Float[Array, "size n"]) -> Fl
     References:
         Hutchinson 1990, for the trace of M^T M of any matrix M.
     """
-    signs = jax.random.rademacher(jax.random.key(0), (own.shape[0], _PROBES), own.dtype)
-    combined = own.T @ signs
-    parts = (before @ combined, own @ combined - signs)
-    return jnp.sqrt(sum(jnp.sum(jnp.square(part)) for part in parts) / _PROBES)
+    # Signs of its own for each panel: products with the same would become one, of copies of the panels in a row.
+    signs = jax.random.rademacher(jax.random.key(0), (1 + len(before), own.shape[0], _PROBES), own.dtype)
+    parts = [panel @ (own.T @ some) for panel, some in zip(before, signs[1:], strict=True)]
+    parts.append(own @ (own.T @ signs[0]) - signs[0])
+    return jnp.sqrt(sum((jnp.sum(jnp.square(part)) for part in parts), jnp.zeros((), own.dtype)) / _PROBES)

@@ -142,17 +142,21 @@ def test_the_deviation_is_what_it_says(size, where):
     excess = np.vstack([before, own]) @ own.T
     excess[15:] -= np.eye(8)
     truth = np.linalg.norm(excess)
-    assert truth / 2 < gram_schmidt.deviation(jnp.asarray(before), jnp.asarray(own)) < 2 * truth
+    assert (
+        truth / 2
+        < gram_schmidt.deviation([jnp.asarray(before[:7]), jnp.asarray(before[7:])], jnp.asarray(own))
+        < 2 * truth
+    )
 
 
 def test_only_a_panel_that_is_far_is_done_again(small_panels, monkeypatch):
     """The last panel holds the least of the columns, and so what of the others is left in it."""
-    rows = ordered_columns(1e12).T
+    rows = ordered_columns(1e13).T
     basis, _ = gram_schmidt.orthogonalized(rows)
     monkeypatch.setattr(gram_schmidt, "FAR_FROM_ORTHOGONAL", np.inf)
     once, _ = gram_schmidt.orthogonalized(rows)
     far, near = (np.linalg.norm(each @ each.T - np.eye(23)) for each in (once, basis))
-    assert far > 0.1
+    assert far > 0.02
     assert near < 3e-3
     same = (basis == once).all(axis=1)
     assert same[:12].all()
