@@ -21,13 +21,18 @@ def backpropagation_unroll(length: int) -> int:
     near it that divides the length is taken, where there is one.
     """
     wanted = _of_backend(_MIDDLE)
-    near = [steps for steps in range(-(-wanted // 2), 2 * wanted + 1) if length % steps == 0]
-    return min(near, key=lambda steps: abs(steps - wanted), default=wanted) if wanted > 1 else 1
+    return divisor_near(wanted, length) or wanted
 
 
 def heavy_unroll() -> int:
     """For a loop whose step is a larger program: products that are measured."""
     return _of_backend(_HEAVY)
+
+
+def divisor_near(wanted: int, length: int) -> int | None:
+    """The divisor of a length that is nearest to a number, from half of it to twice; None where there is none."""
+    near = [steps for steps in range(-(-wanted // 2), 2 * wanted + 1) if length % steps == 0]
+    return min(near, key=lambda steps: abs(steps - wanted), default=None)
 
 
 def on_an_accelerator() -> bool:

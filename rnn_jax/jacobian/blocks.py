@@ -8,6 +8,7 @@ These functions are traced: their arguments were checked, and they are compiled,
 import math
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from rnn_jax.jacobian.measure import Measure, Measured
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Step
-from rnn_jax.unrolling import heavy_unroll
+from rnn_jax.unrolling import divisor_near, heavy_unroll
 
 _MANY_BLOCKS = 64
 """From so many on their totals are combined in groups. Not tuned: three loops take longer to compile than one."""
@@ -29,8 +30,8 @@ def every_lag_of(
     step: Step, measure: Measure, product: ScaledMatrix, material: Any, totals: ScaledMatrix
 ) -> Measured:
     """The norms of a product extended backwards over 0, 1, ... all steps of some blocks."""
-    _, starts = combined(measure, product, totals)
-    return by_lag(measure, product, norms_in_blocks(step, measure, starts, material)[1])
+    whole, starts = combined(measure, product, totals)
+    return by_lag(norms_in_blocks(step, measure, measure.by_row, starts, material)[1], measure(whole))
 
 
 def chosen_lags_of(
@@ -49,6 +50,7 @@ def chosen_lags_of(
         done, material = at
         chosen = jax.tree.map(lambda leaf: leaf[block], material)
         further = jax.vmap(partial(_multiplied, step))(products, chosen)
+        further = jax.vmap(scaled.normalized)(further.mantissa, further.exponent)
         goes_on = done < rest
         keep = partial(_where, goes_on)
         return jax.tree.map(keep, further, products), None
@@ -61,31 +63,64 @@ def chosen_lags_of(
 
 
 def norms_in_blocks(
-    step: Step, measure: Callable[[ScaledMatrix], Measured], products: ScaledMatrix, material: Any
-) -> tuple[ScaledMatrix, Measured]:
-    """Stacked products extended backwards over all steps of their blocks; the norms after each, leaves (steps, blocks)."""
+    step: Step,
+    measure: Measure | None,
+    by_row: Callable[[ScaledMatrix], Any],
+    products: ScaledMatrix,
+    material: Any,
+) -> tuple[ScaledMatrix, Any]:
+    """Stacked products extended backwards over all steps of their blocks; the norms before each, leaves (steps, blocks).
 
-    def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Measured]:
-        products = jax.vmap(partial(_multiplied, step))(products, material)
-        return products, jax.vmap(measure)(products)
+    What is measured after the last step of a block is at the start of the one before.
 
-    return jax.lax.scan(extend, products, material, reverse=True, unroll=heavy_unroll())
+    Args:
+        step: the step.
+        measure: what is wanted; None for the products alone.
+        by_row: what is read of each product for that, after each step.
+        products: a product a block.
+        material: what the Jacobians need, leaves (steps, blocks, ...).
+    """
+    steps = jax.tree.leaves(material)[0].shape[0]
+    at_once = divisor_near(heavy_unroll(), steps) or 1
+
+    def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Any]:
+        # A row's size is moved into its exponent before a product and not after it: so one reading of the rows
+        # measures them, moves their size, and scales them by the diagonals of the step.
+        products = jax.vmap(scaled.normalized)(products.mantissa, products.exponent)
+        return jax.vmap(partial(_multiplied, step))(products, material), jax.vmap(by_row)(products)
+
+    def turn(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Any]:
+        """Some steps, and what is wanted of all of them together: each launch for it costs as much as a small product."""
+        of_steps = []
+        for place in reversed(range(at_once)):
+            products, rows = extend(products, jax.tree.map(itemgetter(place), material))
+            of_steps.insert(0, rows)
+        if measure is None:
+            return products, None
+        rows = jax.tree.map(lambda *each: jnp.stack(each), *of_steps)
+        return products, jax.vmap(jax.vmap(measure.of_rows))(*rows)
+
+    cut = partial(jax.tree.map, lambda leaf: leaf.reshape(-1, at_once, *leaf.shape[1:]))
+    products, measured = jax.lax.scan(turn, products, cut(material), reverse=True)
+    last = jax.vmap(scaled.normalized)(products.mantissa, products.exponent)
+    return last, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), measured)
 
 
-def by_lag(measure: Measure, product: ScaledMatrix, by_block: Measured) -> Measured:
-    """The norms at lags 0, 1, ... of a product and after it of blocks, leaves (steps, blocks)."""
-    at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
+def by_lag(before_steps: Measured, at_last: Measured) -> Measured:
+    """The norms at lags 0, 1, ... all, of those before each step of each block, leaves (steps, blocks)."""
 
-    def in_a_row(zero: Array, in_blocks: Array) -> Array:
+    def in_a_row(in_blocks: Array, last: Array) -> Array:
         """(steps, blocks) in the order of time as lags."""
-        return jnp.concatenate([zero, in_blocks.T.reshape(-1)[::-1]])
+        return jnp.concatenate([in_blocks.T.reshape(-1)[::-1], last[None]])
 
-    return jax.tree.map(in_a_row, at_zero, by_block)
+    return jax.tree.map(in_a_row, before_steps, at_last)
 
 
 def in_blocks(material: Any, length: int, block_count: int) -> Any:
     """What T steps need, leaves (T, ...), cut into blocks, leaves (steps of a block, blocks, ...)."""
     size = -(-length // block_count)
+    if size >= 16 * heavy_unroll():
+        size = -(-size // heavy_unroll()) * heavy_unroll()
 
     def cut(leaf: Array) -> Array:
         filling = jnp.broadcast_to(leaf[:1], (block_count * size - length, *leaf.shape[1:]))
@@ -97,11 +132,7 @@ def in_blocks(material: Any, length: int, block_count: int) -> Any:
 
 def block_totals(step: Step, one: ScaledMatrix, material: Any) -> ScaledMatrix:
     """The product of the step Jacobians of each block, stacked in the order of time."""
-
-    def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, None]:
-        return jax.vmap(partial(_multiplied, step))(products, material), None
-
-    return jax.lax.scan(extend, repeated(one, material), material, reverse=True, unroll=heavy_unroll())[0]
+    return norms_in_blocks(step, None, lambda _: None, repeated(one, material), material)[0]
 
 
 def repeated(one: ScaledMatrix, material: Any) -> ScaledMatrix:
@@ -146,8 +177,8 @@ def combined(
 
 
 def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> ScaledMatrix:
-    # By the largest entry, whatever a row's size: `vmap` would form both branches of what first tries the norm.
-    return scaled.normalized(factor(step, material).after(product.mantissa), product.exponent)
+    """Not normalized."""
+    return ScaledMatrix(factor(step, material).after(product.mantissa), product.exponent)
 
 
 def _where(condition: Array, yes: Array, no: Array) -> Array:

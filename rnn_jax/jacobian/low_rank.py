@@ -30,11 +30,9 @@ from rnn_jax.batching import one_at_a_time
 from rnn_jax.dtypes import at_least_float32
 from rnn_jax.jacobian import blocks, scaled
 from rnn_jax.jacobian.layout import DenseLayout
-from rnn_jax.jacobian.measure import Measure, Measured
+from rnn_jax.jacobian.measure import ByRow, Measure, Measured
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Step
-from rnn_jax.unrolling import heavy_unroll
 
 LEAST_SIZE = 128
 """Products of smaller matrices cost little beside what is launched for each."""
@@ -57,42 +55,17 @@ def is_worth_trying(measure: Measure) -> bool:
 
 def every_lag_of(step: Step, measure: Measure, product: ScaledMatrix, material: Any) -> Measured:
     """As `blocks.every_lag_of`, for a product of no step: the identity, with the output's rows under it."""
-    totals, of_last, sizes = _first_products(step, measure, product, material)
-    _, starts = blocks.combined(measure, product, totals)
+    own = replace(measure, has_output=False)
+    ones = blocks.repeated(measure.identity(product), material)
+    totals, (sizes, _, _) = blocks.norms_in_blocks(step, own, own.by_row, ones, material)
+    whole, starts = blocks.combined(measure, product, totals)
     few, triangle, left_out = _few_rows(measure, starts)
     found, output = _norms_of_few(step, measure, few, triangle, material)
     suffices = jnp.all(_suffices(found, left_out, sizes), axis=0)
     # No step comes after the last block: its first products are those that are wanted.
-    found = jax.tree.map(lambda norms, last: norms.at[:, -1].set(last), found, of_last)
-    found = _with_all_rows(step, measure, starts, material, suffices.at[-1].set(True), found)
-    return blocks.by_lag(measure, product, (found, None, output))
-
-
-def _first_products(
-    step: Step, measure: Measure, product: ScaledMatrix, material: Any
-) -> tuple[ScaledMatrix, ScaledNumber, ScaledNumber]:
-    """Each block's own product; after each step the last block's norm, and a bound of every block's that is close."""
-    of_last = replace(measure, has_output=False)
-
-    def extend(
-        products: ScaledMatrix, material: Any
-    ) -> tuple[ScaledMatrix, tuple[ScaledNumber, ScaledNumber]]:
-        rows = jax.vmap(lambda material, rows: factor(step, material).after(rows))(
-            material, products.mantissa
-        )
-        # Both in one reading of the rows; a sum of squares can leave the dtype's range where an entry does not.
-        peaks = jnp.max(jnp.abs(rows), axis=2)
-        sums = jnp.sum(jnp.square(at_least_float32(rows)), axis=2)
-        is_safe = sums > scaled.safe_squares(sums.dtype)[0]
-        sizes = jnp.where(is_safe, jnp.sqrt(sums), peaks.astype(sums.dtype) * rows.shape[2] ** 0.5)
-        bounds = jax.vmap(scaled.norm_of)(ScaledNumber(sizes, products.exponent))
-        products = jax.vmap(scaled.normalized)(rows, products.exponent)
-        last = jax.tree.map(lambda leaf: leaf[-1], products)
-        return products, (of_last(last)[0], bounds)
-
-    ones = blocks.repeated(measure.identity(product), material)
-    totals, (last, bounds) = jax.lax.scan(extend, ones, material, reverse=True, unroll=heavy_unroll())
-    return totals, last, bounds
+    found = jax.tree.map(lambda norms, first: norms.at[:, -1].set(first[:, -1]), found, sizes)
+    found = _with_all_rows(step, own, starts, material, suffices.at[-1].set(True), found)
+    return blocks.by_lag((found, None, output), measure(whole))
 
 
 def _few_rows(measure: Measure, starts: ScaledMatrix) -> tuple[ScaledMatrix, Array, ScaledNumber]:
@@ -136,23 +109,21 @@ def _norm(matrix: Array) -> Array:
 def _norms_of_few(
     step: Step, measure: Measure, few: ScaledMatrix, triangle: Array, material: Any
 ) -> tuple[ScaledNumber, ScaledNumber | None]:
-    """|X R M|, which is |T R M|, and the norms of the output's rows, after each step of each block."""
+    """|X R M|, which is |T R M|, and the norms of the output's rows, before each step of each block."""
     count = triangle.shape[0]
 
-    def measured(product: ScaledMatrix) -> Measured:
+    def by_row(product: ScaledMatrix) -> ByRow:
         """X has a row of the identity for each row of R, so no T R M is smaller than R M: nothing cancels."""
-        mantissa, exponent = product.mantissa[:count], product.exponent[:count]
-        present = jnp.any(mantissa != 0, axis=1)
-        highest = jnp.max(jnp.where(present, exponent, jnp.iinfo(jnp.int32).min))
-        highest = jnp.where(jnp.any(present), highest, 0)
-        weights = scaled.power_of_two(jnp.where(present, exponent - highest, 0), triangle.dtype)
-        combined = jnp.matmul(triangle * weights[None], at_least_float32(mantissa), precision="highest")
-        found = ScaledNumber(_norm(combined), highest)
-        if not measure.has_output:
-            return found, None, None
-        return found, None, scaled.frobenius_norm(jax.tree.map(lambda leaf: leaf[count:], product))
+        norms = scaled.row_norms(product)
+        relative, highest = scaled.relative_to_highest(norms.mantissa[:count] != 0, norms.exponent[:count])
+        weighted = triangle * scaled.power_of_two(relative, triangle.dtype)[None]
+        combined = jnp.matmul(weighted, at_least_float32(product.mantissa[:count]), precision="highest")
+        of_state = ScaledNumber(jnp.linalg.norm(combined, axis=1), jnp.full(count, highest))
+        of_output = jax.tree.map(lambda leaf: leaf[count:], norms)
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts), of_state, of_output), None
 
-    _, (found, _, output) = blocks.norms_in_blocks(step, measured, few, material)
+    of_few = replace(measure, size=count)
+    _, (found, _, output) = blocks.norms_in_blocks(step, of_few, by_row, few, material)
     return found, output
 
 
@@ -172,7 +143,7 @@ def _suffices(
 
 
 def _with_all_rows(
-    step: Step, measure: Measure, starts: ScaledMatrix, material: Any, is_known: Array, found: ScaledNumber
+    step: Step, own: Measure, starts: ScaledMatrix, material: Any, is_known: Array, found: ScaledNumber
 ) -> ScaledNumber:
     """The norms with those of blocks that are not known measured, a quarter of all blocks at a time."""
     at_once = -(-is_known.size // _TURNS)
@@ -183,10 +154,9 @@ def _with_all_rows(
         first, found = carry
         # The last turn begins earlier, where it would go beyond the end, and does some blocks twice.
         which = jax.lax.dynamic_slice_in_dim(unknown_first, first, at_once)
-        products = jax.tree.map(lambda leaf: leaf[which], jax.vmap(measure.of_state)(starts))
+        products = jax.tree.map(lambda leaf: leaf[which], jax.vmap(own.of_state)(starts))
         chosen = jax.tree.map(lambda leaf: leaf[:, which], material)
-        own = replace(measure, has_output=False)
-        _, (norms, _, _) = blocks.norms_in_blocks(step, own, products, chosen)
+        _, (norms, _, _) = blocks.norms_in_blocks(step, own, own.by_row, products, chosen)
         return first + at_once, jax.tree.map(lambda all_, some: all_.at[:, which].set(some), found, norms)
 
     start = (jnp.zeros((), wanted.dtype), found)

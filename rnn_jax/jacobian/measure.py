@@ -17,6 +17,9 @@ from rnn_jax.step import State, Step
 Measured = tuple[ScaledNumber, ScaledNumber | None, ScaledNumber | None]
 """Frobenius norm, spectral norm, norm of dy_T/dh_t; None where not asked for."""
 
+ByRow = tuple[ScaledNumber, ScaledNumber | None]
+"""Norms of rows; the spectral norm, None where not asked for."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -52,9 +55,16 @@ class Measure:
 
     def __call__(self, product: ScaledMatrix) -> Measured:
         """All that is wanted of one product."""
-        rows = scaled.row_norms(product)
-        output = scaled.norm_of(self.of_output(rows)) if self.has_output else None
-        return scaled.norm_of(self.of_state(rows)), self.largest(product), output
+        return self.of_rows(*self.by_row(product))
+
+    def by_row(self, product: ScaledMatrix) -> ByRow:
+        """What has to be read from a product itself."""
+        return scaled.row_norms(product), self.largest(product)
+
+    def of_rows(self, norms: ScaledNumber, largest: ScaledNumber | None) -> Measured:
+        """All that is wanted, of the norms of a product's rows and its spectral norm."""
+        output = scaled.norm_of(self.of_output(norms)) if self.has_output else None
+        return scaled.norm_of(self.of_state(norms)), largest, output
 
     def of_group(
         self, squares: Float[Array, "steps rows"], exponent: Array, product: ScaledMatrix
@@ -67,9 +77,8 @@ class Measure:
 
 def _roots(squares: Float[Array, "steps rows"], exponent: Array) -> ScaledNumber:
     present = squares[0] > 0
-    highest = jnp.max(jnp.where(present, exponent, jnp.iinfo(jnp.int32).min))
-    highest = jnp.where(jnp.any(present), highest, 0)
-    weights = scaled.power_of_two(2 * jnp.where(present, exponent - highest, 0), squares.dtype)
+    shift, highest = scaled.relative_to_highest(present, exponent)
+    weights = scaled.power_of_two(2 * shift, squares.dtype)
     mantissa = jnp.sqrt(jnp.matmul(squares, jnp.where(present, weights, 0), precision="highest"))
     return ScaledNumber(mantissa, jnp.broadcast_to(highest, mantissa.shape))
 

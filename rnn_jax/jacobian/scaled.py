@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from rnn_jax.dtypes import at_least_float32
 
@@ -177,13 +177,18 @@ def aligned(matrix: ScaledMatrix) -> tuple[Float[Array, "rows columns"], Int[Arr
     A row smaller than the largest by more than the dtype's range becomes 0, which changes a norm
     of the whole matrix by less than rounding.
     """
-    present = jnp.any(matrix.mantissa != 0, axis=1)
+    shift, highest = relative_to_highest(jnp.any(matrix.mantissa != 0, axis=1), matrix.exponent)
+    return matrix.mantissa * power_of_two(shift, matrix.mantissa.dtype)[:, None], highest
+
+
+def relative_to_highest(
+    present: Bool[Array, " rows"], exponent: Int[Array, " rows"]
+) -> tuple[Int[Array, " rows"], Int[Array, ""]]:
+    """Exponents less the highest of the rows that are not zero, and that; 0 where a row or all of them are."""
     lowest = jnp.iinfo(jnp.int32).min
-    highest = jnp.max(jnp.where(present, matrix.exponent, lowest))
-    highest = jnp.where(jnp.any(present), highest, 0)
-    shift = jnp.where(present, matrix.exponent - highest, 0)
-    scale = power_of_two(shift, matrix.mantissa.dtype)
-    return matrix.mantissa * scale[:, None], highest
+    highest = jnp.max(jnp.where(present, exponent, lowest))
+    highest = jnp.where(highest == lowest, 0, highest)
+    return jnp.where(present, exponent - highest, 0), highest
 
 
 def row_norms(matrix: ScaledMatrix) -> ScaledNumber:

@@ -10,6 +10,7 @@ from rnn_jax import backpropagation, unrolling
 from rnn_jax.backpropagation import last_states
 
 T = 23  # no multiple of what is unrolled, so that the rest of a loop is there too
+BLOCKS = {"blocked": 2, "sequential": None}  # of 12 steps each, the first filled up
 
 
 @pytest.fixture
@@ -42,9 +43,10 @@ def test_a_chain_and_its_trajectory(cell, xs, method, monkeypatch):
     def measure():
         step = lambda h, x: cell(h, x)  # noqa: E731
         states = rj.trajectory(step, cell.initial_state(), xs)
-        chain = rj.jacobian_chain(step, cell.initial_state(), xs, method=method)
-        few = rj.jacobian_chain(step, cell.initial_state(), xs, [0, 1, T], method=method)
-        return states, chain.frobenius_norm.log(), few.frobenius_norm.log()
+        options = {"method": method, "block_count": BLOCKS[method], "norms": ("frobenius", "spectral")}
+        chain = rj.jacobian_chain(step, cell.initial_state(), xs, **options)
+        few = rj.jacobian_chain(step, cell.initial_state(), xs, [0, 1, T], **options)
+        return states, chain.frobenius_norm.log(), chain.spectral_norm.log(), few.frobenius_norm.log()
 
     assert_equal_trees(*both(monkeypatch, measure))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
+from rnn_jax import unrolling
 from rnn_jax.jacobian import low_rank
 
 N = 16  # two rows are kept
@@ -72,6 +73,14 @@ def test_they_are_not_after_a_few_steps(nothing_is_gone_through_again):
 @pytest.mark.parametrize("block_count", [2, 7, 20, 100])
 def test_where_they_are_not_all_are_taken(make, block_count):
     matrices = make(100)
+    np.testing.assert_allclose(chain(matrices, block_count).log_frobenius_norm, truth(matrices), atol=1e-9)
+
+
+@pytest.mark.parametrize(("length", "block_count"), [(100, 5), (103, 7), (201, 3)])
+def test_several_steps_a_turn(length, block_count, monkeypatch):
+    """As on an accelerator: four (of 20 steps a block), five (of 15), four once 67 steps are 68."""
+    monkeypatch.setattr(unrolling, "on_an_accelerator", lambda: True)
+    matrices = random_matrices(length)
     np.testing.assert_allclose(chain(matrices, block_count).log_frobenius_norm, truth(matrices), atol=1e-9)
 
 
