@@ -29,6 +29,11 @@ def heavy_unroll() -> int:
     return _of_backend(_HEAVY)
 
 
+def traced_unroll() -> int:
+    """For a loop whose number of turns is traced: its turns are loops of so many steps, which need no host."""
+    return _of_backend(_MIDDLE)
+
+
 def divisor_near(wanted: int, length: int) -> int | None:
     """The divisor of a length that is nearest to a number, from half of it to twice; None where there is none."""
     near = [steps for steps in range(-(-wanted // 2), 2 * wanted + 1) if length % steps == 0]
