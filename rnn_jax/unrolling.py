@@ -1,6 +1,11 @@
 """How many steps of a loop over time are put into one turn of the compiled loop."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array
 
 _LIGHT, _MIDDLE, _HEAVY = 16, 8, 4
 """On an accelerator. A turn costs several launches of its own beside those of its steps, so what a
@@ -29,9 +34,24 @@ def heavy_unroll() -> int:
     return _of_backend(_HEAVY)
 
 
-def traced_unroll() -> int:
-    """For a loop whose number of turns is traced: its turns are loops of so many steps, which need no host."""
-    return _of_backend(_MIDDLE)
+def traced_loop(count: Array, step: Callable[[Array, Any], Any], carry: Any) -> Any:
+    """`jax.lax.fori_loop` of a traced number of steps from 0 on, on an accelerator some of them a turn.
+
+    There the host decides after each turn whether there is another, and the device waits for it. A turn is a loop
+    whose length is known, which needs no host.
+    """
+    at_once, turns = _of_backend(_MIDDLE), jnp.zeros_like(count)
+    if at_once > 1:
+
+        def several(turn: Array, carry: Any) -> Any:
+            def one(place: Array, carry: Any) -> Any:
+                return step(turn * at_once + place.astype(turn.dtype), carry)
+
+            return jax.lax.fori_loop(0, at_once, one, carry)
+
+        turns = count // at_once
+        carry = jax.lax.fori_loop(0, turns, several, carry)
+    return jax.lax.fori_loop(turns * at_once, count, step, carry)
 
 
 def divisor_near(wanted: int, length: int) -> int | None:

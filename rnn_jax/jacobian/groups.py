@@ -10,7 +10,6 @@ short chain takes.
 These functions are traced: their arguments were checked, and they are compiled, by their callers.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from rnn_jax.jacobian.measure import Measure, Measured
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Step
-from rnn_jax.unrolling import traced_unroll
+from rnn_jax.unrolling import traced_loop
 
 GROUP = 16
 """So many steps are multiplied between two rescalings at most."""
@@ -143,7 +142,7 @@ def _tried(
     mantissa, exponent = chain.product.mantissa, chain.product.exponent
     ones = jnp.ones((group_size, mantissa.shape[0]), at_least_float32(mantissa).dtype)
     first = of_step(jnp.zeros((), jnp.int32))
-    rows, squares, _ = _repeated(size, multiply, (mantissa, ones, first))
+    rows, squares, _ = traced_loop(size, multiply, (mantissa, ones, first))
     lowest, highest = scaled.safe_squares(mantissa.dtype)
     held = jnp.all((squares > lowest) & (squares < highest) | ~chain.usual[None])
 
@@ -174,25 +173,6 @@ def _tried(
             made,
         )
     return chain, norms, done + held_steps
-
-
-def _repeated(count: Array, step: Callable[[Array, Any], Any], carry: Any) -> Any:
-    """`jax.lax.fori_loop` of a traced number of steps, on an accelerator some at a time.
-
-    There the host decides after each turn whether there is another, and the device waits for it.
-    """
-    at_once, turns = traced_unroll(), jnp.zeros_like(count)
-    if at_once > 1:
-
-        def several(turn: Array, carry: Any) -> Any:
-            def one(place: Array, carry: Any) -> Any:
-                return step(turn * at_once + place.astype(turn.dtype), carry)
-
-            return jax.lax.fori_loop(0, at_once, one, carry)
-
-        turns = count // at_once
-        carry = jax.lax.fori_loop(0, turns, several, carry)
-    return jax.lax.fori_loop(turns * at_once, count, step, carry)
 
 
 def _usual(product: ScaledMatrix) -> Bool[Array, " rows"]:

@@ -23,6 +23,7 @@ from rnn_jax.jacobian.material import is_finite, states_before
 from rnn_jax.jacobian.scaled import LN2, ScaledNumber
 from rnn_jax.jacobian.structure import prepared
 from rnn_jax.step import Inputs, State, Step
+from rnn_jax.unrolling import traced_loop
 
 LONGEST_INTERVAL = 32
 """Beyond it a factorization costs a few percent of the products between two of them."""
@@ -162,10 +163,10 @@ def _between(
     def extend(done, carry):
         columns, exponent = carry
         columns, shift = tangents.rescaled(columns)
-        return push(first + done, columns), exponent + shift
+        return push(first + 1 + done, columns), exponent + shift
 
     start = (push(first, basis), jnp.zeros((), jnp.int32))
-    columns, exponent = jax.lax.fori_loop(1, steps, extend, start)
+    columns, exponent = traced_loop(steps - 1, extend, start)
     made = factored(columns, steps, factorization)
 
     def with_exact_zeros():

@@ -52,6 +52,21 @@ def test_a_chain_and_its_trajectory(cell, xs, method, monkeypatch):
 
 
 @pytest.mark.costly
+@pytest.mark.parametrize("interval", [1, 7, 19])
+def test_a_spectrum(cell, interval, monkeypatch):
+    """Of 18 steps more between two factorizations eight are a turn, twice, and two are left."""
+
+    def measure():
+        step = lambda h, x: cell(h, x)  # noqa: E731
+        xs = jax.random.normal(jax.random.key(1), (120, 2))
+        return rj.lyapunov_spectrum(
+            step, cell.initial_state(), xs, qr_interval=interval, transient=0, batches=2
+        ).exponents
+
+    assert_equal_trees(*both(monkeypatch, measure))
+
+
+@pytest.mark.costly
 def test_gradients(cell, xs, monkeypatch):
     def measure():
         step = lambda h, x: cell(h, x)  # noqa: E731
