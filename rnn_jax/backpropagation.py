@@ -51,6 +51,9 @@ def last_states(
         Werbos 1990, Backpropagation through time; the product after the loop: Appleyard, Kocisky,
         Blunsom 2016, arXiv 1604.01946, section 3.3.
     """
+    if count == 1:  # then it is what the loop ends with, and there is no second one
+        last, _ = _run(cell, state, inputs, False)
+        return jax.tree.map(lambda leaf: leaf[None], last)
     silent = inputs.shape[0] - count
     before: Any = _run(cell, state, inputs[:silent], False)
     after: Any = _run(cell, before[0], inputs[silent:], True)
