@@ -52,8 +52,8 @@ def last_states(
         Blunsom 2016, arXiv 1604.01946, section 3.3.
     """
     if count == 1:  # then it is what the loop ends with, and there is no second one
-        last, _ = _run(cell, state, inputs, False)
-        return jax.tree.map(lambda leaf: leaf[None], last)
+        made: Any = _run(cell, state, inputs, False)
+        return jax.tree.map(lambda leaf: leaf[None], made[0])
     silent = inputs.shape[0] - count
     before: Any = _run(cell, state, inputs[:silent], False)
     after: Any = _run(cell, before[0], inputs[silent:], True)

@@ -49,7 +49,7 @@ def traced_loop(count: Array, step: Callable[[Array, Any], Any], carry: Any) -> 
 
             return jax.lax.fori_loop(0, at_once, one, carry)
 
-        turns = count // at_once
+        turns = jnp.maximum(count, 0) // at_once
         carry = jax.lax.fori_loop(0, turns, several, carry)
     return jax.lax.fori_loop(turns * at_once, count, step, carry)
 

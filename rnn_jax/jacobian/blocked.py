@@ -43,7 +43,7 @@ def every_lag(
         else:
             totals = blocks.block_totals(step, measure.identity(product), material)
             measured = blocks.every_lag_of(step, measure, product, material, totals)
-        # What fills up the first block comes last.
+        # What fills up the first blocks comes last.
         return jax.tree.map(lambda norm: norm[: length + 1], measured)
 
 
@@ -73,7 +73,7 @@ def _prepared(
 ) -> tuple[State, Any]:
     """h_T, and what the Jacobians need, leaves (steps of a block, blocks, ...).
 
-    The first block is filled up before its first step; what is multiplied there counts in no lag.
+    The first blocks are filled up before the first step; what is multiplied there counts in no lag.
     """
     before, last = states_before(step, state, xs, length, states)
     material, _ = materials(step, Segment(before, xs), is_finite(last))

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.jacobian import scaled
-from rnn_jax.jacobian.measure import Measure, Measured
+from rnn_jax.jacobian.measure import ByRow, Measure, Measured
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Step
@@ -26,12 +26,16 @@ _MANY_BLOCKS = 64
 """From so many on their totals are combined in groups. Not tuned: three loops take longer to compile than one."""
 
 
+_LONG = 16
+"""From so many turns on a block is filled up to whole ones: at most a twentieth more."""
+
+
 def every_lag_of(
     step: Step, measure: Measure, product: ScaledMatrix, material: Any, totals: ScaledMatrix
 ) -> Measured:
     """The norms of a product extended backwards over 0, 1, ... all steps of some blocks."""
     whole, starts = combined(measure, product, totals)
-    return by_lag(norms_in_blocks(step, measure, measure.by_row, starts, material)[1], measure(whole))
+    return by_lag(norms_in_blocks(step, measure, starts, material)[1], measure(whole))
 
 
 def chosen_lags_of(
@@ -65,29 +69,31 @@ def chosen_lags_of(
 def norms_in_blocks(
     step: Step,
     measure: Measure | None,
-    by_row: Callable[[ScaledMatrix], Any],
     products: ScaledMatrix,
     material: Any,
+    by_row: Callable[[ScaledMatrix], ByRow] | None = None,
 ) -> tuple[ScaledMatrix, Any]:
-    """Stacked products extended backwards over all steps of their blocks; the norms before each, leaves (steps, blocks).
+    """Stacked products extended backwards over all steps of their blocks; the norms before each step, leaves (steps, blocks).
 
-    What is measured after the last step of a block is at the start of the one before.
+    The norms after a block's last step are those before the first step of the block that is earlier in time.
 
     Args:
         step: the step.
         measure: what is wanted; None for the products alone.
-        by_row: what is read of each product for that, after each step.
         products: a product a block.
         material: what the Jacobians need, leaves (steps, blocks, ...).
+        by_row: what is read of each product, before each step, for what is wanted; as `measure` does it if None.
     """
     steps = jax.tree.leaves(material)[0].shape[0]
     at_once = divisor_near(heavy_unroll(), steps) or 1
+    read = by_row if by_row or measure is None else measure.by_row
 
     def extend(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Any]:
         # A row's size is moved into its exponent before a product and not after it: so one reading of the rows
         # measures them, moves their size, and scales them by the diagonals of the step.
         products = jax.vmap(scaled.normalized)(products.mantissa, products.exponent)
-        return jax.vmap(partial(_multiplied, step))(products, material), jax.vmap(by_row)(products)
+        rows = None if read is None else jax.vmap(read)(products)
+        return jax.vmap(partial(_multiplied, step))(products, material), rows
 
     def turn(products: ScaledMatrix, material: Any) -> tuple[ScaledMatrix, Any]:
         """Some steps, and what is wanted of all of them together: each launch for it costs as much as a small product."""
@@ -100,27 +106,38 @@ def norms_in_blocks(
         rows = jax.tree.map(lambda *each: jnp.stack(each), *of_steps)
         return products, jax.vmap(jax.vmap(measure.of_rows))(*rows)
 
-    cut = partial(jax.tree.map, lambda leaf: leaf.reshape(-1, at_once, *leaf.shape[1:]))
+    cut = partial(jax.tree.map, lambda leaf: leaf.reshape(steps // at_once, at_once, *leaf.shape[1:]))
     products, measured = jax.lax.scan(turn, products, cut(material), reverse=True)
     last = jax.vmap(scaled.normalized)(products.mantissa, products.exponent)
-    return last, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), measured)
+    return last, jax.tree.map(lambda leaf: leaf.reshape(steps, *leaf.shape[2:]), measured)
 
 
-def by_lag(before_steps: Measured, at_last: Measured) -> Measured:
-    """The norms at lags 0, 1, ... all, of those before each step of each block, leaves (steps, blocks)."""
+def by_lag(before_steps: Measured, of_whole: Measured) -> Measured:
+    """The norms at lags 0, 1, ..., of those before each step of each block, leaves (steps, blocks), and of the whole product."""
 
-    def in_a_row(in_blocks: Array, last: Array) -> Array:
+    def in_a_row(in_blocks: Array, whole: Array) -> Array:
         """(steps, blocks) in the order of time as lags."""
-        return jnp.concatenate([in_blocks.T.reshape(-1)[::-1], last[None]])
+        return jnp.concatenate([in_blocks.T.reshape(-1)[::-1], whole[None]])
 
-    return jax.tree.map(in_a_row, before_steps, at_last)
+    return jax.tree.map(in_a_row, before_steps, of_whole)
+
+
+def block_size(length: int, block_count: int) -> int:
+    """How many steps each of so many blocks of T steps has.
+
+    On an accelerator long ones are a few steps longer than they need be, for whole turns of `norms_in_blocks`. For the
+    steps of that many such blocks it is the same again.
+    """
+    size, a_turn = -(-length // block_count), heavy_unroll()
+    return -(-size // a_turn) * a_turn if size >= _LONG * a_turn else size
 
 
 def in_blocks(material: Any, length: int, block_count: int) -> Any:
-    """What T steps need, leaves (T, ...), cut into blocks, leaves (steps of a block, blocks, ...)."""
-    size = -(-length // block_count)
-    if size >= 16 * heavy_unroll():
-        size = -(-size // heavy_unroll()) * heavy_unroll()
+    """What T steps need, leaves (T, ...), cut into blocks, leaves (steps of a block, blocks, ...).
+
+    What is missing is filled up before the first step: it is multiplied last, and counts in no lag up to T.
+    """
+    size = block_size(length, block_count)
 
     def cut(leaf: Array) -> Array:
         filling = jnp.broadcast_to(leaf[:1], (block_count * size - length, *leaf.shape[1:]))
@@ -132,7 +149,7 @@ def in_blocks(material: Any, length: int, block_count: int) -> Any:
 
 def block_totals(step: Step, one: ScaledMatrix, material: Any) -> ScaledMatrix:
     """The product of the step Jacobians of each block, stacked in the order of time."""
-    return norms_in_blocks(step, None, lambda _: None, repeated(one, material), material)[0]
+    return norms_in_blocks(step, None, repeated(one, material), material)[0]
 
 
 def repeated(one: ScaledMatrix, material: Any) -> ScaledMatrix:
@@ -177,7 +194,7 @@ def combined(
 
 
 def _multiplied(step: Step, product: ScaledMatrix, material: Any) -> ScaledMatrix:
-    """Not normalized."""
+    """A product extended backwards over one step, its rows of any size."""
     return ScaledMatrix(factor(step, material).after(product.mantissa), product.exponent)
 
 

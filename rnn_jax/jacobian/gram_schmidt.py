@@ -70,7 +70,10 @@ def orthogonalized(
 
 
 def _without(spanned: Float[Array, "size n"], rows: Float[Array, "count n"]) -> Float[Array, "count n"]:
-    """Rows less what they have in common with orthonormal ones."""
+    """Rows less what they have in common with orthonormal ones.
+
+    The smaller factor is made negative and nothing is subtracted: a product can add to what is there on its way.
+    """
     return rows + -(rows @ spanned.T) @ spanned if rows.shape[0] else rows
 
 
@@ -170,7 +173,8 @@ def deviation(before: Sequence[Float[Array, "_ n"]], own: Float[Array, "size n"]
     References:
         Hutchinson 1990, for the trace of M^T M of any matrix M.
     """
-    # Signs of its own for each panel: products with the same would become one, of copies of the panels in a row.
+    # Each panel has signs of its own. Of products with one common factor XLA makes a single one, and copies the panels
+    # together for it.
     signs = jax.random.rademacher(jax.random.key(0), (1 + len(before), own.shape[0], _PROBES), own.dtype)
     parts = [panel @ (own.T @ some) for panel, some in zip(before, signs[1:], strict=True)]
     parts.append(own @ (own.T @ signs[0]) - signs[0])

@@ -57,7 +57,7 @@ def every_lag_of(step: Step, measure: Measure, product: ScaledMatrix, material: 
     """As `blocks.every_lag_of`, for a product of no step: the identity, with the output's rows under it."""
     own = replace(measure, has_output=False)
     ones = blocks.repeated(measure.identity(product), material)
-    totals, (sizes, _, _) = blocks.norms_in_blocks(step, own, own.by_row, ones, material)
+    totals, (sizes, _, _) = blocks.norms_in_blocks(step, own, ones, material)
     whole, starts = blocks.combined(measure, product, totals)
     few, triangle, left_out = _few_rows(measure, starts)
     found, output = _norms_of_few(step, measure, few, triangle, material)
@@ -123,7 +123,7 @@ def _norms_of_few(
         return jax.tree.map(lambda *parts: jnp.concatenate(parts), of_state, of_output), None
 
     of_few = replace(measure, size=count)
-    _, (found, _, output) = blocks.norms_in_blocks(step, of_few, by_row, few, material)
+    _, (found, _, output) = blocks.norms_in_blocks(step, of_few, few, material, by_row)
     return found, output
 
 
@@ -156,7 +156,7 @@ def _with_all_rows(
         which = jax.lax.dynamic_slice_in_dim(unknown_first, first, at_once)
         products = jax.tree.map(lambda leaf: leaf[which], jax.vmap(own.of_state)(starts))
         chosen = jax.tree.map(lambda leaf: leaf[:, which], material)
-        _, (norms, _, _) = blocks.norms_in_blocks(step, own, own.by_row, products, chosen)
+        _, (norms, _, _) = blocks.norms_in_blocks(step, own, products, chosen)
         return first + at_once, jax.tree.map(lambda all_, some: all_.at[:, which].set(some), found, norms)
 
     start = (jnp.zeros((), wanted.dtype), found)

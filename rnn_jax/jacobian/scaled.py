@@ -184,7 +184,7 @@ def aligned(matrix: ScaledMatrix) -> tuple[Float[Array, "rows columns"], Int[Arr
 def relative_to_highest(
     present: Bool[Array, " rows"], exponent: Int[Array, " rows"]
 ) -> tuple[Int[Array, " rows"], Int[Array, ""]]:
-    """Exponents less the highest of the rows that are not zero, and that; 0 where a row or all of them are."""
+    """Exponents less the highest of the rows present, and that one; 0 for a row that is not, and where none is."""
     lowest = jnp.iinfo(jnp.int32).min
     highest = jnp.max(jnp.where(present, exponent, lowest))
     highest = jnp.where(highest == lowest, 0, highest)

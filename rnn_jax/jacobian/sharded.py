@@ -73,7 +73,7 @@ def plan_of(mesh: Mesh, length: int, block_count: Callable[[int], int | None]) -
     size = -(-length // mesh.size)
     count = block_count(size)
     if count is not None:
-        size = -(-size // count) * count
+        size = blocks.block_size(size, count) * count
     return Plan(Mesh(mesh.devices[: -(-length // size)], (AXIS,)), length, size, count)
 
 

@@ -88,6 +88,21 @@ def test_an_accelerator_takes_several(monkeypatch):
     assert unrolling.light_unroll() > unrolling.backpropagation_unroll(400) > unrolling.heavy_unroll() > 1
 
 
+@pytest.mark.parametrize("count", [-9, -3, 0, 1, 8, 19])
+def test_a_loop_of_a_traced_length(count, monkeypatch):
+    """Under vmap a count can lie below zero, of an example that is done."""
+    monkeypatch.setattr(unrolling, "on_an_accelerator", lambda: True)
+    places = jax.jit(
+        lambda count: unrolling.traced_loop(
+            count,
+            lambda place, carry: (carry[0] + 1, carry[1].at[carry[0]].set(place)),
+            (0, jnp.full(20, -1)),
+        )[1]
+    )(jnp.asarray(count))
+    expected = [*range(count), *[-1] * (20 - max(count, 0))]
+    np.testing.assert_array_equal(places, expected)
+
+
 @pytest.mark.parametrize(
     ("length", "steps"),
     [(400, 8), (399, 7), (100, 10), (99, 9), (15, 5), (397, 8), (1, 8), (0, 8)],

@@ -112,6 +112,20 @@ def test_it_works_under_vmap():
     np.testing.assert_allclose(together, jnp.stack([norms(xs, "sequential") for xs in batch]), rtol=1e-10)
 
 
+@pytest.mark.parametrize("lags", [None, [0, 3]])
+def test_inputs_without_numbers_and_a_leaf_of_none(lags):
+    """As a net that nothing drives has them."""
+
+    def step(state, x):
+        return state[0] @ (jnp.eye(3) * 0.5) + jnp.sum(x), state[1]
+
+    def chain(method):
+        state, xs = (jnp.ones(3), jnp.zeros(0)), jnp.zeros((20, 0))
+        return rj.jacobian_chain(step, state, xs, lags, method=method)
+
+    assert_same(chain("blocked"), chain("sequential"), names=["log_frobenius_norm"])
+
+
 def test_checkpoint_and_blocked_exclude_each_other():
     with pytest.raises(ValueError, match='checkpoint=True needs method="sequential"'):
         rj.jacobian_chain(times_matrix, jnp.ones(2), jnp.ones((3, 2, 2)), method="blocked", checkpoint=True)

@@ -150,7 +150,7 @@ def test_the_deviation_is_what_it_says(size, where):
 
 
 def test_only_a_panel_that_is_far_is_done_again(small_panels, monkeypatch):
-    """The last panel holds the least of the columns, and so what of the others is left in it."""
+    """The last panels hold the least of the columns, and so what of the others is left in them."""
     rows = ordered_columns(1e13).T
     basis, _ = gram_schmidt.orthogonalized(rows)
     monkeypatch.setattr(gram_schmidt, "FAR_FROM_ORTHOGONAL", np.inf)

@@ -78,7 +78,7 @@ def test_where_they_are_not_all_are_taken(make, block_count):
 
 @pytest.mark.parametrize(("length", "block_count"), [(100, 5), (103, 7), (201, 3)])
 def test_several_steps_a_turn(length, block_count, monkeypatch):
-    """As on an accelerator: four (of 20 steps a block), five (of 15), four once 67 steps are 68."""
+    """As on an accelerator: four (of 20 steps a block), three (of 15), four once 67 steps are 68."""
     monkeypatch.setattr(unrolling, "on_an_accelerator", lambda: True)
     matrices = random_matrices(length)
     np.testing.assert_allclose(chain(matrices, block_count).log_frobenius_norm, truth(matrices), atol=1e-9)

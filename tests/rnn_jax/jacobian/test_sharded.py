@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
+from rnn_jax import unrolling
 from rnn_jax.devices import mesh_of
 from rnn_jax.jacobian import sharded
 
@@ -50,6 +51,19 @@ def test_it_equals_one_device_at_every_lag_and_at_chosen_ones(eight_devices, nam
     lags = np.array([length, 1, 0, length // 3, length - 1, 1])  # not in order, and most devices have none
     chosen = rj.jacobian_chain(cell, state, xs, lags, **options, devices=eight_devices)
     assert_same(chosen, alone, lags, names)
+
+
+@pytest.mark.parametrize("lags", [None, [0, 1, 135, 520, 1039, 1040]])
+def test_long_blocks_as_on_an_accelerator(eight_devices, lags, monkeypatch):
+    """Two blocks of 65 steps a device would be: there they are of 68, and only the first stretch is filled up."""
+    monkeypatch.setattr(unrolling, "on_an_accelerator", lambda: True)
+    matrices = jax.random.normal(jax.random.key(2), (1_040, 3, 3), jnp.float64)
+
+    def chain(**options):
+        return rj.jacobian_chain(lambda state, matrix: matrix @ state, jnp.ones(3), matrices, lags, **options)
+
+    together = chain(method="blocked", block_count=2, devices=eight_devices)
+    assert_same(together, chain(method="sequential"), names=NORMS[:1])
 
 
 def test_float32_agrees_to_its_rounding(eight_devices):
