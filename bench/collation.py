@@ -47,7 +47,10 @@ def write_collected(
         lost = 0 if kind in (FAILURES.kind, CASE_TIMES.kind) else _rows_lost(before, text, in_shards)
         if lost:
             kept = set_aside(path, put_aside, copy=True)
-            note(f"{path} had {lost} rows that are in no shard, as after an edit by hand: kept as {kept}")
+            rows = "a row that is" if lost == 1 else f"{lost} rows that are"
+            note(
+                f"{path} had {rows} in no shard, as after an edit by hand or where a shard was set aside: kept as {kept}"
+            )
         if text:
             write_bytes(path, encoded(text))
         else:

@@ -16,7 +16,7 @@ _SETTING = ["operation", "implementation", "cell", "dtype", "every_lag"]
 
 
 def crossovers(times: pd.DataFrame) -> pd.DataFrame:
-    """A row for each operation and each size that varies while all others stay.
+    """A row for each operation and each size that varies while all others stay; none where the largest takes both as long.
 
     Args:
         times: the table "times" of `bench.compare.compared`.
@@ -34,7 +34,7 @@ def crossovers(times: pd.DataFrame) -> pd.DataFrame:
         for setting, group in times.groupby([*_SETTING, *others], dropna=False):
             by_size = group.groupby(axis)["ratio"].median().sort_index()
             judged = judged_at(group, axis)
-            if len(by_size) < 2:
+            if len(by_size) < 2 or by_size.iloc[-1] == 1:
                 continue
             told = dict(zip([*_SETTING, *others], setting, strict=True))
             fixed = ", ".join(f"{name}={told[name]:g}" for name in others)

@@ -48,7 +48,11 @@ def caps_of(
     if name not in scales:
         if above is not None or only_includes:
             return above
-        has = f"it has {', '.join(scales)}" if scales else "it has none; add a table [scale.tiny]"
+        has = (
+            f"it has {', '.join(scales)}"
+            if scales
+            else "it has none: leave it out, or write a table [scale.tiny] into a suite of your own"
+        )
         raise UsageError(f"{where}: no scale {name!r}; {has}")
     return scales[name]
 

@@ -88,9 +88,9 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
         ),
         "precision_summary": (
             "A chain's deviation from float64 on the CPU, at the longest lag",
-            {"cell": "cell", "hidden_size": "n", "lag": "lag", "dtype": "dtype", "matmul_precision": "precision",
-             "states": "states", "log_norm_error_nats": "log norm, nats",
-             "relative_product_error": "product, relative", "changes_result": "does it differ"},
+            {"cell": "cell", "gain": "gain", "hidden_size": "n", "lag": "lag", "dtype": "dtype",
+             "matmul_precision": "precision", "states": "states", "log_norm_error_nats": "log norm, nats",
+             "relative_product_error": "product, relative", "changes_result": "not as highest"},
         ),
         "gpu_targets": (
             "What is to be reached on a GPU",

@@ -1,7 +1,7 @@
 """Measures into how many blocks the chain's time is best cut on this device."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -87,14 +87,21 @@ def tune_blocks(
     for name, value, least in (("state_size", state_size, 1), ("length", length, 2), ("rounds", rounds, 1)):
         if not is_whole(value) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    cell = Elman.create(0, int(state_size), key=jax.random.key(0), dtype=float_dtype(dtype))
-    dtype = cell.bias.dtype
+    dtype = jnp.dtype(float_dtype(dtype))
+    if dtype.itemsize < 4:
+        raise ValueError(f"dtype must be float32 or float64, got {dtype}")
+    cell = Elman.create(0, int(state_size), key=jax.random.key(0), dtype=dtype)
     most = most_blocks(state_size, dtype, length)
     if block_counts is None:
         counts = _ladder(untuned_blocks(state_size, dtype, length), most)
     else:
-        counts = sorted({int(each) for each in block_counts})
-    if not counts or not 1 <= counts[0] <= counts[-1] <= most:
+        given = list(block_counts) if isinstance(block_counts, Iterable) else []
+        if not given or not all(is_whole(each) for each in given):
+            raise ValueError(
+                f"block_counts must be a sequence of whole numbers such as [8, 16], got {block_counts!r}"
+            )
+        counts = sorted({int(each) for each in given})
+    if not 1 <= counts[0] <= counts[-1] <= most:
         raise ValueError(
             f"block_counts must lie in 1..{most} for {state_size} units, {length} steps and {dtype}, "
             f"got {block_counts}"

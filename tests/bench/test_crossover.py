@@ -57,6 +57,11 @@ def test_one_that_is_faster_at_every_size_is_so_throughout(ratio, faster):
     assert (found["faster"], found["throughout"], found["from_size"]) == (faster, True, 8.0)
 
 
+@pytest.mark.parametrize("smallest", [1.0, 0.5, 3.0])
+def test_of_two_equal_ones_neither_is_faster(smallest):
+    assert crossovers(times({8: smallest, 32: 1.0})).empty
+
+
 def test_every_size_that_varies_alone_has_a_row():
     by_length = times({100: 2.0, 10_000: 0.5}, axis="sequence_length")
     by_batch = times({8: 2.0, 64: 0.25}, axis="batch_size", operation="training_step")

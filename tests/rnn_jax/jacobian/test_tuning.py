@@ -97,7 +97,9 @@ ERRORS = {
     "rounds": ({"rounds": 0}, "rounds must be a whole number of at least 1, got 0"),
     "dtype": ({"dtype": "int32"}, "dtype must be a real floating dtype, got int32"),
     "blocks": ({"block_counts": [4, 99]}, r"block_counts must lie in 1\.\.30 for 4 units, 30 steps"),
-    "no blocks": ({"block_counts": []}, r"block_counts must lie in 1\.\.30"),
+    "no blocks": ({"block_counts": []}, r"block_counts must be a sequence of whole numbers .*, got \[\]"),
+    "no number": ({"block_counts": [2, True]}, r"block_counts must be a sequence .*, got \[2, True\]"),
+    "16 bits": ({"dtype": "float16"}, "dtype must be float32 or float64, got float16"),
 }
 
 
