@@ -5,6 +5,7 @@ import math
 import pytest
 
 from bench import gpu_targets, tables
+from bench.terminal import terminal_tables
 
 CHAIN = {"operation": "chain_at_known_states", "implementation": "rnn_jax", "cell": "elman_tanh"}
 ENSEMBLE = {
@@ -44,6 +45,13 @@ def test_without_rows_every_figure_is_empty_and_says_so(of):
     assert len(table) == 9
     assert set(table["verdict"]) == {"not measured"}
     assert table["measured"].isna().all()
+
+
+@pytest.mark.parametrize(("hidden_size", "told"), [(8, False), (64, True)])
+def test_the_terminal_tells_of_them_where_one_is_measured(hidden_size, told, row, folder_of):
+    rows = chains(0.001, hidden_size=hidden_size)
+    store = folder_of(timings=[row("timings", suite="gpu", backend="gpu", **each) for each in rows])
+    assert ("What is to be reached on a GPU" in dict(terminal_tables(store.folder))) == told
 
 
 def test_a_cpu_reaches_no_figure(of):
