@@ -86,6 +86,7 @@ def test_the_gpu_suite_runs(only, kinds, bare, tmp_path):
     if kinds is None:
         assert {"float32", "float64"} <= set(store.read("timings")["dtype"])
         assert set(store.read("timings")["operation"]) == {
-            "jacobian_chain", "trajectory", "training_step", "ensemble", "lyapunov_spectrum",
+            "jacobian_chain", "chain_at_known_states", "trajectory", "training_step", "ensemble",
+            "lyapunov_spectrum",
         }  # fmt: skip
         assert (out / "figures" / "roofline.png").is_file()
