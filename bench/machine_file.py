@@ -52,6 +52,12 @@ def _problem(facts: Any) -> str:
     for key, wanted in (("identity", True), ("volatile", False)):
         if (wanted or key in facts) and not isinstance(facts.get(key), dict):
             return f"{key} is no object"
+    volatile = facts.get("volatile", {})
+    commits = volatile.get("earlier_commits", [])
+    if not isinstance(commits, list) or not all(isinstance(each, str) for each in commits):
+        return "volatile.earlier_commits is no list of texts"
+    if not isinstance(volatile.get("commit"), str | None):
+        return "volatile.commit is no text"
     identity = facts["identity"]
     for key in ("machine", "backend", "dtype", "suite"):
         if not isinstance(identity.get(key, ""), str):

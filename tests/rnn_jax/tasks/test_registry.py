@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax import training
+from rnn_jax import training_run
 from rnn_jax.tasks import TASKS
 from rnn_jax.tasks.sequential_images import SequentialImages
 
@@ -133,7 +133,7 @@ def test_a_loss_of_a_model_is_differentiable(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_four_steps_of_training_run(name, monkeypatch, jax_promotes):
-    monkeypatch.setattr(training, "EVALUATION_EXAMPLES", 10)
+    monkeypatch.setattr(training_run, "EVALUATION_EXAMPLES", 10)
     monkeypatch.setattr(rj.tasks.task, "BASELINE_EXAMPLES", 1 << 12)
     task = tiny(name, TASKS[name].variant)
     result = rj.train(
