@@ -41,7 +41,7 @@ def test_a_key_that_only_one_machine_has_counts(store, facts):
     "content",
     [
         "", "{", "[]", "{}", '{"identity": 3}', "null", '"identity"', '{"identity": {"device_count": "8"}}',
-        '{"identity": {"cores": true}}',
+        '{"identity": {"cores": true}}', '{"identity": {}, "volatile": {"earlier_commits": 0.5}}',
     ],
     ids=repr,
 )  # fmt: skip
