@@ -216,7 +216,7 @@ class Store:
             others = sorted(set(self.read(kind)["suite"]) - {suite})
             if others:
                 raise UsageError(
-                    f"{self.folder} holds results of suite {others[0]!r}; choose another --out for {suite!r}"
+                    f"{self._table(kind)} holds results of suite {others[0]!r}; choose another --out for {suite!r}"
                 )
 
     def write_machine(self, machine: Mapping[str, Any]) -> None:
@@ -274,7 +274,7 @@ class Store:
         Raises:
             UsageError: there is no such file, or it is of another schema.
         """
-        path = self.folder / f"{kind}.csv"
+        path = self._table(kind)
         if not path.is_file():
             raise UsageError(f"{self.folder} has no {kind}.csv")
         return result_csv.read(path, RESULT_FILES[kind])
@@ -290,7 +290,10 @@ class Store:
 
     def kinds(self) -> list[str]:
         """The kinds of result file that the folder holds."""
-        return [kind for kind in RESULT_FILES if (self.folder / f"{kind}.csv").is_file()]
+        return [kind for kind in RESULT_FILES if self._table(kind).is_file()]
+
+    def _table(self, kind: str) -> Path:
+        return self.folder / f"{kind}.csv"
 
     def shard(self, case_id: str) -> dict[str, Any] | None:
         """What a case gave, its `status` and `tables`; None where its shard is not there or not whole."""

@@ -83,5 +83,7 @@ def test_commits_of_earlier_runs_are_kept_with_their_rows(row, folder_of, facts)
 def test_another_suite_does_not_take_the_folder(row, folder_of):
     store = folder_of(decay=[row("decay", suite="mine")])
     store.refuse_other_suites("mine")
-    with pytest.raises(UsageError, match="holds results of suite 'mine'; choose another --out for 'quick'"):
+    with pytest.raises(
+        UsageError, match=r"decay\.csv holds results of suite 'mine'; choose another --out for 'quick'"
+    ):
         store.refuse_other_suites("quick")
