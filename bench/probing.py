@@ -14,19 +14,19 @@ import numpy as np
 import pandas as pd
 
 from bench import own_cell
-from bench.case import Case
 from bench.cases.cell import bare_columns, create_cell, resolved_cell, seed_key, white_noise
 from bench.cases.gradient_norms import along_direction
 from bench.cases.probe import probe
-from bench.decay_table import counted
 from bench.errors import UsageError
 from bench.machine import Environment
 from bench.own_cell import MakeCell, Net
-from bench.plan import Plan, Planned
+from bench.running.plan import Plan, Planned
 from bench.schema import CASE_TIMES, DECAY, GRADIENT_NORMS, LYAPUNOV
+from bench.suite.case import Case
+from bench.suite.rerun import PROBED
+from bench.tables.decay import counted
 from rnn_jax.coordinates import ravel_reals, real_size
 
-SUITE = "probe"
 BESIDE = ("elman_tanh", "lstm", "gru")
 LAGS, EXPONENTS, RECORDED_SEQUENCES = 40, 3, 2
 
@@ -80,7 +80,7 @@ def plan_with(earlier: Plan | None, cases: Sequence[Case], environment: Environm
     for case in cases:
         case_id = case.case_id(environment)
         planned[case_id] = Planned(case_id, case.match_id(), case.kind, label(case))
-    return Plan(SUITE, tuple(planned.values()))
+    return Plan(PROBED, tuple(planned.values()))
 
 
 def maker(case: Case, environment: Environment, own: MakeCell | None) -> Callable[[int], Net]:
@@ -194,7 +194,7 @@ def _loss(net: Net) -> tuple[Callable[..., jax.Array], int]:
 
 
 def _columns(case: Case, environment: Environment, net: Net) -> dict[str, Any]:
-    return bare_columns(case, environment, SUITE) | {
+    return bare_columns(case, environment, PROBED) | {
         "cell": case["cell"],
         "layers": 1 if case["cell"] in BESIDE else None,
         "initialization": case["initialization"],

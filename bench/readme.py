@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import comparison
+from bench.comparing import comparison
 from bench.errors import UsageError
 from bench.schema import COMMON, RESULT_FILES
 from bench.store import Store, write_text

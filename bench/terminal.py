@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.gpu_targets import NOT_MEASURED
-from bench.net_names import unusual_columns
-from bench.peer_table import OURS
+from bench.schema.net_names import unusual_columns
 from bench.store import Store
 from bench.tables import tables
-from bench.trained_runs import VERDICTS
+from bench.tables.gpu_targets import NOT_MEASURED
+from bench.tables.peers import OURS
+from bench.tables.trained_runs import VERDICTS
 
 
 def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -5,9 +5,6 @@ from rnn_jax import cells as cells
 from rnn_jax import remedies as remedies
 from rnn_jax import tasks as tasks
 from rnn_jax import theory as theory
-from rnn_jax.checkpoint import CheckpointError as CheckpointError
-from rnn_jax.explosion import Explosion as Explosion
-from rnn_jax.explosion import explosion as explosion
 from rnn_jax.gradients import LossGradients as LossGradients
 from rnn_jax.gradients import loss_gradients as loss_gradients
 from rnn_jax.gradients import weight_gradient_shares as weight_gradient_shares
@@ -28,8 +25,11 @@ from rnn_jax.jacobian import lyapunov_spectrum as lyapunov_spectrum
 from rnn_jax.jacobian import step_jacobians as step_jacobians
 from rnn_jax.jacobian import tune_blocks as tune_blocks
 from rnn_jax.parallel import parallel_trajectory as parallel_trajectory
+from rnn_jax.training import CheckpointError as CheckpointError
+from rnn_jax.training import Explosion as Explosion
+from rnn_jax.training import TrainingResult as TrainingResult
+from rnn_jax.training import explosion as explosion
 from rnn_jax.training import train as train
-from rnn_jax.training_result import TrainingResult as TrainingResult
 from rnn_jax.trajectory import trajectory as trajectory
 
 __version__ = "0.1.0"

@@ -26,10 +26,10 @@ from bench.cases import (
     timings,
 )
 from bench.cases.cell import Report, setting_columns
-from bench.checkpoints import Checkpoints
 from bench.machine import Environment
-from bench.memory_maps import drop_programs_before_there_are_too_many
+from bench.measuring.memory_maps import drop_programs_before_there_are_too_many
 from bench.schema import CASE_TIMES
+from bench.store.checkpoints import Checkpoints
 
 MOST_SEEDS = 10_000
 KINDS = {

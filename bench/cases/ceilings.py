@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from bench.cases.cell import Report, bare_columns, seed_key
+from bench.cases.parameter import Parameter
 from bench.errors import is_unsupported
 from bench.machine import Environment
-from bench.parameter import Parameter
+from bench.measuring.timing import interleaved, timing_columns
 from bench.schema import CEILINGS
-from bench.timing import interleaved, timing_columns
 
 VERSION = 1
 ONE_SEED = True

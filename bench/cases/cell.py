@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 import rnn_jax as rj
+from bench.cases.parameter import Parameter
 from bench.machine import BASE_SEED, Environment
-from bench.parameter import Parameter
 from bench.schema import SCHEMA_VERSION
 from rnn_jax.coordinates import real_size
 

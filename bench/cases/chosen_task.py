@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import rnn_jax as rj
-from bench.parameter import Parameter
+from bench.cases.parameter import Parameter
 
 TASK_PARAMETERS = (
     Parameter("task", str, "the task", required=True, choices=tuple(rj.tasks.TASKS)),

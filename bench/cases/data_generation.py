@@ -10,12 +10,12 @@ import optax
 import rnn_jax as rj
 from bench.cases.cell import CELL_PARAMETERS, Report, create_cell, resolved_cell, seed_key, task_columns
 from bench.cases.chosen_task import TASK_PARAMETERS, task_of, with_variant
+from bench.cases.parameter import Parameter
 from bench.machine import Environment
-from bench.parameter import Parameter
+from bench.measuring.timing import interleaved, timing_columns
 from bench.schema import DATA_GENERATION
-from bench.timing import interleaved, timing_columns
 from rnn_jax.tasks import Batch, Task
-from rnn_jax.training_run import Recipe, Run, start, step_on, training_batch, training_step
+from rnn_jax.training.run import Recipe, Run, start, step_on, training_batch, training_step
 
 VERSION = 1
 PARAMETERS = (

@@ -9,9 +9,9 @@ import rnn_jax as rj
 from bench.cases.cell import Report, bare_columns
 from bench.cases.chosen_task import task_of, with_variant
 from bench.cases.held_out import data_columns, plain_rows
-from bench.dependence import contexts, questions, reference_losses
+from bench.cases.parameter import Parameter
 from bench.machine import Environment
-from bench.parameter import Parameter
+from bench.measuring.dependence import contexts, questions, reference_losses
 from bench.schema import DEPENDENCE, HELD_OUT_SCORES
 from rnn_jax.tasks.task import RealTask, evaluation_task
 

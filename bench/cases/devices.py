@@ -18,11 +18,11 @@ from bench.cases.cell import (
     task_columns,
     white_noise,
 )
+from bench.cases.parameter import Parameter
 from bench.cases.probe import geometric_lags
 from bench.machine import Environment
-from bench.parameter import Parameter
+from bench.measuring.timing import interleaved, timing_columns
 from bench.schema import DEVICE_TIMINGS
-from bench.timing import interleaved, timing_columns
 from rnn_jax.devices import Devices
 
 VERSION = 1

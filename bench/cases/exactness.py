@@ -17,8 +17,8 @@ from bench.cases.cell import (
     seed_key,
     white_noise,
 )
+from bench.cases.parameter import Parameter
 from bench.machine import Environment
-from bench.parameter import Parameter
 from bench.schema import EXACTNESS
 from rnn_jax.coordinates import ravel_reals
 

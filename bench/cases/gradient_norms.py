@@ -16,9 +16,9 @@ from bench.cases.cell import (
     seed_key,
     white_noise,
 )
+from bench.cases.parameter import Parameter
 from bench.cases.probe import probe
 from bench.machine import Environment
-from bench.parameter import Parameter
 from bench.schema import DECAY, GRADIENT_NORMS
 
 VERSION = 1

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.model import Model
 from rnn_jax.tasks.task import RealTask, Task, evaluation_task
+from rnn_jax.training.model import Model
 
 
 def data_columns(task: Any) -> dict[str, Any]:

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import rnn_jax as rj
-from bench import agreement, machine, peers
-from bench.agreement import Agreement
+from bench import machine, peers
 from bench.cases.cell import (
     NOISE_PARAMETERS,
     Report,
@@ -25,14 +24,16 @@ from bench.cases.cell import (
     task_columns,
     white_noise,
 )
-from bench.formulas import trajectory_flop, weight_shape
+from bench.cases.parameter import Parameter
 from bench.machine import Environment
-from bench.parameter import Parameter
+from bench.measuring import agreement
+from bench.measuring.agreement import Agreement
+from bench.measuring.formulas import trajectory_flop, weight_shape
+from bench.measuring.timing import interleaved, timing_columns
 from bench.peers import ours, reference
 from bench.peers.contender import Answer, ChainProblem, Contender, Problem, SpectrumProblem, TrainingProblem
 from bench.schema import AGREEMENT, TIMINGS
-from bench.timing import interleaved, timing_columns
-from rnn_jax.model import Model
+from rnn_jax.training.model import Model
 
 VERSION = 1
 ONE_SEED = True

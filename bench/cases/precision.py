@@ -19,10 +19,10 @@ from bench.cases.cell import (
     seed_key,
     white_noise,
 )
+from bench.cases.parameter import Parameter
 from bench.cases.probe import geometric_lags
 from bench.errors import is_unsupported
 from bench.machine import Environment
-from bench.parameter import Parameter
 from bench.schema import PRECISION
 from rnn_jax.jacobian.chain import METHODS
 from rnn_jax.jacobian.steps import step_jacobian

@@ -8,8 +8,8 @@ import jax
 
 import rnn_jax as rj
 from bench.cases.cell import create_cell
-from bench.grouping import NET
 from bench.machine import Environment
+from bench.statistics.grouping import NET
 
 _ANYWHERE = Environment("", "cpu", "", "", "float32")
 

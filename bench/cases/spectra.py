@@ -20,11 +20,11 @@ from bench.cases.cell import (
     setting_columns,
     white_noise,
 )
-from bench.formulas import spectrum_flop
+from bench.cases.parameter import Parameter
 from bench.machine import Environment
-from bench.parameter import Parameter
+from bench.measuring.formulas import spectrum_flop
+from bench.measuring.timing import timed_once
 from bench.schema import LYAPUNOV, SINGULAR_VALUES, TIMINGS
-from bench.timing import timed_once
 from rnn_jax.jacobian.factorizations import FACTORIZATIONS
 
 VERSION = 1

@@ -21,12 +21,11 @@ from bench.cases.cell import (
 )
 from bench.cases.chosen_task import TASK_PARAMETERS, task_of, with_variant
 from bench.cases.held_out import net_rows
+from bench.cases.parameter import Parameter
 from bench.cases.probe import Reading, geometric_lags, probe
 from bench.cases.remedy import check_fit, remedy_of
 from bench.cases.tuning import chosen_rate, grid_of
-from bench.checkpoints import Checkpoints, train_without
 from bench.machine import Environment
-from bench.parameter import Parameter
 from bench.schema import (
     DECAY,
     EVALUATIONS,
@@ -38,10 +37,11 @@ from bench.schema import (
     TRAINING_CURVES,
     TUNING,
 )
+from bench.store.checkpoints import Checkpoints, train_without
 from bench.targets import checked_target
 from rnn_jax.coordinates import real_size
 from rnn_jax.tasks import Batch, Task
-from rnn_jax.training_run import EVALUATION_EXAMPLES
+from rnn_jax.training.run import EVALUATION_EXAMPLES
 
 VERSION = 1
 GOES_ON = True

@@ -5,11 +5,11 @@ from typing import Any
 
 from bench.cases.cell import NOISE_PARAMETERS, Report, resolved_cell
 from bench.cases.operations import OPERATIONS
+from bench.cases.parameter import Parameter
 from bench.cases.peers import CELLS
 from bench.machine import Environment
-from bench.parameter import Parameter
+from bench.measuring.timing import interleaved, timing_columns
 from bench.schema import TIMINGS
-from bench.timing import interleaved, timing_columns
 from rnn_jax.jacobian.chain import METHODS
 
 VERSION = 2

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from bench import comparison
 from bench.check import case_ids, derived, machines, noise, rows, shards
 from bench.check.finding import DAMAGED, NOISY, NOTE
 from bench.check.finding import Finding as Finding
+from bench.comparing import comparison
 from bench.errors import UsageError
 from bench.store import Store
 

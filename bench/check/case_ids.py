@@ -11,14 +11,14 @@ from typing import Any
 import pandas as pd
 
 from bench import suite as suites
-from bench.case import Case
 from bench.cases import KINDS
 from bench.check.finding import DAMAGED, NOTE, Finding, named
 from bench.errors import UsageError
-from bench.grouping import NET
 from bench.machine import Environment
 from bench.schema import FAILURES
+from bench.statistics.grouping import NET
 from bench.store import read_machine
+from bench.suite.case import Case
 
 _ENVIRONMENT = ["machine", "backend", "device_kind", "jax_version", "dtype", "matmul_precision"]
 _PARAMETERS = (*NET, "operation")

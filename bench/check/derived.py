@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import comparison
 from bench.check.finding import DAMAGED, Finding
-from bench.files import csv_text
+from bench.comparing import comparison
 from bench.store import Store
+from bench.store.files import csv_text
 from bench.tables import TABLES, markdown, tables
 
 

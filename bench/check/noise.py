@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bench.check.finding import NOISY, Finding, named
-from bench.time_spread import LEAST_PROCESSES, LEAST_ROUNDS, spread_of
-from bench.timing_table import SETTING, by_process
+from bench.statistics.time_spread import LEAST_PROCESSES, LEAST_ROUNDS, spread_of
+from bench.tables.timings import SETTING, by_process
 
 WIDEST_PERCENT = 10.0
 _APART, _TOGETHER = 1.10, 1.05

@@ -10,7 +10,7 @@ import pandas as pd
 import rnn_jax as rj
 from bench.machine import BACKENDS
 from bench.schema import RESULT_FILES, SCHEMA_VERSION
-from bench.trained_runs import VERDICTS
+from bench.tables.trained_runs import VERDICTS
 
 _LEAST_ONE = ("inner_calls", "batch_size", "seed_count", "device_count", "layers", "hidden_size", "state_size",
               "sequence_length", "task_length", "peak_bytes", "parameter_count", "sequence_count", "index")  # fmt: skip

@@ -10,11 +10,11 @@ import pandas as pd
 
 from bench.check.finding import DAMAGED, Finding, line_numbers, named
 from bench.check.ranges import out_of_range
-from bench.collation import ordered
 from bench.errors import UsageError
-from bench.files import csv_text
 from bench.schema import DECAY, EXPLOSIONS, FAILURES, GRADIENT_NORMS, RESULT_FILES, SNAPSHOTS, TUNING
 from bench.store import Store
+from bench.store.collation import ordered
+from bench.store.files import csv_text
 
 _AGAIN = "measure its case again, or take the file from a copy that was not touched"
 _OF_OTHER_SEEDS = (TUNING.kind, FAILURES.kind)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from bench.check.finding import DAMAGED, NOTE, Finding, named
-from bench.collation import ordered
-from bench.files import csv_text
 from bench.schema import RESULT_FILES
-from bench.shard import Rows, typed
 from bench.store import Store
+from bench.store.collation import ordered
+from bench.store.files import csv_text
+from bench.store.shard import Rows, typed
 
 _AGAIN = "the command that measured the folder writes the CSV files anew from the shards"
 

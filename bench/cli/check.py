@@ -27,10 +27,10 @@ def check(
 
     Exits with 0 where all is well and 1 where anything was found. Notes, of what cannot be checked, are no findings.
     """
-    from bench import comparison
     from bench.check import checked
     from bench.check.finding import NOTE
-    from bench.folders import RESULTS, result_folders
+    from bench.comparing import comparison
+    from bench.running.folders import RESULTS, result_folders
 
     if not widest_percent > 0:
         raise UsageError(f"--widest-percent must be a number over 0, got {widest_percent:g}")

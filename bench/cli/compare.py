@@ -40,8 +40,8 @@ def compare(
     faster. It is called faster or slower where the whole interval lies beyond the factor; where nothing differs
     by more than the factor, a comparison calls any of its timings so with a probability of at most 5%.
     """
-    from bench import comparison
-    from bench.compare import compared, require_same_identity, unlike
+    from bench.comparing import comparison
+    from bench.comparing.compare import compared, require_same_identity, unlike
 
     if len(folders) < 2:
         raise UsageError(f"compare needs two result folders or more, the reference first, got {len(folders)}")
@@ -84,7 +84,7 @@ def _show(reference: Path, other: Path, joined: "dict[str, pd.DataFrame]", diffe
 
 
 def _explain_too_few(times: "pd.DataFrame") -> None:
-    from bench.time_spread import LEAST_PROCESSES
+    from bench.statistics.time_spread import LEAST_PROCESSES
 
     few = times[["processes_left", "processes_right"]].min(axis=1) < LEAST_PROCESSES
     wide = (times["verdict"] == "too few samples") & ~few
@@ -106,7 +106,7 @@ def _regressed(told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", fa
     Raises:
         UsageError: a folder has no timing that can be judged.
     """
-    from bench.compared_times import regressions
+    from bench.comparing.compared_times import regressions
 
     found = 0
     for other, joined, _ in told:
@@ -126,7 +126,7 @@ def _regressed(told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", fa
 def _everything(
     reference: Path, told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float
 ) -> dict[str, Any]:
-    from bench.time_ratio import FALSE_ALARM_RATE
+    from bench.statistics.time_ratio import FALSE_ALARM_RATE
 
     return {
         "reference": reference,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.net_names import unusual_columns
+from bench.schema.net_names import unusual_columns
 
 Titled = tuple[str, list[dict[Any, Any]]]
 FAR = 3.0

@@ -6,14 +6,14 @@ from bench.cli.document import print_document
 from bench.cli.show import duration, print_rows, say
 
 if TYPE_CHECKING:
-    from bench.dry_run import Foreseen
-    from bench.job import Job
+    from bench.running.dry_run import Foreseen
+    from bench.running.job import Job
 
 
 def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     """Prints the cases of a run, what each is expected to take and from what that is known."""
-    from bench.dry_run import DONE, NO_TIME, STATES, counts, foreseen, time_of
-    from bench.expected import SOURCES
+    from bench.running.dry_run import DONE, NO_TIME, STATES, counts, foreseen, time_of
+    from bench.running.expected import SOURCES
 
     cases = foreseen(job, minutes)
     seconds, unknown = time_of(cases)

@@ -76,7 +76,8 @@ def _results(folder: Path, wanted: list[str], out: Path | None) -> list[Path]:
 
 def _comparison(folder: Path, wanted: list[str], out: Path | None) -> list[Path]:
     """The picture of a kept comparison, with its tables, of which it is drawn; nothing where `folder` keeps none."""
-    from bench import comparison, plots
+    from bench import plots
+    from bench.comparing import comparison
 
     if not comparison.is_kept(folder):
         return []

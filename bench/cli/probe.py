@@ -47,10 +47,12 @@ def probe(
         raise UsageError(f"--input-scale must be a number from 0 to 1e6, got {input_scale:g}")
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; choose a folder")
-    from bench import own_cell, plan, probing
+    from bench import own_cell, probing
+    from bench.derived import derive
     from bench.machine import configure, describe, environment, finished
+    from bench.running import plan
     from bench.store import Store, write_text
-    from bench.tables import derive
+    from bench.suite.rerun import PROBED
 
     function = own_cell.find(cell)
     configure(backend, dtype)
@@ -64,7 +66,7 @@ def probe(
     facts = describe(here, sys.argv[1:])
     store.make_folder()
     with store.turn(note):
-        store.refuse_other_suites(probing.SUITE)
+        store.refuse_other_suites(PROBED)
         store.claim(facts)
         write_text(out / plan.FILE, plan.text_of(probing.plan_with(plan.read(out), cases, here)))
     ids = [case.case_id(here) for case in cases]

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Column
 
 if TYPE_CHECKING:
-    from bench.runner import Progress as RunProgress
+    from bench.running.runner import Progress as RunProgress
 
 
 def progress_for(stream: TextIO) -> "RunProgress":

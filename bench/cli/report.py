@@ -36,8 +36,9 @@ def report(
 
 def _of_this_machine() -> list[Path]:
     """Its result folders, and the comparisons that one of them is a side of."""
-    from bench import comparison, machine
-    from bench.folders import RESULTS, result_folders
+    from bench import machine
+    from bench.comparing import comparison
+    from bench.running.folders import RESULTS, result_folders
 
     machine.configure(None, "float32")
     name = machine.environment("float32").machine

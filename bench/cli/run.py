@@ -16,8 +16,8 @@ from bench.cli.verb import FAILED, INTERRUPTED
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.job import Job
     from bench.machine import Environment
+    from bench.running.job import Job
     from bench.suite import Suite
 
 
@@ -97,13 +97,13 @@ def run(
 
     A run can be stopped at any time; the same command goes on from there.
     """
-    from bench import plan, runner
-    from bench.budget import Budget
     from bench.cluster.crew import Assignment
     from bench.cluster.dispatch import OnCluster
     from bench.cluster.gathering import Gathered, gathered
-    from bench.job import job
-    from bench.signs import Signs
+    from bench.running import plan, runner
+    from bench.running.budget import Budget
+    from bench.running.job import job
+    from bench.running.signs import Signs
     from bench.store import write_text
 
     if minutes is not None and not minutes > 0:

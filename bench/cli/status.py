@@ -11,8 +11,8 @@ from bench.cli.document import AsJson, print_document
 from bench.cli.show import duration, print_rows, say
 
 if TYPE_CHECKING:
-    from bench.signs import Sign
-    from bench.status import Status
+    from bench.running.signs import Sign
+    from bench.running.status import Status
 
 _MOST_FAILURES = 5
 
@@ -32,8 +32,8 @@ def status(
 
     It only reads, and may be asked at any time, also while several processes measure.
     """
-    from bench.expected import SOURCES
-    from bench.status import folders_of, status_of
+    from bench.running.expected import SOURCES
+    from bench.running.status import folders_of, status_of
 
     now = time.time()
     found = [status_of(folder, suite, now) for folder, suite in folders_of(named or [])]

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 from bench.cli.show import say, show_tables
 
 if TYPE_CHECKING:
-    from bench.budget import Budget
-    from bench.job import Job
-    from bench.runner import Outcome
+    from bench.running.budget import Budget
+    from bench.running.job import Job
+    from bench.running.runner import Outcome
 
 
 def say_summary(

@@ -24,10 +24,11 @@ def tables(
     as_json: AsJson = False,
 ) -> None:
     """Derive tables and pictures again from the CSV files; the same CSV gives the same bytes."""
-    from bench import comparison, plan, readme
-    from bench import tables as derived
-    from bench.folders import RESULTS, result_folders
-    from bench.status import plan_to_keep
+    from bench import derived, readme
+    from bench.comparing import comparison
+    from bench.running import plan
+    from bench.running.folders import RESULTS, result_folders
+    from bench.running.status import plan_to_keep
     from bench.store import Store, write_text
 
     chosen = folders or result_folders()

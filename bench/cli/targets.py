@@ -27,9 +27,9 @@ def targets(
 
     Ours are median (least..most) over seeds, success rates how many seeds of all.
     """
-    from bench.folders import result_folders
+    from bench.running.folders import result_folders
     from bench.store import Store
-    from bench.target_table import counts, target_table
+    from bench.tables.target_table import counts, target_table
 
     table = target_table([Store(folder) for folder in folders or result_folders()])
     if as_json:

@@ -6,7 +6,7 @@ from typing import Any
 from bench import machine
 from bench.cluster.places import Place
 from bench.errors import UsageError
-from bench.installation import unlike
+from bench.running.installation import unlike
 
 Answer = Mapping[str, Any]
 """What `Worker.described` gives."""

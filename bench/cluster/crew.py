@@ -11,7 +11,7 @@ from bench.cluster.engine import Engine, Lost
 from bench.cluster.places import Place, Share, places_on
 from bench.cluster.worker import Worker
 from bench.errors import UsageError
-from bench.installation import installation
+from bench.running.installation import installation
 
 SURVEY_S = 300.0
 """Seconds that the first workers have to say where they run: each imports JAX for that."""

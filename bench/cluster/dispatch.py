@@ -9,10 +9,10 @@ from typing import Any, Self
 from bench.cluster.crew import SURVEY_S, Crew
 from bench.cluster.engine import Lost
 from bench.cluster.places import Place
-from bench.dispatch import Ended, Teller
 from bench.errors import CaseError, UsageError
 from bench.machine import Environment
-from bench.parts import Turn
+from bench.running.dispatch import Ended, Teller
+from bench.running.parts import Turn
 from bench.store import Store, write_bytes
 
 ATTEMPTS = 3

@@ -1,4 +1,4 @@
-"""What measures on a node: an actor of Ray that hands its cases to a process of `bench.child`.
+"""What measures on a node: an actor of Ray that hands its cases to a process of `bench.running.child`.
 
 Nothing here imports Ray or JAX: the process that measures is another one, as it is in a run on one machine.
 """
@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench.children import Children
 from bench.errors import CaseError, UsageError
-from bench.parts import part
+from bench.running.children import Children
+from bench.running.parts import part
 from bench.store import Store, write_bytes
 
 DESCRIBE_S = 300.0

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnn_jax.cells import Elman
-from rnn_jax.model import Model
 from rnn_jax.tasks import Batch, Task
+from rnn_jax.training.model import Model
 
 Answer = Mapping[str, np.ndarray]
 

@@ -10,10 +10,10 @@ import numpy as np
 import optax
 
 import rnn_jax as rj
-from bench.bare_products import bare_products
+from bench.measuring.bare_products import bare_products
 from bench.peers.contender import Answer, ChainProblem, Contender, Problem, SpectrumProblem, TrainingProblem
-from rnn_jax.model import Model
 from rnn_jax.tasks import Batch, Task
+from rnn_jax.training.model import Model
 
 
 def contenders(problem: Problem) -> tuple[Contender, ...]:

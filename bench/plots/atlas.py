@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.atlas import atlas as table_of
-from bench.atlas import is_atlas
-from bench.decay_table import NET
 from bench.store import Store
+from bench.tables.atlas import atlas as table_of
+from bench.tables.atlas import is_atlas
+from bench.tables.decay import NET
 
 _LIMIT = 6.0
 _NEEDED = {"decay", "gradient_norms", "lyapunov"}

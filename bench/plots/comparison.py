@@ -11,18 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from bench.crossover import judged_at
 from bench.plots.style import COLOURS, LINES, MARKERS, panels_of
-from bench.time_ratio import TOO_FEW
+from bench.statistics.crossover import judged_at
+from bench.statistics.time_ratio import TOO_FEW
 
 
 def times(table: pd.DataFrame, left: str, right: str) -> Figure:
     """Ratio of times against the size that varies most, a panel an operation, a line a setting.
 
-    Bars are the simultaneous intervals of `bench.time_ratio`; hollow marks have too few samples to be judged.
+    Bars are the simultaneous intervals of `bench.statistics.time_ratio`; hollow marks have too few samples to be judged.
 
     Args:
-        table: the table "times" of `bench.compare.compared`.
+        table: the table "times" of `bench.comparing.compare.compared`.
         left, right: what the two are called.
     """
     ours = table[table["implementation"] == "rnn_jax"]

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.grouping import OPTIONS
-from bench.net_names import told, varying_columns
 from bench.plots.labels import NORM, setting_name, verdict_counts
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
 from bench.plots.training import fullest_setting
+from bench.schema.net_names import told, varying_columns
+from bench.statistics.grouping import OPTIONS
 from bench.store import Store
 
 REACH = -3.0

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.net_names import cell_name
 from bench.plots.labels import NORM, line_name
 from bench.plots.style import COLOURS, LINES, MARKERS
+from bench.schema.net_names import cell_name
 from bench.store import Store
 
 _ROWS_AT_MOST = 3

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.net_names import cell_name, told
+from bench.schema.net_names import cell_name, told
 
 NORM = "log10 of the spectral norm of dh_T/dh_t"
 

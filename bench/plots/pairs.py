@@ -6,8 +6,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.net_names import cell_name
 from bench.plots.style import columns_of
+from bench.schema.net_names import cell_name
 from bench.store import Store
 
 _PANELS_AT_MOST = 12

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from bench.peer_table import OURS, peers
 from bench.plots.style import COLOURS, MARKERS
 from bench.store import Store
+from bench.tables.peers import OURS, peers
 
 _WRONG_AT = 0.015
 _WRONG_APART = 0.022

@@ -5,10 +5,10 @@
 
 from matplotlib.figure import Figure
 
-from bench.net_names import told
 from bench.plots.decay import REACH, limits, over_runs
 from bench.plots.labels import NORM
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
+from bench.schema.net_names import told
 from bench.store import Store
 
 _SETTING = ["hidden_size", "input_size", "input_scale", "sequence_length", "dtype"]

@@ -6,10 +6,10 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.net_names import cell_name
 from bench.plots.style import COLOURS, LINES, MARKERS
+from bench.schema.net_names import cell_name
 from bench.store import Store
-from bench.trained_runs import PLAIN, TASK
+from bench.tables.trained_runs import PLAIN, TASK
 
 _LINES_AT_MOST = 8
 

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plots.style import COLOURS, MARKERS
-from bench.reach_question import ALL, MOMENTS, READINGS
-from bench.reach_question import reach_predicts as reach_predicts_table
 from bench.store import Store
-from bench.trained_runs import TASK, removed_share, task_runs
+from bench.tables.reach_question import ALL, MOMENTS, READINGS
+from bench.tables.reach_question import reach_predicts as reach_predicts_table
+from bench.tables.trained_runs import TASK, removed_share, task_runs
 
 _SPREAD = 0.012
 _FLOOR = -0.1

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plots.style import COLOURS, LINES, MARKERS, panels_of
-from bench.real_uses_table import forecast_horizons
-from bench.real_uses_table import real_uses as real_uses_table
 from bench.store import Store
+from bench.tables.real_uses import forecast_horizons
+from bench.tables.real_uses import real_uses as real_uses_table
 
 _NAIVE = "seasonal_naive"
 _PLAIN_LOOKS = {"seasonal_naive_with_drift": ("0.45", "--")}

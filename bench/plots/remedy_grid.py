@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from bench.grouping import NET
-from bench.net_names import told, varying_columns
-from bench.remedy_grid import remedy_grid as remedy_grid_table
+from bench.schema.net_names import told, varying_columns
+from bench.statistics.grouping import NET
 from bench.store import Store
-from bench.trained_runs import TASK, remedy_place
+from bench.tables.remedy_grid import remedy_grid as remedy_grid_table
+from bench.tables.trained_runs import TASK, remedy_place
 
 _COLOURS = mpl.colormaps["viridis"]  # brightness rises evenly, so it survives print and colour-blind eyes
 _ABSENT = "0.93"

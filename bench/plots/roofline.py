@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.ceilings import Ceilings, ceilings_of
 from bench.plots.style import COLOURS, LINES, MARKERS
-from bench.roofline import roofline as roofline_table
 from bench.store import Store
+from bench.tables.ceilings import Ceilings, ceilings_of
+from bench.tables.roofline import roofline as roofline_table
 
 _ROOM = 4.0
 _ALIKE = 0.1

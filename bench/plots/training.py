@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.grouping import OPTIONS
-from bench.net_names import cell_name, varying_columns
 from bench.plots.labels import line_name, metric_label, setting_name, verdict_counts
 from bench.plots.style import COLOURS, LINES, MARKERS, columns_of, panels_of
+from bench.schema.net_names import cell_name, varying_columns
+from bench.statistics.grouping import OPTIONS
 from bench.store import Store
-from bench.trained_runs import PLAIN, TASK
+from bench.tables.trained_runs import PLAIN, TASK
 
 _LINES_AT_MOST = 12
 """In a panel."""

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from bench import plan, suite
+from bench import suite
 from bench.machine import Environment
+from bench.running import plan
 from bench.schema import RESULT_FILES, SCHEMA_VERSION
 from bench.store import Store, write_text
 

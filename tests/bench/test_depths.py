@@ -7,15 +7,15 @@ import pytest
 from matplotlib.text import Text
 
 from bench import plots, terminal
-from bench.claims import claims
 from bench.cli.comparison_rows import titled_rows
-from bench.compare import compared
-from bench.factorization_table import factorizations
-from bench.net_names import cell_name, varying_columns
+from bench.comparing.compare import compared
 from bench.plots.labels import line_name
 from bench.plots.style import STYLE
-from bench.reach_question import reach_predicts
 from bench.report.sections.remedies import _named
+from bench.schema.net_names import cell_name, varying_columns
+from bench.tables.claims import claims
+from bench.tables.factorizations import factorizations
+from bench.tables.reach_question import reach_predicts
 
 OTHERS = [{"layers": 2}, {"input_deviation": 0.25}]
 WORDS = ["layers 2", "input deviation 0.25"]

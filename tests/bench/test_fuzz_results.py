@@ -11,14 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import folders, plots, report, tables
+from bench import plots, report, tables
 from bench.check import checked
-from bench.compare import compared, unlike
+from bench.comparing.compare import compared, unlike
 from bench.errors import UsageError
+from bench.running import folders
+from bench.running.status import status_of
 from bench.schema import RESULT_FILES
-from bench.status import status_of
 from bench.store import Store, read_machine
-from bench.target_table import target_table
+from bench.tables.target_table import target_table
 from bench.targets import targets
 from bench.terminal import terminal_tables
 

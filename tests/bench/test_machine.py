@@ -12,7 +12,7 @@ import pytest
 
 from bench import machine
 from bench.errors import UsageError
-from bench.folders import default_folder, result_folders
+from bench.running.folders import default_folder, result_folders
 from bench.store import Store
 from rnn_jax import devices
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import machine, privacy, report, runner
+from bench import machine, privacy, report
 from bench.cases import KINDS, exactness
+from bench.running import runner
 from bench.store import Store
 from bench.suite import Case, Suite
 

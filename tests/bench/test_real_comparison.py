@@ -2,9 +2,10 @@
 
 import pytest
 
-from bench import children, machine, runner, suite
-from bench.compare import compared
-from bench.compared_times import regressions
+from bench import machine, suite
+from bench.comparing.compare import compared
+from bench.comparing.compared_times import regressions
+from bench.running import children, runner
 from bench.store import Store
 
 SUITE = """
@@ -21,7 +22,7 @@ seeds = 1
 PLANTED = """
 import sys, time
 import jax
-from bench import child
+from bench.running import child
 from bench.cases import timings
 
 FACTOR = {factor}

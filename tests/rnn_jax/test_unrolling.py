@@ -7,7 +7,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax import backpropagation, unrolling
-from rnn_jax.backpropagation import last_states
+from rnn_jax.training.backpropagation import last_states
 
 T = 23  # no multiple of what is unrolled, so that the rest of a loop is there too
 BLOCKS = {"blocked": 2, "sequential": None}  # of 12 steps each, the first filled up

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from bench.net_names import told, varying_columns
 from bench.plots.labels import metric_label, verdict_counts
 from bench.plots.training import TRAINED
 from bench.report.axes import layout, line, sizes_axis
 from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import DASHES, Look, looks_of
 from bench.report.results import Results
+from bench.schema.net_names import told, varying_columns
 
 _APART, _SPREAD = 1.012, 1.12
 """From one line to the next, so that equal values do not hide each other, and over all lines at most."""

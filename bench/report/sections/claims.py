@@ -5,9 +5,9 @@
 
 import pandas as pd
 
-from bench.claims import NOT_MEASURED
 from bench.report.content import Finding, Findings, Section, Table, Text
 from bench.report.results import Results
+from bench.tables.claims import NOT_MEASURED
 
 _TOLD = ["claim", "verdict", "number", "command"]
 

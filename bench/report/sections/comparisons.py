@@ -6,12 +6,12 @@
 import numpy as np
 import pandas as pd
 
-from bench.crossover import AXES
 from bench.report.axes import layout, level, line, log_axis, sizes_axis
 from bench.report.content import Chart, Option, Part, Section, Switches, Table, Text, View
 from bench.report.looks import Look, looks_of
 from bench.report.results import Comparison, Results
 from bench.report.thinning import MOST_POINTS, thinned
+from bench.statistics.crossover import AXES
 
 _SHORT = {"state_size": "n", "sequence_length": "T", "batch_size": "batch", "seed_count": "seeds"}
 _TITLES = {

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.net_names import told, varying_columns
 from bench.plots.decay import NET, REACH, over_runs
 from bench.plots.labels import NORM
 from bench.report.axes import band, layout, level, line
@@ -16,6 +15,7 @@ from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import Look, looks_of
 from bench.report.results import Results
 from bench.report.thinning import MOST_POINTS, note, thinned
+from bench.schema.net_names import told, varying_columns
 
 _SHOWN = 12.5
 """log10 norms beyond it, both ways, lie outside the chart until it is fitted."""

@@ -6,13 +6,13 @@
 import numpy as np
 import pandas as pd
 
-from bench.grouping import OPTIONS
-from bench.net_names import told, varying_columns
 from bench.report.axes import heat_map, layout
 from bench.report.content import Chart, Section, Table, View
 from bench.report.looks import colour_scale
 from bench.report.results import Results
 from bench.report.thinning import MOST_TIMES, note, thinned
+from bench.schema.net_names import told, varying_columns
+from bench.statistics.grouping import OPTIONS
 
 _LIMIT = 6.0
 _NET = [*OPTIONS, "input_kind", "input_scale", "sequence_length", "dtype"]

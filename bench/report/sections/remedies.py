@@ -6,13 +6,13 @@
 import numpy as np
 import pandas as pd
 
-from bench.net_names import cell_name
 from bench.report.axes import heat_map, layout
 from bench.report.content import Chart, Section, Table, View
 from bench.report.escaping import label
 from bench.report.looks import colour_scale
 from bench.report.results import Results
-from bench.trained_runs import VERDICTS
+from bench.schema.net_names import cell_name
+from bench.tables.trained_runs import VERDICTS
 
 TABLE = "remedy_grid"
 _LIGHT_ENOUGH = 0.6

@@ -10,12 +10,12 @@ import pandas as pd
 
 import rnn_jax as rj
 from bench.plots.spectra import drive_name, edge_lines, largest_tanh_nets, settings_of
-from bench.predictions import GAUSSIAN, random_tanh_net
 from bench.report.axes import layout, level, line, log_axis
 from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import Look, looks_of
 from bench.report.results import Results
 from bench.report.thinning import thinned
+from bench.tables.predictions import GAUSSIAN, random_tanh_net
 
 _VALUE = "exponent_nats_per_step"
 _MARKS = 60

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from bench.case import Case
 from bench.cases import KINDS, ceilings
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
+from bench.suite.case import Case
 
 SMALL = {"largest_matrix": 16, "copy_megabytes": 1, "scan_iterations": 20, "rounds": 3}
 

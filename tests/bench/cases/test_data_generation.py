@@ -6,12 +6,12 @@ import optax
 import pytest
 
 import rnn_jax as rj
-from bench.case import Case
 from bench.cases import KINDS, data_generation
 from bench.cases.data_generation import DRAWING, GIVEN_BATCH, WITH_DRAWING
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
-from rnn_jax.training_run import Recipe, start, training_batch
+from bench.suite.case import Case
+from rnn_jax.training.run import Recipe, start, training_batch
 
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")
 SMALL = {"cell": "elman_tanh", "task": "parity", "task_length": 5, "hidden_size": 3, "batch_size": 4}

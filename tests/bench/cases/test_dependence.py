@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from bench.case import Case
 from bench.cases import dependence
 from bench.cases.held_out import net_rows, plain_rows
-from bench.dependence import dependence_steps, questions, reference_losses
+from bench.measuring.dependence import dependence_steps, questions, reference_losses
 from bench.schema import DEPENDENCE, HELD_OUT_SCORES
-from rnn_jax.model import Model
+from bench.suite.case import Case
 from rnn_jax.tasks import Adding, Forecasting
+from rnn_jax.training.model import Model
 
 pytestmark = pytest.mark.skipif(find_spec("statsmodels") is None, reason="statsmodels is not installed")
 SUNSPOTS = {"task": "forecasting", "variant": None, "task_length": 11, "contexts": 30}

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from bench.case import Case
 from bench.cases import task_accuracy
 from bench.cases.probe import geometric_lags
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
+from bench.suite.case import Case
 
 SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")
 

@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from bench.case import Case
 from bench.cases import KINDS
 from bench.cases.operations import OPERATIONS
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
+from bench.suite.case import Case
 
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")
 

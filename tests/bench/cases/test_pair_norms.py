@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from bench.case import Case
 from bench.cases import pair_norms
 from bench.machine import Environment
+from bench.suite.case import Case
 
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")
 

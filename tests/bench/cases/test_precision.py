@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from bench.case import Case
 from bench.cases import KINDS, precision
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
+from bench.suite.case import Case
 
 SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from bench.case import Case
 from bench.cases import spectra
 from bench.cases.cell import create_cell, seed_key, white_noise
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
+from bench.suite.case import Case
 
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")
 

@@ -3,9 +3,9 @@
 import pytest
 
 import rnn_jax as rj
-from bench.case import Case
 from bench.cases import task_accuracy
 from bench.machine import Environment
+from bench.suite.case import Case
 
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")
 

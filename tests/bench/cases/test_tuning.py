@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from bench.case import Case
 from bench.cases import task_accuracy
 from bench.cases.tuning import FIRST_TUNING_SEED, chosen_rate, grid_of
 from bench.machine import Environment
+from bench.suite.case import Case
 
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")
 TINY = {

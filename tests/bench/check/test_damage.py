@@ -12,8 +12,8 @@ from bench.check import case_ids, checked, machines, rows, shards
 from bench.check.finding import DAMAGED, NOTE
 from bench.check.ranges import out_of_range
 from bench.schema import RESULT_FILES
-from bench.shard import typed
 from bench.store import Store
+from bench.store.shard import typed
 from rnn_jax.tasks import TASKS
 
 PUBLISHED = Path("results/amd-epyc-2-cores/scaling")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from bench.check import checked, noise
 from bench.cli.main import app
 from bench.errors import UsageError
-from bench.files import csv_text
+from bench.store.files import csv_text
 from bench.tables import markdown, tables
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from bench import machine
-from bench.case import Case
 from bench.cases import exactness
 from bench.cluster import crew as crews
 from bench.cluster import dispatch as dispatches
 from bench.cluster.crew import Assignment, Crew
 from bench.cluster.engine import Lost
 from bench.cluster.places import Share
-from bench.installation import installation
+from bench.running.installation import installation
 from bench.schema import RESULT_FILES
 from bench.suite import Suite
+from bench.suite.case import Case
 from rnn_jax.devices import usable_cores
 
 
@@ -174,7 +174,7 @@ class Nodes:
         found = []
         for pid in descendants(os.getpid()):
             with suppress(OSError):
-                if b"bench.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"bench.running.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)
         return found
 

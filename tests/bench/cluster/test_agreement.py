@@ -5,7 +5,7 @@ import pytest
 from bench.cluster.agreement import agreed, why_left_out
 from bench.cluster.places import Place
 from bench.errors import UsageError
-from bench.installation import code_hash, installation, unlike
+from bench.running.installation import code_hash, installation, unlike
 
 HERE = {"python": "3.11.7", "jax": "0.10.1", "torch": "missing", "code of rnn_jax and bench": "aaa"}
 ONE, TWO = Place("a", "10.0.0.1", 0, 2, 0), Place("b", "10.0.0.2", 0, 2, 0)

@@ -2,14 +2,15 @@
 
 import pytest
 
-from bench import runner, tables
-from bench.budget import Budget
+from bench import derived
 from bench.cluster import dispatch as dispatches
 from bench.cluster.crew import Assignment
 from bench.cluster.dispatch import OnCluster
 from bench.cluster.engine import Lost
 from bench.cluster.gathering import gathered
 from bench.errors import UsageError
+from bench.running import runner
+from bench.running.budget import Budget
 from bench.store import Store, read_machine
 
 LOST = Lost("the worker died")
@@ -42,7 +43,7 @@ class Diary:
 @pytest.fixture
 def go(suite, environment, facts, tmp_path, crew_of, row, monkeypatch):
     """`go()` runs the suite on a new crew; `go.tables(case)` is what a worker says of a case that is done."""
-    monkeypatch.setattr(tables, "derive", lambda store, pictures: None)
+    monkeypatch.setattr(derived, "derive", lambda store, pictures: None)
     store = Store(tmp_path / "results")
     by_cell = {case["cell"]: case.case_id(environment) for case in suite.cases}
 

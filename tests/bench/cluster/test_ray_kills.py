@@ -5,11 +5,12 @@ from collections import Counter
 
 import pytest
 
-from bench import runner, suite, tables
+from bench import derived, suite
 from bench.cluster.crew import Assignment
 from bench.cluster.dispatch import OnCluster
 from bench.cluster.engine import Ray
 from bench.cluster.gathering import gathered
+from bench.running import runner
 from bench.store import Store
 
 # Ray starts its processes by a fork that runs another program at once.
@@ -97,7 +98,7 @@ def test_nodes_die_at_random_moments_and_trainings_go_on(
     for _ in range(3):
         nodes.add()
     store = Store(tmp_path / "spread")
-    monkeypatch.setattr(tables, "derive", lambda store, pictures: None)
+    monkeypatch.setattr(derived, "derive", lambda store, pictures: None)
     diary, chosen = Diary(), suite.load(str(tmp_path / "own.toml"))
     engine = Watched(nodes.address, on_wait)
     found = gathered(nodes.address, Assignment("own", "cpu", "float32", (), 0.0), diary.note, engine=engine)

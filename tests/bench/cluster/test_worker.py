@@ -7,8 +7,8 @@ from time import monotonic
 
 import pytest
 
-from bench import children
 from bench.cluster.worker import Worker
+from bench.running import children
 
 STUB = """
 import json, os, sys, time

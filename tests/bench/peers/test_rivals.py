@@ -12,7 +12,7 @@ import rnn_jax as rj
 from bench import peers
 from bench.peers import jax_jacrev, ours, reference
 from bench.peers.contender import ChainProblem, SpectrumProblem, TrainingProblem
-from rnn_jax.model import Model
+from rnn_jax.training.model import Model
 
 KEY = jax.random.key(5)
 

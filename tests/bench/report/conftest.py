@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from bench import comparison, report
+from bench import report
+from bench.comparing import comparison
 from bench.store import Store
 
 HOSTILE = """</script><img src=x onerror="window.hacked=1"><b>bold</b> %{x} $style &amp; <!-- 'q"""

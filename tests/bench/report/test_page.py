@@ -9,14 +9,15 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from bench import comparison, report
+from bench import report
+from bench.comparing import comparison
 from bench.errors import UsageError
-from bench.folders import RESULTS, result_folders
 from bench.report import escaping
 from bench.report.content import Chart, Table
 from bench.report.sections.comparisons import comparisons
 from bench.report.tables import html_table, without_constants
 from bench.report.thinning import thinned
+from bench.running.folders import RESULTS, result_folders
 
 VOID = {"meta", "img", "input", "br", "path", "circle", "rect", "link", "hr"}
 

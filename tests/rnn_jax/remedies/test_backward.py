@@ -7,8 +7,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import rnn_jax as rj
-from rnn_jax.model import Model
 from rnn_jax.remedies import clip_per_step, truncated_bptt
+from rnn_jax.training.model import Model
 
 BATCH, LENGTH, HIDDEN = 3, 9, 4
 

@@ -8,7 +8,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax.remedies import Remedy, clip_by_norm, clip_per_step, forget_bias, leaky
-from rnn_jax.training_run import EVALUATION_EXAMPLES, training_batch
+from rnn_jax.training.run import EVALUATION_EXAMPLES, training_batch
 
 TASK, KEY = rj.tasks.Adding(10), jax.random.key(3)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax.model import Model
 from rnn_jax.remedies import gradient_flossing, pascanu_omega
 from rnn_jax.remedies.penalties import finite_time_exponents
 from rnn_jax.tasks import Adding
+from rnn_jax.training.model import Model
 
 TASK, HIDDEN, KEY = Adding(10), 4, jax.random.key(0)
 

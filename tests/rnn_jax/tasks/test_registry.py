@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax import training_run
 from rnn_jax.tasks import TASKS
 from rnn_jax.tasks.sequential_images import SequentialImages
+from rnn_jax.training import run as training_run
 
 KEY = jax.random.key(3)
 EXAMPLES = 24

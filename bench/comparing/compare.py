@@ -1,0 +1,153 @@
+"""A result folder beside a reference: ratios of times, differences of rates and exponents, verdicts that differ."""
+
+# pandas types most results as a union of all that they might be.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench import machine
+from bench.comparing.compared_times import compared_times, means
+from bench.errors import UsageError, making
+from bench.statistics.crossover import crossovers
+from bench.statistics.grouping import without_usual_columns
+from bench.statistics.time_ratio import FACTOR
+from bench.store import Store, read_machine
+
+_KEYS = ["match_id", "seed"]
+_NET = ["cell", "layers", "gain", "input_deviation"]
+_OF_THE_CODE = ("commit", "uncommitted_changes", "driver", "kernel")
+
+
+def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.DataFrame]:
+    """What both folders hold, joined on `match_id`.
+
+    Args:
+        left, right: result folders, the reference first. They may be of different machines, backends, dtypes or
+            versions.
+        factor: up to which times count as the same.
+
+    Returns:
+        by name, those that both allow of "times" (ratio of median run times, right over left, each
+        by its fastest method, with its interval and verdict), "means" (geometric ones of these ratios),
+        "crossovers" (from which size on which is faster), "rates" and
+        "exponents" (difference in nats a step and in units of its standard error) and "verdicts"
+        (seeds whose verdict differs).
+
+    Raises:
+        UsageError: a folder holds no results, the two have no case in common, or the factor is not over 1.
+    """
+    if not 1 < factor < math.inf:
+        raise UsageError(f"--factor must be a number over 1, got {factor:g}")
+    stores = [Store(left), Store(right)]
+    for store in stores:
+        read_machine(store.folder)
+    shared = [kind for kind in stores[0].kinds() if kind in stores[1].kinds()]
+    makers = {
+        "timings": ("times", partial(compared_times, factor=factor)),
+        "decay": ("rates", _rates),
+        "lyapunov": ("exponents", _exponents),
+        "task_accuracy": ("verdicts", _verdicts),
+    }
+    joined = {}
+    for kind, (name, make) in makers.items():
+        if kind in shared:
+            with making(f"comparison of {name} with {right}", left, kind):
+                table = make(*_by_dtype(stores[0].read(kind), stores[1].read(kind)))
+            if len(table):
+                joined[name] = without_usual_columns(table)
+    if "times" in joined:
+        with making(f"comparison of sizes with {right}", left, "timings"):
+            joined["means"] = means(joined["times"])
+            table = crossovers(joined["times"])
+        if len(table):
+            joined["crossovers"] = table
+    if not joined:
+        raise UsageError(f"{left} and {right} have no case in common: they must run the same suite and seeds")
+    return joined
+
+
+def unlike(left: Path, right: Path) -> list[str]:
+    """Where the machines, installations or dtypes of two result folders differ, and the code that was measured."""
+    return [*machine.differences(*_told(left, right, "identity")), *machine.differences(*_told(left, right))]
+
+
+def require_same_identity(left: Path, right: Path) -> None:
+    """Lets pass what may be called a change of the code's speed.
+
+    Raises:
+        UsageError: the two are of different machines, installations or dtypes.
+    """
+    differing = machine.differences(*_told(left, right, "identity"))
+    if differing:
+        raise UsageError(
+            f"--fail-on regression compares one machine and installation before and after, but {left} and {right} "
+            f"differ in {'; '.join(differing)}; leave --fail-on out to compare them all the same"
+        )
+
+
+def _told(left: Path, right: Path, part: str = "volatile") -> tuple[dict[str, Any], dict[str, Any]]:
+    """One part of what is known of both, what nests in it beside it, so that only what differs is told."""
+    return _flat(read_machine(left), part), _flat(read_machine(right), part)
+
+
+def _flat(facts: dict[str, Any], part: str) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, value in facts.get(part, {}).items():
+        if part == "identity" or name in _OF_THE_CODE:
+            nested = (
+                {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else None
+            )
+            told |= {name: value} if nested is None else nested
+    return {"identity": told}
+
+
+def _by_dtype(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Where a folder holds several dtypes, each is compared with its own; else whatever the two are in."""
+    if max(left["dtype"].nunique(), right["dtype"].nunique()) < 2:
+        return left, right
+    return tuple(frame.assign(match_id=frame["match_id"] + " " + frame["dtype"]) for frame in (left, right))
+
+
+def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    told = [*_NET, "input_kind", "sequence_length", "weights"]
+    values = ["rate_nats_per_step", "rate_stderr_nats_per_step"]
+    keys = [*_KEYS, "weights"]
+    both = left[[*_KEYS, *told, *values, "regime"]].merge(
+        right[[*keys, *values, "regime"]], on=keys, suffixes=("_left", "_right")
+    )
+    rates = both["rate_nats_per_step_left"], both["rate_nats_per_step_right"]
+    # Also of two products that are exactly zero, whose rates are -inf.
+    both["difference"] = (rates[1] - rates[0]).where(rates[0] != rates[1], 0.0)
+    error = np.hypot(both["rate_stderr_nats_per_step_left"], both["rate_stderr_nats_per_step_right"])
+    both["difference_in_stderr"] = both["difference"] / error.replace(0, np.nan)
+    both["same_regime"] = both["regime_left"] == both["regime_right"]
+    kept = [*told, "seed", *(f"{values[0]}_{side}" for side in ("left", "right")), "difference"]
+    return both[[*kept, "difference_in_stderr", "same_regime"]].sort_values([*told, "seed"], kind="stable")
+
+
+def _exponents(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    told = [*_NET, "state_size", "input_scale", "sequence_length"]
+    values = ["exponent_nats_per_step", "stderr_nats_per_step"]
+    keys = [*_KEYS, "index"]
+    both = left[[*keys, *told, *values]].merge(right[[*keys, *values]], on=keys, suffixes=("_left", "_right"))
+    sides = [f"{values[0]}_{side}" for side in ("left", "right")]
+    both["difference"] = both[sides[1]] - both[sides[0]]
+    error = np.hypot(both[f"{values[1]}_left"], both[f"{values[1]}_right"])
+    both["difference_in_stderr"] = both["difference"] / error.replace(0.0, np.nan)
+    kept = [*told, "seed", "index", *sides, "difference", "difference_in_stderr"]
+    return both[kept].sort_values([*told, "seed", "index"], kind="stable")
+
+
+def _verdicts(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    told = ["task", "variant", "task_length", *_NET, "remedy"]
+    both = left[[*_KEYS, *told, "verdict", "accuracy"]].merge(
+        right[[*_KEYS, "verdict", "accuracy"]], on=_KEYS, suffixes=("_left", "_right")
+    )
+    both["same_verdict"] = both["verdict_left"] == both["verdict_right"]
+    return both.drop(columns="match_id").sort_values([*told, "seed"], kind="stable")

@@ -1,0 +1,181 @@
+"""What `train` demands of its arguments, told before anything is compiled."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import Array
+
+from rnn_jax.keys import checked_key
+from rnn_jax.remedies.remedy import Remedy
+from rnn_jax.tasks.protocol_check import check_task
+from rnn_jax.tasks.task import Task
+from rnn_jax.training.model import BACKPROPAGATIONS
+from rnn_jax.whole_numbers import is_whole
+
+MOST_SEED = 2**32 - 1
+"""`jax.random.fold_in` takes 32 bits; a larger number would be another seed's."""
+
+
+def check_task_and_cell(task: Any, create: Any, key: Any) -> None:
+    """Raises ValueError unless these are a task, a function that makes cells, and a random key."""
+    check_task(task)
+    if not callable(create) or hasattr(create, "initial_state"):
+        raise ValueError(
+            "create must be a function of a random key that makes a cell, such as lambda key: "
+            f"GRU.create(2, 64, key=key), got {type(create).__name__}"
+        )
+    checked_key(key)
+
+
+def checked_counts(**counts: Any) -> tuple[int, ...]:
+    """The counts as Python's integers; raises ValueError unless each is a positive whole number."""
+    for name, value in counts.items():
+        if not is_whole(value) or value < 1:
+            raise ValueError(f"{name} must be a positive whole number, got {value!r}")
+    return tuple(int(value) for value in counts.values())
+
+
+def check_progress(on_progress: Any) -> None:
+    """Raises ValueError unless it can be called, or is None."""
+    if on_progress is not None and not callable(on_progress):
+        raise ValueError(f"on_progress must be a function of the steps and the losses, got {on_progress!r}")
+
+
+def check_recipe(remedy: Any, has_strengths: bool, optimizer: Any, has_learning_rates: bool) -> None:
+    """Raises ValueError unless remedy and optimiser are made, or are to be made of each seed's own number."""
+    if not has_strengths and remedy is not None and not isinstance(remedy, Remedy):
+        raise ValueError(
+            f"remedy must be made by rnn_jax.remedies, such as clip_by_norm(1.0), got {remedy!r}"
+        )
+    if has_strengths and (isinstance(remedy, Remedy) or not callable(remedy)):
+        raise ValueError(
+            "remedy must be a function that makes one from its strength, such as clip_by_norm, where "
+            f"strengths are given, got {remedy!r}"
+        )
+    if not has_learning_rates and optimizer is not None and not hasattr(optimizer, "update"):
+        raise ValueError(f"optimizer must be an optax optimiser such as optax.adam(2e-3), got {optimizer!r}")
+    if has_learning_rates and (hasattr(optimizer, "update") or not callable(optimizer or optax.adam)):
+        raise ValueError(
+            "optimizer must be a function that makes one from its learning rate, such as optax.adam, where "
+            f"learning_rates are given, got {optimizer!r}"
+        )
+
+
+def check_backpropagation(backpropagation: Any) -> None:
+    """Raises ValueError unless it is one of those that there are."""
+    if backpropagation not in BACKPROPAGATIONS:
+        raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
+
+
+def sorted_snapshot_steps(steps: Any, step_budget: int) -> tuple[int, ...]:
+    """The steps in order, each once.
+
+    Raises:
+        ValueError: they are not several, one is no whole number, or lies outside 1..step_budget.
+    """
+    if not isinstance(steps, Iterable):
+        raise ValueError(f"snapshot_steps must be several whole numbers, such as [{steps!r}], got {steps!r}")
+    for step in steps:
+        if not is_whole(step) or not 1 <= step <= step_budget:
+            raise ValueError(f"snapshot_steps must be whole numbers in 1..{step_budget}, got {step!r}")
+    return tuple(sorted({int(step) for step in steps}))
+
+
+def checkpoint_path(checkpoint: Any, every_s: Any) -> Path | None:
+    """The file of the checkpoint, if any.
+
+    Raises:
+        ValueError: it is no path or a folder, or the interval is no number from 0 on.
+    """
+    if isinstance(every_s, bool) or not isinstance(every_s, int | float) or not 0 <= every_s < np.inf:
+        raise ValueError(f"checkpoint_every_s must be a number of seconds from 0 on, got {every_s!r}")
+    if checkpoint is None:
+        return None
+    if not isinstance(checkpoint, str | PathLike) or not str(checkpoint):
+        raise ValueError(f"checkpoint must be the path of a file, such as 'training.npz', got {checkpoint!r}")
+    path = Path(checkpoint)
+    if path.is_dir():
+        raise ValueError(f"checkpoint must be a file, got the folder {path}; name a file in it")
+    return path
+
+
+def seed_numbers(seeds: Any) -> np.ndarray:
+    """0, 1, .. where it is said how many, else those given."""
+    if is_whole(seeds) and seeds >= 1:
+        return np.arange(seeds, dtype=np.uint32)
+    array = np.asarray(seeds)
+    if array.ndim != 1 or not array.size or not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
+        raise ValueError(
+            f"seeds must be a positive whole number, got {seeds!r}; or list which, such as [0, 3]"
+        )
+    if array.max() > MOST_SEED:
+        raise ValueError(f"seeds must be at most {MOST_SEED}, 32 bits, got {array.max()}")
+    return array.astype(np.uint32)
+
+
+def one_a_seed(name: str, values: Any, seeds: int) -> np.ndarray | None:
+    """One finite float64 number for each seed, shape (seeds,); None where none are given."""
+    if values is None:
+        return None
+    array = np.asarray(values, np.float64)
+    if array.shape != (seeds,) or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be one finite number for each of the {seeds} seeds, got {values!r}")
+    return array
+
+
+def checked_learning_rates(values: Any, seeds: int) -> np.ndarray | None:
+    """As `one_a_seed`; raises ValueError for a negative one too, which would climb."""
+    rates = one_a_seed("learning_rates", values, seeds)
+    if rates is not None and rates.min() < 0:
+        raise ValueError(f"learning_rates must be at least 0, got {rates.min():g}")
+    return rates
+
+
+def check_strengths(remedy: Any, strengths: np.ndarray | None) -> None:
+    """Raises ValueError where a strength is none for the remedy, which sees no numbers once they are traced."""
+    for strength in () if strengths is None else sorted(set(strengths.tolist())):
+        try:
+            remedy(strength)
+        except ValueError as error:
+            raise ValueError(f"strengths: {strength:g} is none for this remedy: {error}") from error
+
+
+def required_dtype(task: Task, create: Callable, key: Array) -> Any:
+    """The dtype of the cell's state.
+
+    Raises:
+        ValueError: `create` takes no key or makes no cell, or the cell does not take the task's inputs.
+    """
+    try:
+        inspect.signature(create).bind(key)
+    except TypeError as error:
+        raise ValueError(f"create must be a function of one argument, a random key: {error}") from error
+    except ValueError:
+        pass  # one that is compiled tells no signature
+
+    def cell_of(key: Array) -> Any:
+        made = create(key)
+        if not (callable(made) and all(hasattr(made, name) for name in ("initial_state", "output"))):
+            raise ValueError(
+                "create must make a cell: a pytree that is called as cell(state, x) and has initial_state() and "
+                f"output(state), such as GRU.create(2, 64, key=key); it made {type(made).__name__}. Cells of other "
+                "frameworks become one by rnn_jax.adapters"
+            )
+        return made
+
+    cell = jax.eval_shape(cell_of, key)
+    x = jax.ShapeDtypeStruct((task.input_size,), jax.tree.leaves(cell.initial_state())[0].dtype)
+    try:
+        jax.eval_shape(lambda cell, x: cell(cell.initial_state(), x), cell, x)
+    except TypeError as error:
+        raise ValueError(
+            f"create must make a cell with input_size {task.input_size} for {task.name}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    return x.dtype

@@ -1,0 +1,114 @@
+"""A recurrent cell with a linear readout: what is trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rnn_jax.jacobian.structure import ELEMENTWISE, structure_of
+from rnn_jax.step import State, materialized
+from rnn_jax.training.backpropagation import last_states
+
+BACKPROPAGATIONS = ("auto", "autodiff")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Model:
+    """y_t = W cell.output(h_t) + b.
+
+    Attributes:
+        cell: the recurrent cell.
+        weight: shape (output_size, hidden_size).
+        bias: shape (output_size,).
+    """
+
+    cell: Any
+    weight: Array
+    bias: Array
+
+    @classmethod
+    def create(cls, cell: Any, output_size: int, *, key: Array) -> "Model":
+        """A readout with weights N(0, 1 / hidden_size) and no bias, in the cell's dtype."""
+        visible = jax.eval_shape(lambda: cell.output(cell.initial_state()))
+        (hidden_size,) = visible.shape
+        weight = jax.random.normal(key, (output_size, hidden_size), jnp.float32) / hidden_size**0.5
+        return cls(cell=cell, weight=weight.astype(visible.dtype), bias=jnp.zeros(output_size, visible.dtype))
+
+    def readout(self, state: State) -> Float[Array, " output"]:
+        """y for one state."""
+        return self.weight @ self.cell.output(state) + self.bias
+
+    def __call__(self, inputs: Float[Array, "time input"], target_steps: int) -> Float[Array, "steps output"]:
+        """y after each of the last `target_steps` steps of one sequence; the others are not formed."""
+        cell, silent = materialized(self.cell), inputs.shape[0] - target_steps
+
+        def advance(state, x):
+            return cell(state, x), None
+
+        def advance_and_read(state, x):
+            state = cell(state, x)
+            return state, cell.output(state)
+
+        state, _ = jax.lax.scan(advance, cell.initial_state(), inputs[:silent])
+        _, visible = jax.lax.scan(advance_and_read, state, inputs[silent:])
+        return visible @ self.weight.T + self.bias[None]
+
+    def outputs(
+        self,
+        inputs: Float[Array, "batch time input"],
+        target_steps: int,
+        backpropagation: str = "auto",
+        adapt_step: Callable | None = None,
+    ) -> Float[Array, "batch steps output"]:
+        """y after each of the last `target_steps` steps of every sequence of a batch.
+
+        Args:
+            inputs: of all sequences.
+            target_steps: how many outputs are read, in 1..T.
+            backpropagation: how gradients are formed. "autodiff" differentiates the loop over time
+                as it stands; "auto" forms an elementwise cell's weight gradients once after the
+                loop, and is "autodiff" for every other cell. `jax.jvp` needs "autodiff".
+            adapt_step: a remedy's, see `rnn_jax.remedies.Remedy`; the loop over time is then
+                differentiated as it stands.
+
+        Raises:
+            ValueError: `backpropagation` is neither.
+        """
+        if backpropagation not in BACKPROPAGATIONS:
+            raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
+        cell = materialized(self.cell)
+        if adapt_step is None and (backpropagation == "autodiff" or structure_of(cell) != ELEMENTWISE):
+            return jax.vmap(lambda sequence: self(sequence, target_steps))(inputs)
+        state = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (inputs.shape[0], *leaf.shape)), cell.initial_state()
+        )
+        by_time = jnp.swapaxes(inputs, 0, 1)
+        if adapt_step is None:
+            states = last_states(cell, state, by_time, target_steps)
+        else:
+            states = _last_states(cell, state, by_time, target_steps, adapt_step)
+        visible = jnp.swapaxes(jax.vmap(jax.vmap(cell.output))(states), 0, 1)
+        return visible @ self.weight.T + self.bias[None, None]
+
+
+def _last_states(cell: Any, state: State, inputs: Array, count: int, adapt_step: Callable) -> State:
+    """`last_states` through a step that a remedy has changed, by plain autodiff."""
+    step = adapt_step(lambda states, xs, steps_left: jax.vmap(cell)(states, xs))
+    steps_left = jnp.arange(inputs.shape[0] - 1, -1, -1, dtype=jnp.int32)
+    silent = inputs.shape[0] - count
+
+    def advance(state, at):
+        state = step(state, *at)
+        return state, None
+
+    def advance_and_read(state, at):
+        state = step(state, *at)
+        return state, state
+
+    state, _ = jax.lax.scan(advance, state, (inputs[:silent], steps_left[:silent]))
+    _, states = jax.lax.scan(advance_and_read, state, (inputs[silent:], steps_left[silent:]))
+    return states

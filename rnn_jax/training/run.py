@@ -1,0 +1,192 @@
+"""One seed in training: how it starts, a step of it, its score on held-out examples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from rnn_jax.remedies.clipping import global_norm
+from rnn_jax.remedies.remedy import Remedy, none
+from rnn_jax.step import materialized
+from rnn_jax.tasks.task import Batch, Task, evaluation_task
+from rnn_jax.training.model import Model
+
+EVALUATION_EXAMPLES = 2_000
+# No training step has these numbers, so the held-out examples are never trained on.
+_HELD_OUT, _REMEDY = 2**31 - 1, 2**31 - 2
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Run:
+    """One seed in training."""
+
+    model: Any  # a Model; optax's types know no dataclass
+    optimizer_state: Any
+    key: Array
+    step: Array
+    step_budget: Array
+    solved_step: Array
+    nonfinite_step: Array
+    nonfinite_quantity: Array
+    score: Array
+    strength: Array | None
+    learning_rate: Array | None
+
+    @property
+    def is_active(self) -> Array:
+        """True while it is to be trained further."""
+        return (self.solved_step < 0) & (self.nonfinite_step < 0) & (self.step < self.step_budget)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How seeds are trained; functions where each seed has a strength or a learning rate of its own."""
+
+    remedy: Any
+    optimizer: Any
+
+    def of(self, strength: Array | None, learning_rate: Array | None) -> tuple[Remedy, Any]:
+        """One seed's remedy, and its optimiser with what the remedy adds."""
+        remedy = self.remedy if strength is None else self.remedy(strength)
+        optimizer = self.optimizer if learning_rate is None else self.optimizer(learning_rate)
+        return remedy, remedy.adapt_optimizer(optimizer)
+
+    @property
+    def after_start(self) -> "Recipe":
+        """What it is once the cells are made: remedies that only change them then leave no trace."""
+        if not isinstance(self.remedy, Remedy):
+            return self
+        remedy = replace(self.remedy, adapt_cell=None, parts=())
+        plain = replace(remedy, name="none", strength=None)
+        return replace(self, remedy=plain if plain == none() else remedy)
+
+
+def start(
+    task: Task,
+    create: Callable,
+    recipe: Recipe,
+    step_budget: int,
+    key: Array,
+    strength: Array | None,
+    learning_rate: Array | None,
+) -> Run:
+    remedy, optimizer = recipe.of(strength, learning_rate)
+    cell_key, readout_key, data_key = jax.random.split(key, 3)
+    cell = create(cell_key)
+    if remedy.adapt_cell is not None:
+        cell = remedy.adapt_cell(cell, jax.random.fold_in(cell_key, _REMEDY))
+    model: Any = Model.create(cell, task.output_size, key=readout_key)
+    never = jnp.full((), -1, jnp.int32)
+    return Run(
+        model=model,
+        optimizer_state=optimizer.init(model),
+        key=data_key,
+        step=jnp.zeros((), jnp.int32),
+        step_budget=jnp.asarray(step_budget, jnp.int32),
+        solved_step=never,
+        nonfinite_step=never,
+        nonfinite_quantity=never,
+        score=jnp.full((2,), jnp.nan, jnp.float32),
+        strength=strength,
+        learning_rate=learning_rate,
+    )
+
+
+def shared_out(runs: Run, mesh: Mesh) -> Run:
+    """The runs, as many on each device; copies that are out of steps fill the last places."""
+    seeds = runs.step.shape[0]
+    places = np.arange(-(-seeds // mesh.size) * mesh.size)
+    filled = jax.tree.map(lambda leaf: leaf[places % seeds], runs)
+    filled = replace(filled, step=jnp.where(places < seeds, filled.step, filled.step_budget))
+    return jax.device_put(filled, NamedSharding(mesh, PartitionSpec(*mesh.axis_names)))
+
+
+def training_batch(
+    task: Task, data_key: Array, steps_before: int | Array, batch_size: int, dtype: Any
+) -> Batch:
+    """The examples of the training step that comes after `steps_before` others, one seed's.
+
+    Args:
+        task: as given to `train`.
+        data_key: that seed's of `TrainingResult.data_keys`.
+        steps_before: 0 for the first step.
+        batch_size: as given to `train`.
+        dtype: of the inputs.
+    """
+    return task.sample(jax.random.fold_in(data_key, steps_before), batch_size, dtype)
+
+
+def training_step(
+    task: Task, recipe: Recipe, batch_size: int, backpropagation: str, run: Run, _: None
+) -> tuple[Run, Array]:
+    """The run after its next step, and that step's loss and gradient norm, NaN where it was over before."""
+    batch = training_batch(task, run.key, run.step, batch_size, run.model.bias.dtype)
+    return step_on(task, recipe, backpropagation, run, batch)
+
+
+def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: Batch) -> tuple[Run, Array]:
+    """The run after a step on this batch, and that step's loss and gradient norm, NaN where it was over before."""
+    remedy, optimizer = recipe.of(run.strength, run.learning_rate)
+
+    def loss_of(model: Model) -> tuple[Array, Array]:
+        model = materialized(model)
+        outputs = model.outputs(batch.inputs, task.target_steps, backpropagation, remedy.adapt_step)
+        loss = task.loss(outputs, batch)
+        if remedy.penalty is None:
+            return loss, loss
+        key = jax.random.fold_in(jax.random.fold_in(run.key, _REMEDY), run.step)
+        return loss + remedy.penalty(task, model, batch, key), loss
+
+    (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(run.model)
+    updates, optimizer_state = optimizer.update(gradient, run.optimizer_state, run.model)
+    model = optax.apply_updates(run.model, updates)
+    bad = ~jnp.stack([_all_finite(each) for each in (total, gradient, updates, optimizer_state)])
+    broken = jnp.any(bad)
+    active = run.is_active
+    advances = active & ~broken
+    # A seed that breaks keeps its last finite weights, so that they can be looked at.
+    model, optimizer_state = jax.tree.map(
+        lambda new, old: jnp.where(advances, new, old),
+        (model, optimizer_state),
+        (run.model, run.optimizer_state),
+    )
+    step = run.step + active.astype(jnp.int32)
+    breaks = active & broken
+    after = replace(
+        run,
+        model=model,
+        optimizer_state=optimizer_state,
+        step=step,
+        nonfinite_step=jnp.where(breaks, step, run.nonfinite_step),
+        nonfinite_quantity=jnp.where(breaks, jnp.argmax(bad).astype(jnp.int32), run.nonfinite_quantity),
+    )
+    curve = jnp.stack([loss.astype(jnp.float32), global_norm(gradient).astype(jnp.float32)])
+    return after, jnp.where(active, curve, jnp.nan)
+
+
+def evaluated(task: Task, run: Run) -> Run:
+    """Scores the held-out examples, which are the same at every evaluation of a seed."""
+    held_out_key = jax.random.fold_in(run.key, _HELD_OUT)
+    task = evaluation_task(task)
+    batch = task.sample(held_out_key, EVALUATION_EXAMPLES, run.model.bias.dtype)
+    outputs = run.model.outputs(batch.inputs, task.target_steps)
+    loss, accuracy = task.loss(outputs, batch), task.accuracy(outputs, batch)
+    broken = run.nonfinite_step >= 0
+    solves = task.is_solved(loss, accuracy) & ~broken
+    return replace(
+        run,
+        solved_step=jnp.where(solves, run.step, run.solved_step),
+        score=jnp.where(broken, jnp.nan, jnp.stack([loss, accuracy]).astype(run.score.dtype)),
+    )
+
+
+def _all_finite(tree: Any) -> Array:
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])) if leaves else jnp.array(True)

@@ -1,0 +1,78 @@
+"""What `rnn-bench run` says at its end to people and to programs, of kinds that measure nothing."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from bench import derived
+from bench.cases import KINDS, exactness
+from bench.running import plan
+from bench.running.signs import signs
+
+TOML = '[[exactness]]\ncell = ["elman_tanh", "lstm", "gru"]\nseeds = 1\n'
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, verb, row):
+    """`run(*options, lstm=error)` runs the suite, in which one cell may raise an error."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.toml").write_text(TOML, encoding="utf-8")
+    facts = {"identity": {"dtype": "float64"}, "volatile": {"command": ""}}
+    monkeypatch.setattr("bench.running.job.machine.describe", lambda *_: facts)
+    monkeypatch.setattr(derived, "derive", lambda store, pictures: {})
+    monkeypatch.setattr("bench.terminal.tables", lambda store: [])
+
+    def call(*options, **errors):
+        def measure(case, environment, suite, report):
+            ((_, sign),) = signs(tmp_path / "out")
+            assert sign.in_hand[0].case_id == case.case_id(environment)
+            if case["cell"] in errors:
+                raise errors[case["cell"]]
+            told = {"case_id": case.case_id(environment), "suite": suite, "cell": case["cell"]}
+            return {"exactness": [row("exactness", **told)]}
+
+        fake = SimpleNamespace(
+            PARAMETERS=exactness.PARAMETERS, VERSION=1, resolved=exactness.resolved, run=measure
+        )
+        monkeypatch.setitem(KINDS, "exactness", fake)
+        # The dtype of the tests: another would turn float64 off for all of them.
+        return verb("run", "own.toml", "--dtype", "float64", "--out", "out", *options)
+
+    return call
+
+
+def test_a_run_with_a_failure(run, tmp_path):
+    done = run("--json", lstm=ValueError("it broke"))
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert (document["measured"], document["failed"], document["left"]) == (2, 1, 0)
+    (failure,) = document["failures"]
+    assert (failure["label"], failure["status"]) == ("exactness lstm", "failed")
+    assert failure["error"] == "ValueError: it broke"
+    assert "[2/3] exactness lstm" in done.stderr, "progress is no part of the document"
+    assert len(plan.read(tmp_path / "out").cases) == 3
+    assert signs(tmp_path / "out") == []
+
+
+def test_the_same_run_for_people_goes_on(run):
+    run(lstm=ValueError("it broke"))
+    again = run()
+    assert again.returncode == 0, again.stderr
+    assert "cases: 1 measured, 2 done before" in again.stdout
+    assert "CSV files: out" in again.stdout
+
+
+def test_an_interruption_is_told_in_the_document(run, tmp_path):
+    done = run("--json", gru=KeyboardInterrupt())
+    assert done.returncode == 130
+    document = json.loads(done.stdout)
+    assert (document["interrupted"], document["cases"], document["measured"]) == (True, 3, None)
+    assert "the same command goes on from there" in done.stderr
+    assert signs(tmp_path / "out") == [], "a run that says good-bye leaves no sign"
+
+
+def test_a_part_of_the_suite_keeps_the_plan_of_the_whole(run, tmp_path):
+    done = run("--only", "cell=gru", "--json")
+    assert json.loads(done.stdout)["cases"] == 1
+    assert len(plan.read(tmp_path / "out").cases) == 3

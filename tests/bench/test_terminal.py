@@ -1,0 +1,25 @@
+"""Tables for the terminal."""
+
+from bench.terminal import terminal_tables
+
+
+def test_the_terminal_tells_layers_where_a_net_has_more_than_one(row, folder_of):
+    for layers, shown in (((1, 1), False), ((1, 4), True)):
+        rows = [row("decay", layers=each, seed=each, case_id=f"c{each}") for each in layers]
+        ((_, table),) = terminal_tables(folder_of(str(layers), decay=rows).folder)
+        assert ("layers" in table.columns) == shown
+        if shown:
+            assert list(table.columns[:3]) == ["cell", "layers", "gain"]
+            assert table["layers"].tolist() == [1, 4]
+
+
+def test_terminal_tables_leave_out_what_a_task_drives(row, folder_of):
+    store = folder_of(
+        decay=[
+            row("decay", case_id="noise", rate_nats_per_step=-1.0),
+            row("decay", case_id="task", input_kind="adding", rate_nats_per_step=-2.0),
+        ]
+    )
+    ((title, table),) = terminal_tables(store.folder)
+    assert "white-noise" in title
+    assert table["rate/step"].tolist() == [-1.0]
