@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import rnn_jax as rj
+from rnn_jax.training.model import Model
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="an accelerator factorises a batch at once")
@@ -25,7 +26,7 @@ def test_flossing_factorises_one_sequence_at_a_time_forwards_and_backwards():
     """Seeds train on threads, as many as there are cores: each with a batch, they waited for ever from 32 columns on."""
     task, key = rj.tasks.Adding(10), jax.random.key(0)
     cell = rj.cells.create("elman_tanh", 2, 4, key=key, dtype=jnp.float32)
-    model = rj.model.Model.create(cell, 1, key=key)
+    model = Model.create(cell, 1, key=key)
     batch = task.sample(key, 3, jnp.float32)
     penalty = rj.remedies.gradient_flossing(1.0, exponents=3, sequences=3).penalty
     program = jax.jit(jax.grad(lambda model: penalty(task, model, batch, key))).lower(model).as_text()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax import backpropagation, unrolling
+from rnn_jax import unrolling
+from rnn_jax.training import backpropagation
 from rnn_jax.training.backpropagation import last_states
 
 T = 23  # no multiple of what is unrolled, so that the rest of a loop is there too

@@ -9,6 +9,7 @@ import rnn_jax as rj
 from rnn_jax.cells import ExpRNN, Leaky, Stack
 from rnn_jax.cells.exprnn import ModReLUNet
 from rnn_jax.step import materialized
+from rnn_jax.training.model import Model
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_it_stays_orthogonal_while_it_is_trained_and_an_orthogonal_start_does_no
 
 @pytest.mark.costly
 def test_both_ways_of_backpropagation_give_the_gradient_by_finite_differences(cell):
-    model = rj.model.Model.create(cell, 1, key=jax.random.key(3))
+    model = Model.create(cell, 1, key=jax.random.key(3))
     inputs = jax.random.normal(jax.random.key(4), (3, 7, 2))
 
     def loss(skew, backpropagation):

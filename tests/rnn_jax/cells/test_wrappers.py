@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 import rnn_jax as rj
 from rnn_jax.cells import AddedSkip, LayerNorm, Leaky, Skip
 from rnn_jax.cells.wrappers import SkipState, with_innermost
+from rnn_jax.training.model import Model
 
 HIDDEN, LENGTH = 4, 6
 
@@ -76,7 +77,7 @@ def test_a_leaky_cell_lies_between_the_state_and_the_next(name):
 
 @pytest.mark.costly
 def test_a_leaky_cell_trains_by_the_fast_path_as_by_plain_autodiff():
-    model = rj.model.Model.create(Leaky.create(cell_of("lstm"), 0.3), 2, key=jax.random.key(3))
+    model = Model.create(Leaky.create(cell_of("lstm"), 0.3), 2, key=jax.random.key(3))
     batch = jnp.asarray(np.random.default_rng(4).normal(size=(2, LENGTH, 3)))
 
     def gradient(how):

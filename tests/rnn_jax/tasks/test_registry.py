@@ -11,6 +11,7 @@ import rnn_jax as rj
 from rnn_jax.tasks import TASKS
 from rnn_jax.tasks.sequential_images import SequentialImages
 from rnn_jax.training import run as training_run
+from rnn_jax.training.model import Model
 
 KEY = jax.random.key(3)
 EXAMPLES = 24
@@ -118,7 +119,7 @@ def test_batches_and_scores_are_what_training_asks_for(task):
 def test_a_loss_of_a_model_is_differentiable(name):
     task = tiny(name, TASKS[name].VARIANTS[0])  # the variants of a task share its loss
     cell = rj.cells.create("elman_tanh", task.input_size, 3, key=KEY, dtype=jnp.float32)
-    model = rj.model.Model.create(cell, task.output_size, key=KEY)
+    model = Model.create(cell, task.output_size, key=KEY)
 
     def loss(model, key):
         batch = task.sample(key, EXAMPLES, jnp.float32)

@@ -10,9 +10,9 @@ import optax
 import pytest
 
 import rnn_jax as rj
-from rnn_jax import checkpoint as checkpoints
 from rnn_jax.remedies import clip_by_norm
 from rnn_jax.tasks import Adding, Parity
+from rnn_jax.training import checkpoint as checkpoints
 from rnn_jax.training.checkpoint import Checkpoint, CheckpointError, identity_of
 from rnn_jax.training.progress import Progress
 from rnn_jax.training.run import Run

@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 import rnn_jax as rj
 from rnn_jax.remedies import clip_by_norm
 from rnn_jax.tasks import Adding, Copy
+from rnn_jax.training.model import Model
 
 KEY = jax.random.key(7)
 TASK = Adding(10)
@@ -317,7 +318,7 @@ def test_the_readout_is_of_the_last_target_steps():
     keys = jax.random.split(jax.random.key(3), 4)
     cell = rj.cells.create("lstm", 2, 4, key=keys[0])
     inputs = jax.random.normal(keys[1], (6, 2))
-    model = rj.model.Model.create(cell, 3, key=keys[2])
+    model = Model.create(cell, 3, key=keys[2])
     assert model.weight.shape == (3, 4)
     np.testing.assert_array_equal(model.bias, np.zeros(3))
     model = jax.tree.map(lambda leaf: leaf + 0.1, model)
