@@ -68,7 +68,14 @@ def loss_gradients(
             f"loss must be a callable states -> scalar, got the cell {type(loss).__name__}: it comes second"
         )
     state, xs, length = checked(step, state, xs, length)
-    shape = jax.eval_shape(lambda h, x: loss(run(step, h, x, length=length)), state, xs)
+    states = jax.eval_shape(lambda h, x: run(step, h, x, length=length), state, xs)
+    try:
+        shape = jax.eval_shape(lambda states: loss(states), states)
+    except (TypeError, AttributeError, KeyError, IndexError) as error:
+        held = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", states)
+        raise ValueError(
+            f"loss does not accept states stacked as {held}, h_0..h_T on the leading axis: {str(error).splitlines()[0]}"
+        ) from error
     if getattr(shape, "shape", None) != ():
         raise ValueError(
             f"loss must return a scalar, got {getattr(shape, 'shape', shape)}; take a mean or a sum"
@@ -175,9 +182,13 @@ def weight_gradient_shares(
     if is_pytree_of_arrays(step):
         step = jax.tree.map(jnp.asarray, step)  # plain Python numbers have no size
     if not is_pytree_of_arrays(step) or real_size(step) == 0:
+        others = [
+            repr(leaf) for leaf in jax.tree.leaves(step) if leaf is not step and not hasattr(leaf, "dtype")
+        ]
         raise ValueError(
-            "step must be a pytree of its weights, such as a cell or "
-            f"jax.tree_util.Partial(function, params); {step!r} holds none"
+            "step must be a pytree of its weights and of nothing else, such as a cell or "
+            f"jax.tree_util.Partial(function, params); {step!r} holds "
+            + (f"{', '.join(others)}: make that a static field" if others else "none")
         )
     if gradients is None:
         gradients = loss_gradients(loss, step, state, xs, length=length)

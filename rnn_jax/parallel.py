@@ -28,7 +28,7 @@ def parallel_trajectory(cell: Any, state: State, xs: Inputs, *, length: int | No
         h_0..h_T stacked, as `rnn_jax.trajectory` gives them, to rounding.
 
     Raises:
-        ValueError: the cell has no `affine`; or as `rnn_jax.trajectory`.
+        ValueError: the cell has no `affine`, or one that gives other shapes than the state's; or as `rnn_jax.trajectory`.
 
     References:
         Blelloch 1990, Prefix sums and their applications; Martin & Cundy 2018, arXiv 1709.04057.
@@ -51,8 +51,10 @@ def _run_all(cell: Any, state: State, xs: Inputs, length: int) -> State:
     with jax.default_matmul_precision("highest"):
         factors, offsets = jax.vmap(lambda x: cell.affine(cell.drive(x)), axis_size=length)(xs)
     leaves, structure = jax.tree.flatten(state)
-    is_complex = any(jnp.iscomplexobj(leaf) for leaf in jax.tree.leaves(offsets))
-    first = jax.lax.complex(*map(at_least_float32, leaves)) if is_complex else state
+    in_pairs = _is_in_pairs(state, offsets)
+    first = jax.lax.complex(*map(at_least_float32, leaves)) if in_pairs else state
+    for name, given in (("a", factors), ("b", offsets)):
+        _require_like(first, name, given)
     products, sums = jax.lax.associative_scan(_combined, (factors, offsets))
     later = jax.tree.map(
         lambda one, product, sum: jnp.concatenate([one[None], product * one[None] + sum]),
@@ -60,10 +62,32 @@ def _run_all(cell: Any, state: State, xs: Inputs, length: int) -> State:
         products,
         sums,
     )
-    if not is_complex:
+    if not in_pairs:
         return later
     parts = (each.astype(leaf.dtype) for each, leaf in zip((later.real, later.imag), leaves, strict=True))
     return jax.tree.unflatten(structure, parts)
+
+
+def _is_in_pairs(state: State, offsets: Any) -> bool:
+    """Whether a and b are complex for a state of real and imaginary parts."""
+    ours, theirs = jax.tree.leaves(state), jax.tree.leaves(offsets)
+    return (
+        len(ours) == 2
+        and not any(map(jnp.iscomplexobj, ours))
+        and len(theirs) == 1
+        and jnp.iscomplexobj(theirs[0])
+    )
+
+
+def _require_like(first: State, name: str, given: Any) -> None:
+    """Raises ValueError unless what an affine gives for every step has a number for each of the state's."""
+    wanted = [leaf.shape for leaf in jax.tree.leaves(first)]
+    got = [leaf.shape[1:] for leaf in jax.tree.leaves(given)]
+    if jax.tree.structure(first) != jax.tree.structure(given) or wanted != got:
+        raise ValueError(
+            f"cell.affine must give {name} of h_t = a h_(t-1) + b elementwise, so like the state, of shape "
+            f"{', '.join(map(str, wanted))}, got {', '.join(map(str, got))}; jnp.broadcast_to makes one number as many"
+        )
 
 
 _run = jax.jit(_run_all, static_argnums=3)

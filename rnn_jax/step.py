@@ -49,8 +49,16 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), xs)
     before = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), state)
     try:
-        after = jax.eval_shape(lambda h, x: step(h, x), before, one)
+        if is_pytree_of_arrays(step):
+            after = jax.eval_shape(lambda step, h, x: step(h, x), step, before, one)
+        else:
+            after = jax.eval_shape(lambda h, x: step(h, x), before, one)
     except (TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, _NEEDS_A_VALUE) and (numbers := _python_numbers(step)):
+            raise ValueError(
+                f"step needs the value of a number that it holds, {' or '.join(numbers)}, but numbers are traced like "
+                "weights; close over it in the function, or make it a static field of the cell"
+            ) from error
         if isinstance(error, AttributeError) or any(word in str(error) for word in _OF_JAX):
             raise ValueError(
                 f"step does not accept a state of {_shapes(before)} with an input of {_shapes(one)} "
@@ -106,6 +114,27 @@ def checked_states(
                 "each; leave state out (None) if states are right"
             )
     return states, jax.tree.map(lambda leaf: leaf[0], states)
+
+
+_NEEDS_A_VALUE = (jax.errors.ConcretizationTypeError, jax.errors.TracerIntegerConversionError)
+
+
+def _python_numbers(step: Step) -> list[str]:
+    """Where a step holds plain numbers, and which."""
+    numbers = {
+        jax.tree_util.keystr(path): leaf
+        for path, leaf in jax.tree.leaves_with_path(step)
+        if isinstance(leaf, int | float | complex)
+    }
+    if isinstance(step, jax.tree_util.Partial):
+        names = {"[<flat index 0>]": ".args", "[<flat index 1>]": ".keywords"}
+        return [f"step{_renamed(path, names)} = {leaf!r}" for path, leaf in numbers.items()]
+    return [f"step{path} = {leaf!r}" for path, leaf in numbers.items()]
+
+
+def _renamed(path: str, names: dict[str, str]) -> str:
+    start = path[: path.index("]") + 1]
+    return names.get(start, start) + path[len(start) :]
 
 
 _MOST_SHAPES = 6
@@ -204,10 +233,10 @@ def materialized(tree: Any) -> Any:
 
 def bound_method_as_pytree(function: Callable | None) -> Any:
     """`cell.output` as a Partial of the cell, so that the cell's arrays are traced; else unchanged."""
-    owner = getattr(function, "__self__", None)
-    if function is None or owner is None or not is_pytree_of_arrays(owner):
+    plain, owner = getattr(function, "__func__", None), getattr(function, "__self__", None)
+    if plain is None or owner is None or not is_pytree_of_arrays(owner):
         return function
-    return jax.tree_util.Partial(getattr(type(owner), function.__name__), owner)
+    return jax.tree_util.Partial(plain, owner)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -21,8 +21,12 @@ def save(path: str | os.PathLike[str], cell: Any) -> None:
         cell: any cell, stack or wrapper: a pytree of arrays.
 
     Raises:
-        ValueError: the path does not end in .npz.
+        ValueError: it is no path, or does not end in .npz.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(
+            f"path must be the path of a file, such as 'cell.npz', got a {type(path).__name__}: save(path, cell)"
+        )
     if not os.fspath(path).endswith(".npz"):
         raise ValueError(f"path must end in .npz, got {os.fspath(path)!r}")
     arrays = {

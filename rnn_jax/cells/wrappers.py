@@ -17,7 +17,7 @@ _LEAST_VARIANCE = 1e-5
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Leaky:
-    """s_t = (1 - leak) s_{t-1} + leak * cell(s_{t-1}, x_t), for the whole state s of the cell.
+    """s_t = (1 - leak) s_{t-1} + leak * cell(s_{t-1}, x_t), for the whole state s of the cell but its integers.
 
     Its step Jacobian is (1 - leak) I + leak J. What is computed elementwise over units stays so.
 
@@ -85,7 +85,10 @@ class Leaky:
         return self.cell.output(state)
 
     def _between(self, before: State, after: State) -> State:
-        return jax.tree.map(lambda old, new: (1 - self.leak) * old + self.leak * new, before, after)
+        def between(old: Array, new: Array) -> Array:
+            return (1 - self.leak) * old + self.leak * new if _is_continuous(new) else new
+
+        return jax.tree.map(between, before, after)
 
 
 class SkipState(NamedTuple):
@@ -166,7 +169,7 @@ class Skip:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class AddedSkip:
-    """s_t = cell(s_{t-1}, x_t) + weight * s_{t-k}, for the whole state s of the cell.
+    """s_t = cell(s_{t-1}, x_t) + weight * s_{t-k}, for the whole state s of the cell but its integers.
 
     The state holds the last k states of the cell, so it is k times as large. Added past the nonlinearity
     it can grow without bound, which `Skip` cannot.
@@ -207,12 +210,21 @@ class AddedSkip:
         last = jax.tree.map(
             lambda now, past: jnp.concatenate([now[None], past]), state.now, state.past
         )  # s_{t-1} .. s_{t-k}
-        after = jax.tree.map(lambda new, old: new + self.weight * old[-1], self.cell(state.now, x), last)
+
+        def added(new: Array, old: Array) -> Array:
+            return new + self.weight * old[-1] if _is_continuous(new) else new
+
+        after = jax.tree.map(added, self.cell(state.now, x), last)
         return SkipState(after, jax.tree.map(lambda leaf: leaf[:-1], last))
 
     def output(self, state: SkipState) -> Array:
         """That of the cell, of s_t."""
         return self.cell.output(state.now)
+
+
+def _is_continuous(leaf: Array) -> bool:
+    """False for a counter or a random key, which are carried as they are."""
+    return jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
 def _has_preactivations(cell: Any) -> bool:

@@ -129,12 +129,14 @@ def jacobian_chain(
     The product is accumulated from the last factor backwards, each row with its own integer
     exponent, so that no length makes it under- or overflow. Memory grows with the states only, or
     with `checkpoint=True` with the inputs and the square root of T. It works under `jit` and `vmap`
-    (`jax.vmap` of it over sequences or seeds); of a cell or `Partial` it cannot be differentiated.
+    (`jax.vmap` of it over sequences or seeds). Of a cell or `Partial` it cannot be differentiated, of a
+    plain function forwards only (`jax.jvp`, `jax.jacfwd`); `step_jacobians` can be, either way.
 
     Args:
         step: a callable `(state, x) -> state`. A cell or `jax.tree_util.Partial(function, params)`
-            compiles once per shape. A plain function or closure is traced and compiled anew at
-            every call: slower in a loop, but its weights are never stale.
+            compiles once per shape: what its function reads beside its arguments, such as a global,
+            stays what it was then, as under `jax.jit`. A plain function or closure is traced and
+            compiled anew at every call: slower in a loop, but nothing that it reads is stale.
         state: the initial state h_0, a pytree of n real coordinates; may be None where `states` are given.
         xs: the inputs x_1..x_T, leading with the time axis, or None.
         lags: the lags T - t at which norms are wanted, concrete integers in 0..T; every lag if None.
@@ -258,7 +260,7 @@ def jacobian_product(
 
     Args:
         step, state, xs, length, states, precision: as for `jacobian_chain`.
-        lag: T - t, in 0..T.
+        lag: T - t, in 0..T, concrete.
 
     Returns:
         a `ScaledMatrix` of shape (n, n).

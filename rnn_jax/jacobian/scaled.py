@@ -81,13 +81,13 @@ def from_array(array: Float[Array, "rows columns"]) -> ScaledMatrix:
 
 def normalized(matrix: Float[Array, "rows columns"], exponent: Int[Array, " rows"]) -> ScaledMatrix:
     """Moves each row's size into its exponent; exact, also for rows of zeros, inf or NaN."""
-    shift = rowexponent_of(matrix)
-    return ScaledMatrix(matrix * power_of_two(-shift, matrix.dtype)[:, None], exponent + shift)
-
-
-def rowexponent_of(matrix: Float[Array, "rows columns"]) -> Int[Array, " rows"]:
-    """The e for which a row's largest entry lies in [2**(e-1), 2**e); 0 for zero, inf and NaN."""
-    return exponent_of(jnp.max(jnp.abs(matrix), axis=1))
+    peak = jnp.max(jnp.abs(matrix), axis=1)
+    usable = (peak > 0) & jnp.isfinite(peak)
+    shift = jnp.where(usable, jnp.frexp(peak)[1], 0).astype(jnp.int32)
+    # In two factors: 2**-128 is no normal number of float32, and its largest entries would stay over 1.
+    half = shift >> 1
+    down = [power_of_two(-part, matrix.dtype)[:, None] for part in (half, shift - half)]
+    return ScaledMatrix(matrix * down[0] * down[1], exponent + shift)
 
 
 def exponent_of(peak: Float[Array, "..."]) -> Int[Array, "..."]:

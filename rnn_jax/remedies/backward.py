@@ -1,5 +1,6 @@
 """Remedies that act inside the backward pass over time; the forward pass stays what it is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -84,12 +85,15 @@ def _pass_on(states: State, threshold: Any) -> tuple[State, Any]:
 
 
 def _clip(threshold: Any, cotangents: State) -> tuple[State, None]:
-    batch_size = jax.tree.leaves(cotangents)[0].shape[0]
-    norm, exponent = _norm_of_each(cotangents)
+    differentiable = [leaf for leaf in jax.tree.leaves(cotangents) if leaf.dtype != jax.dtypes.float0]
+    batch_size = differentiable[0].shape[0]
+    norm, exponent = _norm_of_each(differentiable)
     # Of a mean loss a sequence's own gradient is batch_size times what comes back.
     most = jnp.asarray(threshold, norm.dtype) / batch_size
 
     def clipped(leaf: Array) -> Array:
+        if leaf.dtype == jax.dtypes.float0:  # of a counter
+            return leaf
         shape = (batch_size, *[1] * (leaf.ndim - 1))
         return shortened(leaf, norm.reshape(shape), exponent.reshape(shape), most)
 
@@ -99,9 +103,8 @@ def _clip(threshold: Any, cotangents: State) -> tuple[State, None]:
 _clipped_backwards.defvjp(_pass_on, _clip)
 
 
-def _norm_of_each(states: State) -> tuple[Array, Array]:
+def _norm_of_each(leaves: Sequence[Array]) -> tuple[Array, Array]:
     """The norm of each sequence's state over all its leaves, as mantissas and exponents, shape (batch,)."""
-    leaves = jax.tree.leaves(states)
     norms = [norm_over(leaf, tuple(range(1, leaf.ndim))) for leaf in leaves]
     flat = [(norm.reshape(-1), exponent.reshape(-1)) for norm, exponent in norms]
     highest = jnp.max(jnp.stack([exponent for _, exponent in flat]), axis=0)

@@ -60,6 +60,8 @@ def clip_by_value(threshold: Strength = 1.0) -> Remedy:
         del params
 
         def cut(leaf: Array) -> Array:
+            if jnp.iscomplexobj(leaf):
+                return jax.lax.complex(cut(leaf.real), cut(leaf.imag))
             bound = jnp.asarray(threshold, leaf.dtype)
             return jnp.clip(leaf, -bound, bound)
 
@@ -113,7 +115,7 @@ def global_norm(tree: Any) -> Float[Array, ""]:
 
 def norm_over(array: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     """Euclidean norms over some axes, which stay with length 1, as mantissas and exponents."""
-    wide = at_least_float32(array)
+    wide = at_least_float32(_moduli(array))
     exponent = exponent_of(jnp.max(jnp.abs(wide), axis=axes, keepdims=True))
     scaled = wide * power_of_two(-exponent, wide.dtype)
     return jnp.sqrt(jnp.sum(jnp.square(scaled), axis=axes, keepdims=True)), exponent
@@ -128,7 +130,7 @@ def shortened(leaf: Array, norm: Array, exponent: Array, threshold: Strength) ->
     # In two factors: threshold / norm alone would be flushed to zero for the largest norms.
     down, factor = power_of_two(-exponent, norm.dtype), threshold / norm
     too_long = norm * power_of_two(exponent, norm.dtype) > threshold
-    wide = leaf.astype(norm.dtype)
+    wide = leaf if jnp.iscomplexobj(leaf) else leaf.astype(norm.dtype)
     return jnp.where(too_long, wide * down * factor, wide).astype(leaf.dtype)
 
 
@@ -144,15 +146,20 @@ def _before(
     return lambda optimizer: optax.chain(transform, optimizer)
 
 
+def _moduli(leaf: Array) -> Array:
+    """The leaf, of a complex one the absolute values."""
+    return jnp.abs(leaf) if jnp.iscomplexobj(leaf) else leaf
+
+
 def _scaled_norm(tree: Any) -> tuple[Float[Array, ""], Int[Array, ""]]:
     """The norm as mantissa and exponent.
 
     By powers of two: XLA divides by multiplying with a reciprocal, which is flushed to zero above
     2**126.
     """
-    dtypes = [leaf.dtype for leaf in jax.tree.leaves(tree)]
-    dtype = reduce(np.promote_types, dtypes, np.dtype(np.float32))
-    leaves = [leaf.astype(dtype) for leaf in jax.tree.leaves(tree) if leaf.size]
+    leaves = [_moduli(leaf) for leaf in jax.tree.leaves(tree) if leaf.size]
+    dtype = reduce(np.promote_types, [leaf.dtype for leaf in leaves], np.dtype(np.float32))
+    leaves = [leaf.astype(dtype) for leaf in leaves]
     exponent = exponent_of(jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves])))
     down = power_of_two(-exponent, dtype)
     return jnp.sqrt(sum(jnp.sum(jnp.square(leaf * down)) for leaf in leaves)), exponent

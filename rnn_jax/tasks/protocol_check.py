@@ -53,12 +53,18 @@ def check_batches(task: Task, batch_size: int, dtype: Any) -> None:
 
 
 def checked_baseline(task: Task, key: Any) -> float:
-    """The baseline's loss; raises ValueError where it is no number."""
+    """The baseline's loss; raises ValueError where it is no positive number."""
     found: Any = task.baseline(key)
     try:
-        return float(found)
+        baseline = float(found)
     except (TypeError, ValueError) as error:
         raise ValueError(f"task.baseline(key) must give one number, a loss, got {found!r}") from error
+    if not 0 < baseline < float("inf"):
+        raise ValueError(
+            f"task.baseline(key) must give a positive loss, got {baseline}: verdicts hold the final loss against 0.9 "
+            "and 10 times it. Add a constant to the loss and to the baseline"
+        )
+    return baseline
 
 
 def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> None:

@@ -128,7 +128,8 @@ def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -
 def regression_baseline(task: Task, key: Array) -> Float[Array, ""]:
     """Mean squared error of the best constant, the mean target, over 131,072 examples."""
     checked_key(key)
-    mean, square = _mean_over_samples(task, _moments, key)
+    near = jnp.mean(task.sample(key, _BASELINE_CHUNK, jnp.float32).targets)
+    mean, square = _mean_over_samples(task, _moments_around, key, near)
     return square - jnp.square(mean)
 
 
@@ -151,8 +152,10 @@ def _class_entropy(share: Float[Array, "steps classes"]) -> Array:
     return jnp.sum(jnp.sum(entropy(share), axis=1) - entropy(jnp.sum(share, axis=1)))
 
 
-def _moments(task: Task, batch: Batch) -> Array:
-    return jnp.stack([jnp.mean(batch.targets), jnp.mean(jnp.square(batch.targets))])
+def _moments_around(task: Task, batch: Batch, near: Array) -> Array:
+    """Of the targets less a number near their mean: else their variance would be lost under a large mean."""
+    offsets = batch.targets - near
+    return jnp.stack([jnp.mean(offsets), jnp.mean(jnp.square(offsets))])
 
 
 def _class_shares(task: Task, batch: Batch) -> Array:
@@ -163,10 +166,12 @@ def _class_shares(task: Task, batch: Batch) -> Array:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _mean_over_samples(task: Task, statistic: Callable[[Task, Batch], Array], key: Array) -> Array:
+def _mean_over_samples(task: Task, statistic: Callable[..., Array], key: Array, *more: Array) -> Array:
     """The mean of a statistic of the targets; under jit the inputs, unused, are never made."""
     keys = jax.random.split(key, BASELINE_EXAMPLES // _BASELINE_CHUNK)
-    chunks = jax.lax.map(lambda each: statistic(task, task.sample(each, _BASELINE_CHUNK, jnp.float32)), keys)
+    chunks = jax.lax.map(
+        lambda each: statistic(task, task.sample(each, _BASELINE_CHUNK, jnp.float32), *more), keys
+    )
     return jnp.mean(chunks, axis=0)
 
 

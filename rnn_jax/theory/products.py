@@ -4,6 +4,7 @@ import numpy as np
 import scipy  # loads its parts when they are first used
 
 from rnn_jax.theory.numbers import log, require_not_negative
+from rnn_jax.whole_numbers import is_whole
 
 
 def gaussian_exponents(size: int, *, std: float = 1.0) -> np.ndarray:
@@ -78,6 +79,6 @@ def orthogonal_exponents(size: int, gain: float) -> np.ndarray:
 
 
 def _degrees_of_freedom(size: int) -> np.ndarray:
-    if size < 1:
-        raise ValueError(f"size must be positive, got {size}")
+    if not is_whole(size) or size < 1:
+        raise ValueError(f"size must be a positive whole number, got {size!r}")
     return np.arange(size, 0, -1)

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # loads its parts when they are first used
 
-from rnn_jax.theory.numbers import log, require_not_negative
+from rnn_jax.theory.numbers import log, require_not_negative, require_number
 
 # An exponent this small is rounding: the net is on the edge.
 _ROUNDING = 1e-13
+# Under it the expansion of the critical gain is as exact as the equation's solution, whose terms cancel.
+_WEAK = 1e-6
+# Under it the square of the noise may be no number, and the first terms of E tanh**2 = v - 2 v**2 are all that counts.
+_VERY_WEAK = 1e-100
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def critical_gain(noise: float = 0.0) -> float:
 
     On the edge gain**2 = 1 / E sech(sqrt(v) z)**4, which with the equation for v leaves
     v - E tanh(sqrt(v) z)**2 / E sech(sqrt(v) z)**4 = noise**2 for v. Without noise it is 1; weak noise
-    raises it by (3/4)**(1/3) noise**(2/3): a drive suppresses chaos.
+    raises it by (3/4)**(1/3) noise**(2/3) + O(noise**2): a drive suppresses chaos.
 
     Args:
         noise: s, as for `random_tanh_net`, at most 1e3.
@@ -148,8 +152,8 @@ def critical_gain(noise: float = 0.0) -> float:
     require_not_negative("noise", noise)
     if noise > 1e3:
         raise ValueError(f"noise must be at most 1e3, got {noise}")
-    if noise == 0:
-        return 1.0
+    if noise < _WEAK:
+        return float(1 + np.cbrt(0.75) * np.cbrt(noise) ** 2)
 
     def excess(log_v: float) -> float:
         variance = np.exp(log_v)
@@ -212,17 +216,21 @@ class _Gaps:
 
 def _variance(gain: float, noise: float) -> float:
     """The largest solution of v = gain**2 E tanh(sqrt(v) z)**2 + noise**2."""
-    if noise == 0 and gain <= 1:
-        return 0.0
+    if noise < _VERY_WEAK:
+        if gain <= 1:
+            return float(noise / 2**0.5 if gain == 1 else (noise / ((1 - gain) * (1 + gain)) ** 0.5) ** 2)
+        noise = 0.0
 
     def excess(log_v: float) -> float:
+        # The mean of tanh**2 is v less its shortfall: near the edge of chaos what is left of the equation is small.
         y, weights = _gaussian_nodes(np.exp(log_v))
-        return float(gain**2 * np.exp(-log_v) * (weights @ np.tanh(y) ** 2) + noise**2 * np.exp(-log_v) - 1)
+        lost = gain**2 * np.exp(-log_v) * (weights @ _shortfall(y))
+        return float((gain - 1) * (gain + 1) - lost + np.exp(2 * log(noise) - log_v))
 
     # tanh(x)**2 >= x**2 - 2/3 x**4 gives E tanh**2 >= v - 2 v**2, so v >= (1 - 1/gain**2) / 2.
     least = max(noise**2, (gain - 1) * (gain + 1) / (2 * gain**2))
     low, high = np.log(least), np.log(gain**2 + noise**2)
-    if excess(low) <= 0:  # equal to rounding: no recurrence to speak of, or gain within 1e-8 of the edge
+    if excess(low) <= 0:  # equal to rounding: no recurrence to speak of, or gain next to 1
         return float(least)
     return float(np.exp(_root(excess, low, high)))
 
@@ -264,6 +272,15 @@ def _above(function: Callable[[float], float], low: float) -> float:
     return low + step
 
 
+def _shortfall(y: np.ndarray) -> np.ndarray:
+    """y**2 - tanh(y)**2, not by a difference where the two are close: tanh(y) = y / (1 + q), q a continued fraction."""
+    square, q = y**2, np.zeros_like(y)
+    for odd in range(41, 1, -2):
+        q = square / (odd + q)
+    less = np.where(square < 1, y * q / (1 + q), y - np.tanh(y))
+    return less * (y + np.tanh(y))
+
+
 def _log_cosh(y: np.ndarray) -> np.ndarray:
     return np.logaddexp(y, -y) - np.log(2.0)
 
@@ -273,5 +290,6 @@ def _sech(y: np.ndarray) -> np.ndarray:
 
 
 def _require_gain(gain: float) -> None:
+    require_number("gain", gain)
     if not 0 < gain < float("inf"):
         raise ValueError(f"gain must be a finite positive number, got {gain}")

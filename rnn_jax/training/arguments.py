@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array
@@ -147,10 +148,11 @@ def check_strengths(remedy: Any, strengths: np.ndarray | None) -> None:
 
 
 def required_dtype(task: Task, create: Callable, key: Array) -> Any:
-    """The dtype of the cell's state.
+    """The dtype of the cell's output, and so of inputs, readout, strengths and learning rates.
 
     Raises:
-        ValueError: `create` takes no key or makes no cell, or the cell does not take the task's inputs.
+        ValueError: `create` takes no key or makes no cell, its output is no vector of real numbers, or it does not
+            take the task's inputs.
     """
     try:
         inspect.signature(create).bind(key)
@@ -170,7 +172,13 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
         return made
 
     cell = jax.eval_shape(cell_of, key)
-    x = jax.ShapeDtypeStruct((task.input_size,), jax.tree.leaves(cell.initial_state())[0].dtype)
+    shown = jax.eval_shape(lambda cell: cell.output(cell.initial_state()), cell)
+    if len(getattr(shown, "shape", ())) != 1 or not jnp.issubdtype(shown.dtype, jnp.floating):
+        raise ValueError(
+            "create must make a cell whose output(state) is one vector of real floating numbers, which the readout "
+            f"takes, got {shown}"
+        )
+    x = jax.ShapeDtypeStruct((task.input_size,), shown.dtype)
     try:
         jax.eval_shape(lambda cell, x: cell(cell.initial_state(), x), cell, x)
     except TypeError as error:

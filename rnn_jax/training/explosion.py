@@ -71,6 +71,8 @@ def explosion(
     Raises:
         ValueError: there is no such seed, it stayed finite, or a count or lag is not allowed.
     """
+    if not isinstance(result, TrainingResult):
+        raise ValueError(f"result must be what rnn_jax.train returned, got {result!r}")
     seeds = len(result.verdict)
     if isinstance(seed, bool) or not 0 <= seed < seeds:
         raise ValueError(f"seed must lie in 0..{seeds - 1}, got {seed!r}")

@@ -145,9 +145,19 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
         return loss + remedy.penalty(task, model, batch, key), loss
 
     (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(run.model)
-    updates, optimizer_state = optimizer.update(gradient, run.optimizer_state, run.model)
+    gradient = jax.tree.map(_uphill, gradient)
+    optimizer = optax.with_extra_args_support(optimizer)
+    updates, optimizer_state = optimizer.update(
+        gradient,
+        run.optimizer_state,
+        run.model,
+        value=total,
+        grad=gradient,
+        value_fn=lambda model: loss_of(model)[0],
+    )
     model = optax.apply_updates(run.model, updates)
-    bad = ~jnp.stack([_all_finite(each) for each in (total, gradient, updates, optimizer_state)])
+    stays = jax.tree.map(_as_finite_as, optimizer_state, run.optimizer_state)
+    bad = ~jnp.stack([*(_all_finite(each) for each in (total, gradient, updates)), _all(stays)])
     broken = jnp.any(bad)
     active = run.is_active
     advances = active & ~broken
@@ -187,6 +197,23 @@ def evaluated(task: Task, run: Run) -> Run:
     )
 
 
+def _uphill(leaf: Array) -> Array:
+    """The direction of steepest ascent: by a complex weight JAX's gradient is its conjugate."""
+    return jnp.conj(leaf) if jnp.iscomplexobj(leaf) else leaf
+
+
 def _all_finite(tree: Any) -> Array:
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])) if leaves else jnp.array(True)
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.inexact)]
+    return _all([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
+
+
+def _as_finite_as(new: Array, old: Array) -> Array:
+    """Whether all is finite but what was not before: some optimisers begin with a best loss of infinity."""
+    if not jnp.issubdtype(jnp.asarray(new).dtype, jnp.inexact):
+        return jnp.array(True)
+    return jnp.all(jnp.isfinite(new) | (~jnp.isfinite(old) & ~jnp.isnan(new)))
+
+
+def _all(truths: Any) -> Array:
+    leaves = jax.tree.leaves(truths)
+    return jnp.all(jnp.stack(leaves)) if leaves else jnp.array(True)

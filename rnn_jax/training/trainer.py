@@ -82,7 +82,7 @@ def train(
         seeds: how many, or which: seed i is drawn alike in every run, and may stand more than once
             where each has a strength or a learning rate of its own.
         batch_size: examples a step.
-        optimizer: any optax optimiser; Adam at 2e-3 if None. With `learning_rates` a function that
+        optimizer: any optax optimiser, those that ask for the loss (`optax.lbfgs`) among them; Adam at 2e-3 if None. With `learning_rates` a function that
             makes it from a learning rate, such as `optax.sgd`; Adam if None.
         remedy: from `rnn_jax.remedies`; none if None. With `strengths` a function that makes it from
             its strength, such as `clip_by_norm`.
@@ -109,7 +109,7 @@ def train(
 
     Raises:
         ValueError: the task is not what `rnn_jax.tasks.Task` says, a count is not positive, a seed over 2**32 - 1,
-            `create` makes no cell of the task's input size, the cell lacks what the remedy needs, an argument is of another kind, `strengths` or `learning_rates` are
+            `create` makes no cell of the task's input size whose output is a real vector, the task's baseline is not positive, the cell lacks what the remedy needs, an argument is of another kind, `strengths` or `learning_rates` are
             not one finite number a seed, a learning rate is negative, or `devices` is empty, mixed or names one twice.
         CheckpointError: a ValueError: the file is of another training, which includes another version of
             JAX or another number of devices, or is no whole checkpoint.
@@ -159,6 +159,7 @@ def train(
     if path is not None:
         told = {
             "task": f"{task.name}({task.length}, {task.variant!r})",
+            "baseline": baseline,
             "remedy": _told(recipe.remedy),
             "key": key_numbers(key),
             "seeds": numbers.tolist(),

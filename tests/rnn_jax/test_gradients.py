@@ -229,9 +229,13 @@ def test_a_tiny_share_is_not_the_difference_of_two_numbers_close_to_one():
 
 
 def test_shares_need_a_step_that_holds_its_weights(xs):
-    with pytest.raises(ValueError, match="step must be a pytree of its weights, such as a cell"):
+    with pytest.raises(
+        ValueError, match="step must be a pytree of its weights and of nothing else, such as a cell"
+    ):
         rj.weight_gradient_shares(lambda states: jnp.sum(states[-1]), lambda h, x: 0.5 * h, jnp.ones(2), xs)
-    with pytest.raises(ValueError, match="step must be a pytree of its weights, such as a cell"):
+    with pytest.raises(
+        ValueError, match="step must be a pytree of its weights and of nothing else, such as a cell"
+    ):
         rj.weight_gradient_shares(
             lambda states: jnp.sum(states[-1]), jax.tree_util.Partial(lambda h, x: 0.5 * h), jnp.ones(2), xs
         )
@@ -278,3 +282,15 @@ def test_shares_take_gradients_that_are_known_and_refuse_those_of_other_steps():
     np.testing.assert_array_equal(shares, rj.weight_gradient_shares(loss, cell, state, xs))
     with pytest.raises(ValueError, match="the same 11 steps, so of 12 states"):
         rj.weight_gradient_shares(loss, cell, state, xs[1:], gradients=known)
+
+
+@pytest.mark.parametrize("loss", [lambda states: states["h"].sum(), lambda states: states.h.sum()])
+def test_a_loss_that_does_not_fit_the_states_is_told_what_they_are(loss):
+    with pytest.raises(ValueError, match=r"loss does not accept states stacked as float64\[4, 2\]"):
+        rj.loss_gradients(loss, lambda h, x: h, jnp.zeros(2), None, length=3)
+
+
+def test_shares_say_what_of_a_step_is_no_weight():
+    step = jax.tree_util.Partial(lambda W, act, h, x: act(W @ h), jnp.eye(2), jnp.tanh)
+    with pytest.raises(ValueError, match=r"holds .*tanh.*: make that a static field"):
+        rj.weight_gradient_shares(lambda s: s.sum(), step, jnp.ones(2), None, length=3)

@@ -1,7 +1,10 @@
+from dataclasses import dataclass
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.tree_util import Partial
 
 import rnn_jax as rj
 from rnn_jax.step import bound_method_as_pytree, call_compiled, checked
@@ -99,3 +102,40 @@ def test_a_bound_method_of_a_cell_carries_the_cells_arrays():
     assert (output(cell.initial_state()) == cell.output(cell.initial_state())).all()
     assert bound_method_as_pytree(keep) is keep
     assert bound_method_as_pytree(None) is None
+
+
+class Narrow:
+    """What shows half of a state."""
+
+    def output(self, state):
+        return state[:1]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Wide(Narrow):
+    weight: jax.Array
+
+    def output(self, state):
+        return 100.0 * state
+
+    view = Narrow.output
+
+
+@pytest.mark.parametrize("of", [lambda cell: cell.view, lambda cell: super(Wide, cell).output])
+def test_a_bound_method_is_the_one_that_was_given_and_not_another_of_its_name(of):
+    output = bound_method_as_pytree(of(Wide(jnp.ones(2))))
+    assert len(jax.tree.leaves(output)) == 1
+    assert output(jnp.ones(2)).tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (Partial(lambda p, h, x: sum(h for _ in range(p["k"])), {"k": 2}), r"step\.args\[0\]\['k'\] = 2"),
+        (Partial(lambda h, x, on: h if on else -h, on=True), r"step\.keywords\['on'\] = True"),
+    ],
+)
+def test_a_number_whose_value_a_step_needs_is_named(step, told):
+    with pytest.raises(ValueError, match=f"step needs the value of a number that it holds, {told}"):
+        checked(step, jnp.zeros(2), None, 1)

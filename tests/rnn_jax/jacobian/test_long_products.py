@@ -131,3 +131,13 @@ def test_16_bit_cells_give_norms_close_to_float32(dtype, xs):
     half, single = log_norms(dtype), log_norms(jnp.float32)
     np.testing.assert_allclose(half.log_frobenius_norm, single.log_frobenius_norm, atol=0.4)
     np.testing.assert_allclose(half.log_spectral_norm, single.log_spectral_norm, atol=0.4)
+
+
+@pytest.mark.parametrize("method", ["sequential", "blocked"])
+@pytest.mark.parametrize("factor", [1e38, 3e38, 2e-38])
+def test_factors_at_the_ends_of_float32(method, factor):
+    chain = rj.jacobian_chain(
+        lambda h, x: jnp.float32(factor) * h, jnp.zeros(3, jnp.float32), None, length=9, method=method
+    )
+    expected = np.arange(10) * np.log(np.float32(factor), dtype=np.float64) + np.log(3) / 2
+    np.testing.assert_allclose(chain.log_frobenius_norm, expected, rtol=1e-6)

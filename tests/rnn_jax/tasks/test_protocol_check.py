@@ -179,3 +179,23 @@ def test_a_baseline_that_is_no_number(found):
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_every_task_here_fits(name):
     look_at(TASKS[name]({"sequential_mnist": 784, "sequential_digits": 64}.get(name, 20)))
+
+
+@pytest.mark.parametrize("given", [-1.5, 0.0, float("nan"), float("inf")])
+def test_a_baseline_that_verdicts_cannot_use_is_told(given):
+    @dataclass(frozen=True)
+    class Other(Sum):
+        def baseline(self, key):
+            return given
+
+    with pytest.raises(ValueError, match=rf"task\.baseline\(key\) must give a positive loss, got {given}"):
+        checked_baseline(Other(), jax.random.key(0))
+
+
+def test_the_baseline_of_targets_far_from_zero_is_their_variance():
+    near, far = (
+        regression_baseline(Sum(change=change), jax.random.key(0))
+        for change in (None, lambda batch: replace(batch, targets=batch.targets + 3000.0))
+    )
+    assert near == pytest.approx(7.0, rel=0.01)
+    assert far == pytest.approx(float(near), rel=1e-3)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
+from rnn_jax.theory.numbers import require_number
 
 theory = rj.theory
 
@@ -72,8 +73,8 @@ def test_orthogonal_products_grow_alike_in_every_direction():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: theory.gaussian_exponents(0), "size must be positive, got 0"),
-        (lambda: theory.gaussian_exponent_deviations(-1), "size must be positive, got -1"),
+        (lambda: theory.gaussian_exponents(0), "size must be a positive whole number, got 0"),
+        (lambda: theory.gaussian_exponent_deviations(-1), "size must be a positive whole number, got -1"),
         (lambda: theory.gaussian_exponents(2, std=-1.0), "std must be a finite number from 0 up, got -1.0"),
         (
             lambda: theory.orthogonal_exponents(2, math.nan),
@@ -84,3 +85,9 @@ def test_orthogonal_products_grow_alike_in_every_direction():
 def test_what_makes_no_sense_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("value", ["1", np.ones(2), 1j, None])
+def test_what_is_not_one_number_is_told(value):
+    with pytest.raises(ValueError, match="gain must be one real number, got "):
+        require_number("gain", value)

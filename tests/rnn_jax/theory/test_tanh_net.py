@@ -200,3 +200,37 @@ def test_a_simulated_net_of_200_units(gain, noise):
 def test_what_makes_no_sense_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("gain", "noise"), [(1.0, 1e-9), (1.0, 1e-5), (1 + 1e-9, 0.0), (1 + 1e-9, 1e-12), (0.999999, 1e-8)]
+)
+def test_the_variance_near_the_edge_by_its_expansion_in_many_digits(gain, noise):
+    """E tanh**2 = v - 2 v**2 + 17/3 v**3 - 62/3 v**4 + ...: what is left is as small as v is."""
+    with mpmath.workdps(50):
+        g, s, v = map(mpmath.mpf, (gain, noise, random_tanh_net(gain, noise).variance))
+        even = (1, -2, mpmath.mpf(17) / 3, mpmath.mpf(-62) / 3, mpmath.mpf(1382) / 15)
+        left = g**2 * sum(c * v**k for k, c in enumerate(even, 1)) + s**2 - v
+        slope = g**2 * sum(k * c * v ** (k - 1) for k, c in enumerate(even, 1)) - 1
+        assert abs(left / slope / v) < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("gain", "noise", "variance"),
+    [
+        (1.0, 1e-160, 1e-160 / math.sqrt(2)),
+        (0.5, 1e-120, 4e-240 / 3),
+        (0.5, 1e-200, 0.0),
+        (2.0, 1e-200, None),
+    ],
+)
+def test_noise_whose_square_is_no_number(gain, noise, variance):
+    expected = random_tanh_net(gain).variance if variance is None else variance
+    assert random_tanh_net(gain, noise).variance == pytest.approx(expected, rel=1e-13)
+
+
+def test_the_critical_gain_under_weak_noise_joins_the_equations_solution():
+    assert critical_gain(1e-300) == pytest.approx(1.0)
+    assert critical_gain(1e-20) - 1 == pytest.approx(0.75 ** (1 / 3) * 1e-20 ** (2 / 3), rel=1e-2)
+    below, above = critical_gain(0.999999e-6), critical_gain(1.000001e-6)
+    assert above - below == pytest.approx(0.75 ** (1 / 3) * (2 / 3) * 1e-6 ** (2 / 3) * 2e-6, rel=1e-2)

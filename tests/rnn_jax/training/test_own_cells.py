@@ -1,0 +1,219 @@
+"""Cells of one's own: states with counters, complex weights and states, other optimisers than Adam."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import rnn_jax as rj
+
+KEY = jax.random.key(11)
+TASK = rj.tasks.Adding(10)
+HIDDEN = 5
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Plain:
+    """A tanh net whose state has a name."""
+
+    weight_hh: jax.Array
+    weight_xh: jax.Array
+
+    @classmethod
+    def create(cls, key):
+        keys = jax.random.split(key)
+        shapes = (HIDDEN, HIDDEN), (HIDDEN, 2)
+        return cls(*(jax.random.normal(k, s, jnp.float32) / 2 for k, s in zip(keys, shapes, strict=True)))
+
+    def initial_state(self):
+        return {"h": jnp.zeros(HIDDEN, jnp.float32)}
+
+    def __call__(self, state, x):
+        return {"h": jnp.tanh(self.weight_hh @ state["h"] + self.weight_xh @ x)}
+
+    def output(self, state):
+        return state["h"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Counting(Plain):
+    """The same, and a counter that is the first of the state's leaves."""
+
+    weight_hh: jax.Array
+    weight_xh: jax.Array
+
+    def initial_state(self):
+        return {"count": jnp.zeros((), jnp.int32)} | super().initial_state()
+
+    def __call__(self, state, x):
+        return {"count": state["count"] + 1} | super().__call__({"h": state["h"]}, x)
+
+
+def complex_drawn(key):
+    phase_key, input_key = jax.random.split(key)
+    phase = jax.random.uniform(phase_key, (HIDDEN,), jnp.float32)
+    parts = jax.random.normal(input_key, (2, HIDDEN, 2), jnp.float32)
+    return 0.9 * jnp.cos(phase), 0.9 * jnp.sin(phase), parts[0], parts[1]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Complex:
+    """h = a h + B x with complex a, B and h."""
+
+    a: jax.Array
+    b: jax.Array
+
+    @classmethod
+    def create(cls, key):
+        real, imaginary, b_real, b_imaginary = complex_drawn(key)
+        return cls(jax.lax.complex(real, imaginary), jax.lax.complex(b_real, b_imaginary))
+
+    def initial_state(self):
+        return jnp.zeros(HIDDEN, jnp.complex64)
+
+    def drive(self, x):
+        return self.b @ x.astype(jnp.complex64)
+
+    def affine(self, drive):
+        return self.a, drive
+
+    def __call__(self, state, x):
+        return self.a * state + self.drive(x)
+
+    def output(self, state):
+        return jnp.real(state)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class InParts:
+    """The same in real numbers."""
+
+    a_real: jax.Array
+    a_imaginary: jax.Array
+    b_real: jax.Array
+    b_imaginary: jax.Array
+
+    @classmethod
+    def create(cls, key):
+        return cls(*complex_drawn(key))
+
+    def initial_state(self):
+        return jnp.zeros((2, HIDDEN), jnp.float32)
+
+    def __call__(self, state, x):
+        real, imaginary = state
+        return jnp.stack(
+            [
+                self.a_real * real - self.a_imaginary * imaginary + self.b_real @ x,
+                self.a_real * imaginary + self.a_imaginary * real + self.b_imaginary @ x,
+            ]
+        )
+
+    def output(self, state):
+        return state[0]
+
+
+REMEDIES = [
+    rj.remedies.clip_per_step(0.01),
+    rj.remedies.leaky(0.3),
+    rj.remedies.added_skip(2),
+    rj.remedies.truncated_bptt(3),
+    rj.remedies.pascanu_omega(1.0),
+    rj.remedies.gradient_flossing(),
+]
+OF_WEIGHTS = [
+    rj.remedies.clip_by_norm(0.01),
+    rj.remedies.clip_by_value(0.001),
+    rj.remedies.clip_per_step(0.001),
+    rj.remedies.leaky(0.3),
+]
+
+
+def trained(create, **options):
+    told = {"key": KEY, "seeds": [0, 0], "batch_size": 4, "step_budget": 4, "evaluate_every": 4}
+    return rj.train(TASK, create, **(told | options))
+
+
+@pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.name)
+def test_a_counter_in_the_state_changes_nothing(remedy, jax_promotes):
+    plain, counting = (trained(create, remedy=remedy) for create in (Plain.create, Counting.create))
+    np.testing.assert_array_equal(plain.loss, counting.loss)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"learning_rates": [0.01, 0.1]},
+        {"strengths": [0.1, 0.9], "remedy": rj.remedies.clip_by_norm, "optimizer": optax.sgd(0.1)},
+    ],
+    ids=["learning rates", "strengths"],
+)
+def test_numbers_of_each_seed_stay_what_they_are_where_a_state_begins_with_an_integer(own, jax_promotes):
+    plain, counting = (trained(create, **own) for create in (Plain.create, Counting.create))
+    np.testing.assert_array_equal(plain.loss, counting.loss)
+    assert plain.loss[0, -1] != plain.loss[1, -1], "two equal seeds with two numbers"
+
+
+@pytest.mark.parametrize("remedy", [None, *OF_WEIGHTS], ids=lambda remedy: remedy and remedy.name)
+def test_complex_weights_train_as_their_real_and_imaginary_parts_do(remedy, jax_promotes):
+    options = {"remedy": remedy, "optimizer": optax.sgd(0.1), "seeds": 2}
+    whole, parts = (trained(create, **options) for create in (Complex.create, InParts.create))
+    np.testing.assert_allclose(whole.loss, parts.loss, rtol=1e-5)
+    np.testing.assert_allclose(whole.gradient_norm, parts.gradient_norm, rtol=1e-5)
+    cell = getattr(whole.model.cell, "cell", whole.model.cell)
+    np.testing.assert_allclose(np.imag(cell.a), getattr(parts.model.cell, "cell", parts.model.cell).a_imaginary, rtol=1e-5)  # fmt: skip
+
+
+def test_complex_states_all_at_once_are_those_of_the_loop():
+    cell = Complex.create(KEY)
+    xs = jax.random.normal(KEY, (17, 2), jnp.float32)
+    found = rj.parallel_trajectory(cell, cell.initial_state(), xs)
+    np.testing.assert_allclose(found, rj.trajectory(cell, cell.initial_state(), xs), atol=1e-5)
+
+
+@dataclass(frozen=True)
+class OneFactor(Complex):
+    def affine(self, drive):
+        return self.a[0], drive
+
+
+def test_an_affine_of_other_shapes_is_told():
+    jax.tree_util.register_dataclass(OneFactor, ["a", "b"], [])
+    cell = OneFactor(*jax.tree.leaves(Complex.create(KEY)))
+    with pytest.raises(ValueError, match=r"cell\.affine must give a of .* of shape \(5,\), got \(\)"):
+        rj.parallel_trajectory(cell, cell.initial_state(), jnp.ones((3, 2), jnp.float32))
+
+
+def test_an_output_that_is_no_vector_of_real_numbers_is_told():
+    @jax.tree_util.register_dataclass
+    @dataclass(frozen=True)
+    class Shown(Complex):
+        a: jax.Array
+        b: jax.Array
+
+        def output(self, state):
+            return state
+
+    with pytest.raises(ValueError, match=r"output\(state\) is one vector of real .*complex64"):
+        trained(Shown.create)
+
+
+def plateau():
+    return optax.chain(optax.sgd(0.05), optax.contrib.reduce_on_plateau(patience=1, accumulation_size=4))
+
+
+@pytest.mark.parametrize("optimizer", [optax.lbfgs, plateau], ids=["lbfgs", "reduce_on_plateau"])
+def test_optimisers_that_ask_for_the_loss_or_begin_with_infinity(optimizer, jax_promotes):
+    with jax.enable_x64(False):  # optax's line search promotes to float64 where that exists
+        result = trained(
+            Plain.create, optimizer=optimizer(), batch_size=64, step_budget=30, evaluate_every=30
+        )
+    assert result.first_nonfinite_quantity == ["", ""]
+    assert (result.loss[:, -1] < result.loss[:, 0]).all()
