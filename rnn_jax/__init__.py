@@ -5,10 +5,11 @@ from rnn_jax import cells as cells
 from rnn_jax import remedies as remedies
 from rnn_jax import tasks as tasks
 from rnn_jax import theory as theory
+from rnn_jax.block_tuning import BlockTuning as BlockTuning
+from rnn_jax.block_tuning import tune_blocks as tune_blocks
 from rnn_jax.gradients import LossGradients as LossGradients
 from rnn_jax.gradients import loss_gradients as loss_gradients
 from rnn_jax.gradients import weight_gradient_shares as weight_gradient_shares
-from rnn_jax.jacobian import BlockTuning as BlockTuning
 from rnn_jax.jacobian import Decay as Decay
 from rnn_jax.jacobian import JacobianChain as JacobianChain
 from rnn_jax.jacobian import JacobianPairs as JacobianPairs
@@ -23,7 +24,6 @@ from rnn_jax.jacobian import jacobian_product as jacobian_product
 from rnn_jax.jacobian import log_singular_values as log_singular_values
 from rnn_jax.jacobian import lyapunov_spectrum as lyapunov_spectrum
 from rnn_jax.jacobian import step_jacobians as step_jacobians
-from rnn_jax.jacobian import tune_blocks as tune_blocks
 from rnn_jax.parallel import parallel_trajectory as parallel_trajectory
 from rnn_jax.training import CheckpointError as CheckpointError
 from rnn_jax.training import Explosion as Explosion

@@ -19,7 +19,7 @@ from bench.cases.cell import (
     white_noise,
 )
 from bench.cases.parameter import Parameter
-from bench.cases.probe import geometric_lags
+from bench.cases.reach import geometric_lags
 from bench.machine import Environment
 from bench.measuring.timing import interleaved, timing_columns
 from bench.schema import DEVICE_TIMINGS

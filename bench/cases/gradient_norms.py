@@ -17,7 +17,7 @@ from bench.cases.cell import (
     white_noise,
 )
 from bench.cases.parameter import Parameter
-from bench.cases.probe import probe
+from bench.cases.reach import probe
 from bench.machine import Environment
 from bench.schema import DECAY, GRADIENT_NORMS
 

@@ -20,7 +20,7 @@ from bench.cases.cell import (
     white_noise,
 )
 from bench.cases.parameter import Parameter
-from bench.cases.probe import geometric_lags
+from bench.cases.reach import geometric_lags
 from bench.errors import is_unsupported
 from bench.machine import Environment
 from bench.schema import PRECISION

@@ -22,7 +22,7 @@ from bench.cases.cell import (
 from bench.cases.chosen_task import TASK_PARAMETERS, task_of, with_variant
 from bench.cases.held_out import net_rows
 from bench.cases.parameter import Parameter
-from bench.cases.probe import Reading, geometric_lags, probe
+from bench.cases.reach import Reading, geometric_lags, probe
 from bench.cases.remedy import check_fit, remedy_of
 from bench.cases.tuning import chosen_rate, grid_of
 from bench.machine import Environment

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.check.finding import NOISY, Finding, named
 from bench.statistics.time_spread import LEAST_PROCESSES, LEAST_ROUNDS, spread_of
-from bench.tables.timings import SETTING, by_process
+from bench.tables.timing_summary import SETTING, by_process
 
 WIDEST_PERCENT = 10.0
 _APART, _TOGETHER = 1.10, 1.05
@@ -50,7 +50,9 @@ def _found(groups: Sequence[pd.DataFrame], widest_percent: float) -> Iterator[Fi
         yield finding(
             short, f"have fewer than {LEAST_ROUNDS} rounds", "raise rounds in the suite, measure again"
         )
-    wide = [(100 * s.relative_width, _name(g)) for g, s in told if 100 * s.relative_width > widest_percent]
+    # Of fewer rounds an interval is as wide as the formula likes.
+    enough = [(100 * s.relative_width, _name(g)) for g, s in told if s.rounds >= LEAST_ROUNDS]
+    wide = [(width, name) for width, name in enough if width > widest_percent]
     if wide:
         worst = [f"{name} {width:.0f}%" for width, name in sorted(wide, reverse=True)]
         yield finding(

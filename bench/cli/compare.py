@@ -41,7 +41,7 @@ def compare(
     by more than the factor, a comparison calls any of its timings so with a probability of at most 5%.
     """
     from bench.comparing import comparison
-    from bench.comparing.compare import compared, require_same_identity, unlike
+    from bench.comparing.two_folders import compared, require_same_identity, unlike
 
     if len(folders) < 2:
         raise UsageError(f"compare needs two result folders or more, the reference first, got {len(folders)}")

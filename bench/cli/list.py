@@ -46,8 +46,8 @@ def _cells() -> list[dict[str, Any]]:
     import jax
 
     import rnn_jax as rj
+    from rnn_jax.cell_structure import structure_of
     from rnn_jax.coordinates import real_size
-    from rnn_jax.jacobian.structure import structure_of
     from rnn_jax.step import materialized
 
     rows = []

@@ -47,12 +47,13 @@ def probe(
         raise UsageError(f"--input-scale must be a number from 0 to 1e6, got {input_scale:g}")
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; choose a folder")
-    from bench import own_cell, probing
-    from bench.derived import derive
+    from bench.deriving.derived import derive
     from bench.machine import configure, describe, environment, finished
+    from bench.probing import beside as probing
+    from bench.probing import own_cell
     from bench.running import plan
+    from bench.schema import PROBED
     from bench.store import Store, write_text
-    from bench.suite.rerun import PROBED
 
     function = own_cell.find(cell)
     configure(backend, dtype)

@@ -84,7 +84,7 @@ def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int] | None:
 
 def show_tables(folder: Path) -> None:
     """The derived tables of a result folder, in the columns that matter most."""
-    from bench.terminal import terminal_tables
+    from bench.cli.terminal import terminal_tables
 
     for title, frame in terminal_tables(folder):
         print_rows(frame.to_dict("records"), title)

@@ -24,8 +24,8 @@ def tables(
     as_json: AsJson = False,
 ) -> None:
     """Derive tables and pictures again from the CSV files; the same CSV gives the same bytes."""
-    from bench import derived, readme
     from bench.comparing import comparison
+    from bench.deriving import derived, readme
     from bench.running import plan
     from bench.running.folders import RESULTS, result_folders
     from bench.running.status import plan_to_keep

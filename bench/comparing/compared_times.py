@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.statistics.time_ratio import FACTOR, Ratio, geometric_mean, ratios
 from bench.statistics.time_spread import spread_of
-from bench.tables.timings import by_process
+from bench.tables.timing_summary import by_process
 
 OURS = "rnn_jax"
 _KEYS = ["match_id", "operation", "implementation"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 
-from bench.comparing.compare import compared
+from bench.comparing.two_folders import compared
 from bench.errors import UsageError
 from bench.plots import comparison as picture
 from bench.plots.style import STYLE, save

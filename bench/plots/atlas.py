@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bench.store import Store
 from bench.tables.atlas import atlas as table_of
 from bench.tables.atlas import is_atlas
-from bench.tables.decay import NET
+from bench.tables.decay_summary import NET
 
 _LIMIT = 6.0
 _NEEDED = {"decay", "gradient_norms", "lyapunov"}

@@ -22,7 +22,7 @@ def times(table: pd.DataFrame, left: str, right: str) -> Figure:
     Bars are the simultaneous intervals of `bench.statistics.time_ratio`; hollow marks have too few samples to be judged.
 
     Args:
-        table: the table "times" of `bench.comparing.compare.compared`.
+        table: the table "times" of `bench.comparing.two_folders.compared`.
         left, right: what the two are called.
     """
     ours = table[table["implementation"] == "rnn_jax"]

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import rnn_jax as rj
 from bench.plots.style import COLOURS, LINES, MARKERS, panels_of
 from bench.store import Store
-from bench.tables.predictions import GAUSSIAN, SETTING, predicted_spectrum, random_tanh_net
+from bench.tables.theory import GAUSSIAN, SETTING, predicted_spectrum, random_tanh_net
 
 _VALUE = "exponent_nats_per_step"
 _DRAWN_POINTS = 40

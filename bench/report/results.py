@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.comparing import comparison
-from bench.comparing.compare import unlike
+from bench.comparing.two_folders import unlike
 from bench.errors import UsageError
 from bench.store import Store, read_machine
 from bench.tables import tables
@@ -54,7 +54,7 @@ class Comparison:
 
     Attributes:
         left, right: what the report calls the two.
-        tables: as `bench.comparing.compare.compared` gives them.
+        tables: as `bench.comparing.two_folders.compared` gives them.
         unlike: where their machines, installations or dtypes differ.
     """
 

@@ -19,9 +19,11 @@ def default_folder(
     Where the dtype is not the suite's own, the name says it. The other folder's name ends in a short hash of the identity, so that two installations on the
     same kind of machine never write into each other's results.
     """
-    name = suite if environment.dtype == own_dtype else f"{suite}-{environment.dtype}"
-    from bench.store import read_machine
+    from bench.store import (
+        read_machine,  # pandas comes with it, which who asks for the status need not wait for
+    )
 
+    name = suite if environment.dtype == own_dtype else f"{suite}-{environment.dtype}"
     plain = RESULTS / environment.machine / name
     if not (plain / "machine.json").is_file():
         return plain

@@ -1,6 +1,7 @@
 """The result files: their columns, types and meaning. `results/README.md` is written from here."""
 
 from bench.schema.columns import COMMON as COMMON
+from bench.schema.columns import PROBED as PROBED
 from bench.schema.columns import SCHEMA_VERSION as SCHEMA_VERSION
 from bench.schema.columns import Column, ResultFile
 from bench.schema.data import DEPENDENCE, HELD_OUT_SCORES

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 SCHEMA_VERSION = 1
+PROBED = "probe"
+"""The suite of rows that `rnn-bench probe` gave."""
 
 Type = Literal["text", "integer", "number", "truth"]
 

@@ -19,7 +19,7 @@ def crossovers(times: pd.DataFrame) -> pd.DataFrame:
     """A row for each operation and each size that varies while all others stay; none where the largest takes both as long.
 
     Args:
-        times: the table "times" of `bench.comparing.compare.compared`.
+        times: the table "times" of `bench.comparing.two_folders.compared`.
 
     Returns:
         `faster`: "left" or "right", who is faster at the largest size; `from_size`: the size from

@@ -3,6 +3,6 @@
 from bench.store.files import write_bytes as write_bytes
 from bench.store.files import write_csv as write_csv
 from bench.store.files import write_text as write_text
+from bench.store.folder import Rows as Rows
+from bench.store.folder import Store as Store
 from bench.store.machine_file import read_machine as read_machine
-from bench.store.store import Rows as Rows
-from bench.store.store import Store as Store

@@ -8,7 +8,7 @@ import pandas as pd
 
 import rnn_jax as rj
 from bench.statistics import grouping
-from bench.tables.decay import NET, decay_summary
+from bench.tables.decay_summary import NET, decay_summary
 from rnn_jax.coordinates import real_size
 
 _SETTING = [*grouping.NET, "input_size", "input_scale"]

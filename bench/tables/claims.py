@@ -11,7 +11,7 @@ from bench.errors import making
 from bench.schema.net_names import cell_name
 from bench.statistics.grouping import NET
 from bench.store import Store
-from bench.suite.rerun import command_of, of_one_kind
+from bench.tables.rerun import command_of, of_one_kind
 from bench.tables.trained_runs import TASK
 
 _PLAIN = "elman_tanh"

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.jacobian.structure import DENSE, ELEMENTWISE, KRONECKER, structure_of
+from rnn_jax.cell_structure import DENSE, ELEMENTWISE, KRONECKER, structure_of
 from rnn_jax.step import State
 
 _LEAST_VARIANCE = 1e-5

@@ -1,4 +1,18 @@
-"""Step Jacobians, their chains, and what the chains say."""
+"""Step Jacobians, their chains, and what the chains say.
+
+`steps` has the definition, `jax.jacrev` of one step; `structure` the same in the cheapest form, in two parts: what can be
+made for many steps at once (`prepared`) and the factor made from it; `scaled` the number format of long products.
+
+How `chain.jacobian_chain` comes to its norms: `walk` goes over the states in segments, backwards, and keeps or computes
+again what `checkpoint` says; `material` makes what the Jacobians of a segment need; `groups` multiplies them, several
+between two rescalings; `measure` takes norms on the way, in the order of entries that `layout` says. In which order the
+factors come is a module each, all with `every_lag` and `chosen_lags`: `sequential` one after the other, `blocked` many
+blocks at once (`blocks` a block, `low_rank` where few rows of what comes after are enough, `block_count` and
+`block_table` how many), `sharded` blocks on several devices.
+
+Spectra: `lyapunov` asks, `sweep` pushes columns forward (`tangents`) and factors them (`factorizations`, by
+`gram_schmidt` or `graded`); `singular_values` takes those of one long product.
+"""
 
 from rnn_jax.jacobian.chain import JacobianChain as JacobianChain
 from rnn_jax.jacobian.chain import jacobian_chain as jacobian_chain
@@ -14,5 +28,3 @@ from rnn_jax.jacobian.scaled import ScaledNumber as ScaledNumber
 from rnn_jax.jacobian.singular_values import LogSingularValues as LogSingularValues
 from rnn_jax.jacobian.singular_values import log_singular_values as log_singular_values
 from rnn_jax.jacobian.steps import step_jacobians as step_jacobians
-from rnn_jax.jacobian.tuning import BlockTuning as BlockTuning
-from rnn_jax.jacobian.tuning import tune_blocks as tune_blocks

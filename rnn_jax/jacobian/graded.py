@@ -21,8 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rnn_jax.jacobian.scaled import ScaledNumber, power_of_two
-from rnn_jax.jacobian.tangents import multiplied, ones
+from rnn_jax.jacobian.scaled import ScaledNumber, multiplied, ones, power_of_two
 
 MOST_SWEEPS = 60
 

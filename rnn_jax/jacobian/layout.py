@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from rnn_jax.cell_structure import DIAGONAL, KRONECKER, structure_of
 from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
-from rnn_jax.jacobian.structure import DIAGONAL, KRONECKER, structure_of
 from rnn_jax.step import State, Step
 
 

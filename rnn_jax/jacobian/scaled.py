@@ -37,6 +37,24 @@ class ScaledNumber:
             return np.asarray(np.log(np.asarray(self.mantissa, np.float64)) + np.asarray(self.exponent) * LN2)
 
 
+def ones(count: int, dtype: Any) -> ScaledNumber:
+    """The number 1, `count` times: an empty product."""
+    return ScaledNumber(jnp.ones(count, dtype), jnp.zeros(count, jnp.int32))
+
+
+def multiplied(number: ScaledNumber, by: Float[Array, "..."], exponent: Any = 0) -> ScaledNumber:
+    """number * by * 2**exponent, for `by` not negative.
+
+    A product of pivots is held so, and its log taken at the end: a sum of as many logs would lose
+    digits in proportion to its size.
+    """
+    first = exponent_of(by)
+    mantissa = number.mantissa * (by * power_of_two(-first, by.dtype))
+    second = exponent_of(mantissa)
+    mantissa = mantissa * power_of_two(-second, mantissa.dtype)
+    return ScaledNumber(mantissa, number.exponent + first + second + exponent)
+
+
 @jax.jit
 def _log(number: ScaledNumber) -> Array:
     return jnp.log(number.mantissa) + number.exponent.astype(number.mantissa.dtype) * LN2

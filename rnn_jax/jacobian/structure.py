@@ -1,62 +1,30 @@
-"""Step Jacobians in the cheapest exact form that a cell's structure allows.
+"""Step Jacobians in the cheapest exact form that a cell's structure allows (`rnn_jax.cell_structure`).
 
-An elementwise cell computes `state' = update(recurrent, drive, state)`, elementwise over units,
-where `recurrent = W h` has one row a gate, h is the first leaf of the state, and `drive` comes from
-the input. With D the diagonal matrices of the partial derivatives of `update`, its Jacobian is
-
-    d s'_i / d h   = sum over gates g of D_ig W_g + D_i0      (dense: the first columns)
-    d s'_i / d s_j = D_ij                                     (diagonal: all other columns)
-
-so it is assembled in O(n**2), and a product with it costs n x n x hidden_size: for an LSTM half of
-a dense one. A diagonal cell computes `state' = update(drive, state)`: each unit sees its own past
-only, its Jacobian is the D_ij alone, and a product with it costs O(n). The derivatives are taken
-from `update` itself, one forward pass a gate or leaf, so the fast path and the step cannot
-disagree.
-
-A Kronecker cell has a matrix M as the first leaf of its state and computes `M' = M A + B`, where A,
-B and all other leaves come from the input alone. Each row of M goes through the same A, so that its
-Jacobian is I (x) A^T, one factor of key_size x key_size for value_size x key_size numbers. A is taken
-from the step itself: it is what the tangent I of M becomes.
-
-Every other step has its dense `jax.jacrev`.
+An elementwise cell's is assembled in O(n**2), and a product with it costs n x n x hidden_size: for an LSTM half of
+a dense one; a product with a diagonal cell's costs O(n); a Kronecker cell's A is taken from the step itself: it is
+what the tangent I of M becomes. The derivatives are taken from `update` itself, one forward pass a gate or leaf, so
+the fast path and the step cannot disagree. Every other step has its dense `jax.jacrev`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.cell_structure import (
+    DIAGONAL,
+    ELEMENTWISE,
+    KRONECKER,
+    DiagonalCell,
+    ElementwiseCell,
+    KroneckerCell,
+    structure_of,
+)
 from rnn_jax.jacobian.steps import step_jacobian
-from rnn_jax.step import State, Step
-
-ELEMENTWISE, DIAGONAL, KRONECKER, DENSE = "elementwise", "diagonal", "kronecker", "dense"
-_STRUCTURES = (ELEMENTWISE, DIAGONAL, KRONECKER, DENSE)
-
-
-class ElementwiseCell(Protocol):
-    """What a cell declares, beside `structure = "elementwise"`, to be treated as one."""
-
-    weight_hh: Array
-
-    def recurrent(self, state: Any) -> Array: ...
-    def drive(self, x: Any) -> Array: ...
-    def update(self, recurrent: Any, drive: Any, state: Any) -> Any: ...
-
-
-class DiagonalCell(Protocol):
-    """What a cell declares, beside `structure = "diagonal"`: all leaves of its state have one shape."""
-
-    def drive(self, x: Any) -> Any: ...
-    def update(self, drive: Any, state: Any) -> Any: ...
-
-
-class KroneckerCell(Protocol):
-    """A cell of `structure = "kronecker"` declares no more: the first leaf of its state is the matrix."""
-
-    def __call__(self, state: Any, x: Any) -> Any: ...
+from rnn_jax.step import State
 
 
 @jax.tree_util.register_dataclass
@@ -204,18 +172,6 @@ class Diagonals:
 
     by_gate: Array | None
     by_leaf: tuple[Array | None, ...]
-
-
-def structure_of(step: Step) -> str:
-    """ "elementwise", "diagonal" or "kronecker" where the step says so, else "dense".
-
-    Raises:
-        ValueError: the step names a structure that does not exist.
-    """
-    structure = getattr(step, "structure", DENSE)
-    if structure not in _STRUCTURES:
-        raise ValueError(f"step.structure must be among {', '.join(_STRUCTURES)}, got {structure!r}")
-    return structure
 
 
 def prepared(step: Any, state: State, x: Any, nan_or_zero: Any = 0.0) -> Any:

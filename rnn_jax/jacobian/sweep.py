@@ -17,7 +17,7 @@ from jaxtyping import Array
 
 from rnn_jax.batching import one_at_a_time
 from rnn_jax.coordinates import real_dtype, real_size
-from rnn_jax.jacobian import tangents
+from rnn_jax.jacobian import scaled, tangents
 from rnn_jax.jacobian.factorizations import Triangular, factored, orthonormal, tolerated_spread
 from rnn_jax.jacobian.material import is_finite, states_before
 from rnn_jax.jacobian.scaled import LN2, ScaledNumber
@@ -63,7 +63,7 @@ def measured(
                 step, material, basis, interval, batch_length, factorization
             )
             basis, diagonal = orthonormal(basis, factorization)
-            logs = jnp.where(all_finite, tangents.multiplied(growth, diagonal).log(), jnp.nan)
+            logs = jnp.where(all_finite, scaled.multiplied(growth, diagonal).log(), jnp.nan)
             return (state, basis, all_finite), (logs, lost, mismatch)
 
         later = jax.tree.map(
@@ -142,11 +142,11 @@ def _advanced(
                 return ours - _log_determinants(step, material, first, steps, size, basis.dtype), steps
 
             mismatch = jax.lax.cond(index == intervals // 2, compared, lambda: mismatch)
-        growth = tangents.multiplied(growth, made.pivots, exponent)
+        growth = scaled.multiplied(growth, made.pivots, exponent)
         return made.basis, growth, lost + made.is_rounding.astype(jnp.int32), mismatch
 
     nothing = (jnp.full((), 0 if count == size else jnp.nan, basis.dtype), jnp.zeros((), jnp.int32))
-    start = (basis, tangents.ones(count, basis.dtype), jnp.zeros(count, jnp.int32), nothing)
+    start = (basis, scaled.ones(count, basis.dtype), jnp.zeros(count, jnp.int32), nothing)
     return jax.lax.fori_loop(0, intervals, advance, start)
 
 

@@ -1,4 +1,4 @@
-"""Columns pushed forward through step Jacobians, and the products of their pivots."""
+"""Columns pushed forward through step Jacobians."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.cell_structure import DENSE, structure_of
 from rnn_jax.coordinates import ravel_reals
-from rnn_jax.jacobian.scaled import ScaledNumber, exponent_of, power_of_two
-from rnn_jax.jacobian.structure import DENSE, factor, structure_of
+from rnn_jax.jacobian.scaled import exponent_of, power_of_two
+from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Step
 
 
@@ -34,21 +35,3 @@ def rescaled(columns: Float[Array, "n columns"]) -> tuple[Float[Array, "n column
     """The columns times 2**-exponent, which brings the largest entry to about 1, and the exponent."""
     exponent = exponent_of(jnp.max(jnp.abs(columns)))
     return columns * power_of_two(-exponent, columns.dtype), exponent
-
-
-def ones(count: int, dtype: Any) -> ScaledNumber:
-    """The number 1, `count` times: an empty product."""
-    return ScaledNumber(jnp.ones(count, dtype), jnp.zeros(count, jnp.int32))
-
-
-def multiplied(number: ScaledNumber, by: Float[Array, "..."], exponent: Any = 0) -> ScaledNumber:
-    """number * by * 2**exponent, for `by` not negative.
-
-    A product of pivots is held so, and its log taken at the end: a sum of as many logs would lose
-    digits in proportion to its size.
-    """
-    first = exponent_of(by)
-    mantissa = number.mantissa * (by * power_of_two(-first, by.dtype))
-    second = exponent_of(mantissa)
-    mantissa = mantissa * power_of_two(-second, mantissa.dtype)
-    return ScaledNumber(mantissa, number.exponent + first + second + exponent)

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.cell_structure import ELEMENTWISE, structure_of
 from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.gradients import loss_gradients
 from rnn_jax.jacobian.differentiable_qr import qr
-from rnn_jax.jacobian.structure import ELEMENTWISE, structure_of
 from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, whole_number
 from rnn_jax.step import State
 from rnn_jax.tasks.task import Batch, Task

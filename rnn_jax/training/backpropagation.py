@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.jacobian.structure import ElementwiseCell
+from rnn_jax.cell_structure import ElementwiseCell
 from rnn_jax.step import State
 from rnn_jax.unrolling import backpropagation_unroll, on_an_accelerator
 

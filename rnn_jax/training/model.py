@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.jacobian.structure import ELEMENTWISE, structure_of
+from rnn_jax.cell_structure import ELEMENTWISE, structure_of
 from rnn_jax.step import State, materialized
 from rnn_jax.training.backpropagation import last_states
 

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from bench import plots, terminal
+from bench import plots
+from bench.cli import terminal
 from bench.cli.comparison_rows import titled_rows
-from bench.comparing.compare import compared
+from bench.comparing.two_folders import compared
 from bench.plots.labels import line_name
 from bench.plots.style import STYLE
 from bench.report.sections.remedies import _named

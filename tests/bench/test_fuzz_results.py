@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bench import plots, report, tables
 from bench.check import checked
-from bench.comparing.compare import compared, unlike
+from bench.cli.terminal import terminal_tables
+from bench.comparing.two_folders import compared, unlike
 from bench.errors import UsageError
 from bench.running import folders
 from bench.running.status import status_of
@@ -21,7 +22,6 @@ from bench.schema import RESULT_FILES
 from bench.store import Store, read_machine
 from bench.tables.target_table import target_table
 from bench.targets import targets
-from bench.terminal import terminal_tables
 
 from . import mutation
 

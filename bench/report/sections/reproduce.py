@@ -4,7 +4,7 @@ import pandas as pd
 
 from bench.report.content import Commands, Part, Section, Table, Text
 from bench.report.results import Folder, Results
-from bench.suite.rerun import command_of
+from bench.tables.rerun import command_of
 
 
 def reproduce(results: Results) -> Section:

@@ -15,7 +15,7 @@ from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import Look, looks_of
 from bench.report.results import Results
 from bench.report.thinning import thinned
-from bench.tables.predictions import GAUSSIAN, random_tanh_net
+from bench.tables.theory import GAUSSIAN, random_tanh_net
 
 _VALUE = "exponent_nats_per_step"
 _MARKS = 60

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench.cases import task_accuracy
-from bench.cases.probe import geometric_lags
+from bench.cases.reach import geometric_lags
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
 from bench.suite.case import Case

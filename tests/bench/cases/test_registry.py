@@ -10,7 +10,7 @@ import pytest
 import rnn_jax as rj
 from bench.cases import KINDS, exactness, gradient_norms, peers
 from bench.cases.cell import common_columns, create_cell, seed_key, white_noise
-from bench.cases.probe import geometric_lags
+from bench.cases.reach import geometric_lags
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
 from bench.suite.case import Case

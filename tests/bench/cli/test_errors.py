@@ -18,11 +18,11 @@ BROKEN = {
     "tables": ("bench.running.folders.result_folders", ()),
     "plot": ("bench.plots.meaning", ()),
     "report": ("bench.report.page", ("--out", "x.html", "FOLDER")),
-    "compare": ("bench.comparing.compare.compared", ("FOLDER", "FOLDER")),
+    "compare": ("bench.comparing.two_folders.compared", ("FOLDER", "FOLDER")),
     "check": ("bench.check.checked", ("FOLDER",)),
     "targets": ("bench.tables.target_table.target_table", ()),
     "machine": ("bench.machine.configure", ()),
-    "probe": ("bench.own_cell.find", ("mycell:make_cell", "--out", "out")),
+    "probe": ("bench.probing.own_cell.find", ("mycell:make_cell", "--out", "out")),
     "tune": ("bench.machine.configure", ()),
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.cli.document import plain
 from bench.cli.show import duration, print_rows, say, wrapped
-from bench.terminal import _explosions, _verdicts
+from bench.cli.terminal import _explosions, _verdicts
 
 WIDTH = 80
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench import own_cell, probing
 from bench.check import checked
+from bench.probing import beside as probing
+from bench.probing import own_cell
 from bench.running.status import status_of
 from bench.store import Store
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bench import derived
 from bench.cluster import dispatch as dispatches
 from bench.cluster.crew import Assignment
 from bench.cluster.dispatch import OnCluster
 from bench.cluster.engine import Lost
 from bench.cluster.gathering import gathered
+from bench.deriving import derived
 from bench.errors import UsageError
 from bench.running import runner
 from bench.running.budget import Budget

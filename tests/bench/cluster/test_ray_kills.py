@@ -5,11 +5,12 @@ from collections import Counter
 
 import pytest
 
-from bench import derived, suite
+from bench import suite
 from bench.cluster.crew import Assignment
 from bench.cluster.dispatch import OnCluster
 from bench.cluster.engine import Ray
 from bench.cluster.gathering import gathered
+from bench.deriving import derived
 from bench.running import runner
 from bench.store import Store
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench import readme
 from bench.comparing import comparison
+from bench.deriving import readme
 from bench.errors import UsageError
 
 

@@ -19,9 +19,9 @@ from types import SimpleNamespace
 
 import bench.cli.main
 import bench.plots
-from bench import derived
 from bench.cases import KINDS, exactness
 from bench.cases.cell import setting_columns
+from bench.deriving import derived
 from bench.machine import Environment
 from bench.running import runner
 from bench.running.budget import Budget

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bench import derived
 from bench.cases import KINDS
+from bench.deriving import derived
 from bench.running import dispatch, dry_run, runner
 from bench.running.job import job
 from bench.schema import RESULT_FILES

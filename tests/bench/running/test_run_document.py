@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import derived
 from bench.cases import KINDS, exactness
+from bench.deriving import derived
 from bench.running import plan
 from bench.running.signs import signs
 
@@ -21,7 +21,7 @@ def run(tmp_path, monkeypatch, verb, row):
     facts = {"identity": {"dtype": "float64"}, "volatile": {"command": ""}}
     monkeypatch.setattr("bench.running.job.machine.describe", lambda *_: facts)
     monkeypatch.setattr(derived, "derive", lambda store, pictures: {})
-    monkeypatch.setattr("bench.terminal.tables", lambda store: [])
+    monkeypatch.setattr("bench.cli.terminal.tables", lambda store: [])
 
     def call(*options, **errors):
         def measure(case, environment, suite, report):

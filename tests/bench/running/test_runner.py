@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import derived
 from bench.cases import KINDS, exactness
+from bench.deriving import derived
 from bench.errors import UsageError
 from bench.running import runner
 from bench.running.budget import Budget

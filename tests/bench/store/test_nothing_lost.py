@@ -16,7 +16,7 @@ from bench.cli import run as verb
 from bench.errors import UsageError
 from bench.running import runner
 from bench.store import Store, files
-from bench.store import store as store_module
+from bench.store import folder as store_module
 from bench.suite import Case, Suite
 
 GAINS = (0.5, 1.0, 1.5)

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from bench import tables
+from bench.cli.terminal import terminal_tables
 from bench.tables import gpu_targets
-from bench.terminal import terminal_tables
 
 CHAIN = {"operation": "chain_at_known_states", "implementation": "rnn_jax", "cell": "elman_tanh"}
 ENSEMBLE = {

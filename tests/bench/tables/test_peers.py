@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from bench import derived, plots, terminal
+from bench import plots
+from bench.cli import terminal
+from bench.deriving import derived
 from bench.tables import peers as peer_table
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax.jacobian.structure import DenseFactor, factor, prepared, structure_of
+from rnn_jax.cell_structure import structure_of
+from rnn_jax.jacobian.structure import DenseFactor, factor, prepared
 from rnn_jax.step import materialized
 
 DIAGONAL = {"indrnn", "mingru", "minlstm", "lru", "s5", "selective_ssm", "unicornn"}

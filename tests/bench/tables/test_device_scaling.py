@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.tables.devices import device_scaling
+from bench.tables.device_scaling import device_scaling
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bench.tables import tables
-from bench.tables.chains import chain_cost
+from bench.tables.chain_cost import chain_cost
 from bench.tables.peers import peers
-from bench.tables.timings import timing_summary
+from bench.tables.timing_summary import timing_summary
 
 SECONDS = ((1.0, 1.1, 1.2), (2.0, 2.1, 2.2), (3.0, 3.1, 3.2))
 

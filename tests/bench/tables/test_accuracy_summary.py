@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.tables.accuracy import accuracy_summary
+from bench.tables.accuracy_summary import accuracy_summary
 from bench.tables.trained_runs import VERDICTS
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.tables.decay import decay_summary
+from bench.tables.decay_summary import decay_summary
 
 
 def only_row(table):

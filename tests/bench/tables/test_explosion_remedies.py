@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.tables.explosions import explosion_remedies
+from bench.tables.explosion_remedies import explosion_remedies
 
 
 @pytest.fixture

@@ -296,7 +296,7 @@ _FILES = st.dictionaries(
 def test_any_file_is_a_suite_or_a_usage_error(content, tmp_path, monkeypatch):
     path = tmp_path / "any.toml"
     path.touch()
-    monkeypatch.setattr("bench.suite.suite.read_toml", lambda path: content)
+    monkeypatch.setattr("bench.suite.reading.read_toml", lambda path: content)
     try:
         assert suite.load(str(path)).cases
     except UsageError as error:

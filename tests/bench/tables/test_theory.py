@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from bench import derived, tables, terminal
-from bench.tables.predictions import kaplan_yorke_dimension, predicted_spectrum, random_tanh_net, theory_table
+from bench import tables
+from bench.cli import terminal
+from bench.deriving import derived
+from bench.tables.theory import kaplan_yorke_dimension, predicted_spectrum, random_tanh_net, theory_table
 
 
 def rows_of(row, spectra, **setting):

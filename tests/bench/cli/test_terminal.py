@@ -1,6 +1,6 @@
 """Tables for the terminal."""
 
-from bench.terminal import terminal_tables
+from bench.cli.terminal import terminal_tables
 
 
 def test_the_terminal_tells_layers_where_a_net_has_more_than_one(row, folder_of):

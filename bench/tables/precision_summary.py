@@ -1,28 +1,12 @@
-"""How far chains are from the truth: from `jacrev` of the unrolled net, and from float64."""
+"""How far chains in other arithmetics are from float64 on the CPU."""
 
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 import pandas as pd
 
-from bench.statistics import grouping
 from bench.statistics.grouping import grouped
-from bench.tables.decay import NET
-
-
-def exactness_summary(exactness: pd.DataFrame) -> pd.DataFrame:
-    """Largest relative distance of the chain from jacrev of the unrolled net, by cell and lag."""
-    keys = [*grouping.NET, "dtype", "lag"]
-
-    def summary(group: pd.DataFrame) -> pd.Series:
-        return pd.Series(
-            {
-                "seeds": len(group),
-                "largest_relative_error": group["relative_error"].fillna(float("inf")).max(),
-            }
-        )
-
-    return grouped(exactness, keys, summary)
+from bench.tables.decay_summary import NET
 
 
 def precision_summary(precision: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.tables.data_generation import data_shares
+from bench.tables.data_shares import data_shares
 
 TIMES = {
     "drawing": (10.0, 20.0, 30.0),

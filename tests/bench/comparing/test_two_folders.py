@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.comparing import compare
+from bench.comparing import two_folders as compare
 from bench.errors import UsageError
 from bench.store import Store
 

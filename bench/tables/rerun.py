@@ -1,9 +1,8 @@
 """The commands that measure what a result folder holds. They follow from its rows alone, as derived tables must."""
 
-from bench.suite.suite import name_and_scale
+from bench.schema import PROBED
+from bench.suite.reading import name_and_scale
 
-PROBED = "probe"
-"""The suite of rows that `rnn-bench probe` gave."""
 _RUN = "rnn-bench run"
 _PROBE = "rnn-bench probe MODULE:FUNCTION"
 

@@ -14,9 +14,9 @@ from bench.machine import DTYPES
 from bench.nearest import nearest
 from bench.suite.case import Case
 from bench.suite.conditions import condition
+from bench.suite.grids import cases_of, estimate_of, known_parameters
 from bench.suite.include import Included, entries
 from bench.suite.scale import Caps, caps_of
-from bench.suite.tables import cases_of, estimate_of, known_parameters
 from bench.suite.toml_file import read_toml
 
 SUITES = Path(__file__).parents[1] / "suites"

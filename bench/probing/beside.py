@@ -13,18 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from bench import own_cell
 from bench.cases.cell import bare_columns, create_cell, resolved_cell, seed_key, white_noise
 from bench.cases.gradient_norms import along_direction
-from bench.cases.probe import probe
+from bench.cases.reach import probe
 from bench.errors import UsageError
 from bench.machine import Environment
-from bench.own_cell import MakeCell, Net
+from bench.probing import own_cell
+from bench.probing.own_cell import MakeCell, Net
 from bench.running.plan import Plan, Planned
-from bench.schema import CASE_TIMES, DECAY, GRADIENT_NORMS, LYAPUNOV
+from bench.schema import CASE_TIMES, DECAY, GRADIENT_NORMS, LYAPUNOV, PROBED
 from bench.suite.case import Case
-from bench.suite.rerun import PROBED
-from bench.tables.decay import counted
+from bench.tables.decay_summary import counted
 from rnn_jax.coordinates import ravel_reals, real_size
 
 BESIDE = ("elman_tanh", "lstm", "gru")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.tables.chains import chain_cost, chain_scaling
+from bench.tables.chain_cost import chain_cost, chain_scaling
 
 
 def only_row(table):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.derived import derive
+from bench.deriving.derived import derive
 from bench.errors import UsageError
 from bench.store import Store
 

@@ -2,7 +2,7 @@
 
 import math
 
-from bench.tables.exactness import exactness_summary
+from bench.tables.exactness_summary import exactness_summary
 
 
 def test_exactness_summary_takes_the_worst(row, folder_of):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax.jacobian import block_table, tuning
+from rnn_jax import block_tuning as tuning
+from rnn_jax.jacobian import block_table
 from rnn_jax.jacobian.block_count import untuned_blocks
 
 

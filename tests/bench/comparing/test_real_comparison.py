@@ -3,8 +3,8 @@
 import pytest
 
 from bench import machine, suite
-from bench.comparing.compare import compared
 from bench.comparing.compared_times import regressions
+from bench.comparing.two_folders import compared
 from bench.running import children, runner
 from bench.store import Store
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import readme
+from bench.deriving import readme
 from bench.errors import UsageError
 from bench.schema import COMMON, RESULT_FILES
 
-COMMITTED = Path(__file__).parents[2] / "results" / "README.md"
+COMMITTED = Path(__file__).parents[3] / "results" / "README.md"
 PAGE = """# Title
 
 Before. <!-- a comment of one's own -->

@@ -1,0 +1,1 @@
+"""Somebody's own cell: found, looked at, and measured beside the usual ones."""
