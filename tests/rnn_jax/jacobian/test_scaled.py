@@ -235,3 +235,10 @@ def test_a_small_term_counts_where_the_large_one_meets_a_zero():
     assert product.log_frobenius_norm() == pytest.approx(np.log(3e-30) - 500 * np.log(2), rel=1e-6)
     zero = scaled.product(left, scaled.from_array(jnp.zeros((2, 2), jnp.float32)))
     assert zero.log_frobenius_norm() == -np.inf
+
+
+def test_a_long_product_of_small_numbers_is_held_exactly():
+    number = scaled.ones(1, jnp.float32)
+    for _ in range(50):
+        number = scaled.multiplied(number, jnp.full(1, 2.0**-100, jnp.float32), exponent=-3)
+    np.testing.assert_allclose(number.log_float64(), -50 * 103 * np.log(2), rtol=1e-15)
