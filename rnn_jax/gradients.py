@@ -13,7 +13,7 @@ from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import nan_or_zero
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.shown import brief
-from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays
+from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays, materialized
 from rnn_jax.trajectory import run
 from rnn_jax.unrolling import heavy_unroll
 
@@ -161,7 +161,7 @@ def weight_gradient_shares(
 ) -> Float[Array, " lags"]:
     """How much of the weight gradient comes from further back than each lag.
 
-    With g = dL/dW and g_k its part that comes from the last k steps,
+    With g = dL/dW, W what is trained, and g_k its part that comes from the last k steps,
     share(k) = 1 - <g_k, g> / <g, g>. It starts at 1 for k = 0 and ends at 0 for k = T; where it is
     close to 0 already at a small k, the update has no part in what lies further back. Parts can
     point against the sum, so a share can be negative or exceed 1.
@@ -201,14 +201,21 @@ def weight_gradient_shares(
         raise ValueError(
             "xs must hold at least one step: without one there is no weight gradient to share out"
         )
-    return call_compiled(_shares, (step,), state, xs, gradients.state, length=length)
+    return call_compiled(_shares, (), step, state, xs, gradients.state, length=length)
 
 
-def _shares(step: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *, length: int) -> Array:
+def _shares(trained: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *, length: int) -> Array:
     with jax.default_matmul_precision("highest"):
+        # What is trained, and the weights as the steps read them, which may be computed from it.
+        parameters, with_parameters = ravel_reals(trained)
+        step = materialized(trained)
         states = run(step, state, xs, length=length)
         before = jax.tree.map(lambda leaf: leaf[:-1], states)
         weights, rebuild = ravel_reals(step)
+
+        def weights_of(parameters: Array) -> Array:
+            return ravel_reals(materialized(with_parameters(parameters)))[0]
+
         later = ScaledMatrix(gradients.mantissa[1:], gradients.exponent[1:])
         rows, _ = scaled.aligned(later)
 
@@ -223,11 +230,12 @@ def _shares(step: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *, le
         total, _ = jax.lax.scan(
             accumulate, jnp.zeros_like(weights), (before, xs, rows), length=length, unroll=heavy_unroll()
         )
-        total = total / jnp.max(jnp.abs(total))
+        total = jax.vjp(weights_of, parameters)[1](total / jnp.max(jnp.abs(total)))[0]
+        _, direction = jax.jvp(weights_of, (parameters,), (total / jnp.max(jnp.abs(total)),))
 
         def contribution(_, at):
             past, x, cotangent = at
-            _, change = jax.jvp(lambda vector: next_state(vector, (past, x)), (weights,), (total,))
+            _, change = jax.jvp(lambda vector: next_state(vector, (past, x)), (weights,), (direction,))
             return None, cotangent @ change
 
         _, parts = jax.lax.scan(contribution, None, (before, xs, rows), length=length, unroll=heavy_unroll())

@@ -1,5 +1,6 @@
 """One key of a suite file: what it may be."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,4 +62,4 @@ class Parameter:
 
 def combined_names(text: str) -> list[str]:
     """The names in a text such as "layer_norm+clip_by_norm(0.5)"."""
-    return [part.split("(")[0].strip() for part in text.split("+")]
+    return [part.split("(")[0].strip() for part in re.split(r"\+(?![^()]*\))", text)]

@@ -14,6 +14,7 @@ def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     """Prints the cases of a run, what each is expected to take and from what that is known."""
     from bench.running.dry_run import DONE, NO_TIME, STATES, counts, foreseen, time_of
     from bench.running.expected import SOURCES
+    from bench.running.runner import leaving
 
     cases = foreseen(job, minutes)
     seconds, unknown = time_of(cases)
@@ -25,12 +26,14 @@ def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     )
     print_rows([_row(case) for case in cases], most=None)
     for case_state, count in counts(cases).items():
-        say(f"{case_state}: {count} cases, {STATES[case_state]}")
+        say(f"{case_state}: {count} {'case' if count == 1 else 'cases'}, {STATES[case_state]}")
     if job.in_files:
         say(f"{job.in_files} cases have rows in the CSV files and are left out")
     if job.left_out:
         packages = sorted({str(case.needs) for case in job.left_out})
         say(f"{len(job.left_out)} cases are left out: {', '.join(packages)} is not installed")
+    for line in leaving(job.store, [case.case_id(job.environment) for case in job.whole.cases]):
+        say(line)
     shown = {case.expected.source for case in cases if case.state not in (DONE, NO_TIME)}
     for source in (each for each in SOURCES if each in shown):
         say(f"from {source}: {SOURCES[source]}")

@@ -9,17 +9,26 @@ from bench.cli.document import AsJson, print_document
 from bench.cli.show import duration, print_rows
 from bench.errors import UsageError
 
-_WHAT = ("suites", "cells", "tasks", "remedies")
+_WHAT = ("suites", "cells", "tasks", "remedies", "keys")
 
 
 def list_(
     what: Annotated[str, typer.Argument(help=f"One of: {', '.join(_WHAT)}.")] = "suites",
+    table: Annotated[
+        str | None,
+        typer.Argument(help="Of keys: of which table alone, such as gradient_norms.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the suites, or the cells, tasks and remedies that they can name."""
+    """List the suites, the cells, tasks and remedies that they can name, or the keys of their tables."""
     if what not in _WHAT:
         raise UsageError(f"list: {what!r} is not one of {', '.join(_WHAT)}")
-    rows = {"suites": _suites, "cells": _cells, "tasks": _tasks, "remedies": _remedies}[what]()
+    if table is not None and what != "keys":
+        raise UsageError(f"list: {what} takes no second word, got {table!r}; rnn-bench list keys TABLE does")
+    if what == "keys":
+        rows = _keys(table)
+    else:
+        rows = {"suites": _suites, "cells": _cells, "tasks": _tasks, "remedies": _remedies}[what]()
     if as_json:
         print_document("list", {what: rows})
     else:
@@ -74,6 +83,27 @@ def _tasks() -> list[dict[str, Any]]:
     ]
 
 
+def _keys(table: str | None) -> list[dict[str, Any]]:
+    from bench.cases import KINDS
+    from bench.nearest import nearest
+    from bench.suite.grids import parameters_of
+
+    if table is not None and table not in KINDS:
+        raise UsageError(f"list: there is no table {table!r}{nearest(table, KINDS)}")
+    return [
+        {
+            "table": kind,
+            "key": each.name,
+            "means": each.meaning,
+            "default": each.default,
+            "required": each.required,
+            "allowed": each.allowed().removeprefix("must be "),
+        }
+        for kind in ([table] if table else KINDS)
+        for each in parameters_of(kind)
+    ]
+
+
 def _remedies() -> list[dict[str, Any]]:
     import rnn_jax as rj
 
@@ -107,6 +137,12 @@ _HEADINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "task": row["task"],
         "variants": ", ".join(row["variants"]),
         "what it asks": row["asks"],
+    },
+    "keys": lambda row: {
+        "table": row["table"],
+        "key": row["key"],
+        "default": "required" if row["required"] else "" if row["default"] is None else f"{row['default']}",
+        "what it means": row["means"],
     },
     "remedies": lambda row: {
         "remedy": row["remedy"],

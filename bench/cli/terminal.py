@@ -130,7 +130,46 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             if name == "precision_summary":
                 table = table[(table["lag"] == table["sequence_length"]) & table["changes_result"]]
             named = {"cell": "cell"} | unusual_columns(table) | columns if "cell" in columns else columns
+            named |= _telling(table, named)
             yield title, table[list(named)].rename(columns=named)
+
+
+_TELLING = {
+    "variant": "variant",
+    "hidden_size": "n",
+    "sequence_length": "T",
+    "input_scale": "input",
+    "initialization": "W",
+    "forget_bias": "b_f",
+    "optimizer": "optimizer",
+    "learning_rate": "step size",
+    "batch_size": "batch",
+    "step_budget": "steps",
+    "remedy_strength": "strength",
+    "dtype": "dtype",
+}
+"""What may tell two rows apart that the columns shown do not, each with a name of few characters."""
+
+
+def _telling(table: pd.DataFrame, shown: Mapping[str, str]) -> dict[str, str]:
+    """Columns to be shown beside those, so that no two rows say the same of different nets."""
+    settings = [name for name in shown if name in _SETTINGS]
+    more: dict[str, str] = {}
+    if not settings:
+        return more
+    for name, short in _TELLING.items():
+        if name not in table or name in shown or not table.duplicated([*settings, *more]).any():
+            continue
+        if len(table[name].unique()) > 1:
+            more[name] = short
+    return more
+
+
+_SETTINGS = {
+    "cell", "layers", "input_deviation", "gain", "task", "task_length", "remedy", "state_size", "sequence_length",
+    "operation", "implementation", "method", "dtype", "quantity", "input_scale", "hidden_size", "batch_size", "states",
+    "matmul_precision", "seed_count", "variant", "ceiling", "devices", "figure", "question",
+}  # fmt: skip
 
 
 def _explosions(decay: pd.DataFrame) -> list[str]:

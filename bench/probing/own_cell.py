@@ -188,6 +188,13 @@ def _of_step(name: str, error: Exception) -> UsageError:
             f"the step of {name} makes a Python decision on a number that is not known beforehand"
             f"{f', in {where}' if where else ''} ({type(error).__name__}); use jnp.where or jax.lax.cond there"
         )
+    if isinstance(cause, jax.errors.TracerArrayConversionError):
+        error = cause
+    if isinstance(error, jax.errors.TracerArrayConversionError):
+        where = _where(error)
+        return UsageError(
+            f"the step of {name} hands a traced array to NumPy{f', in {where}' if where else ''}; use jax.numpy there"
+        )
     where = _where(cause) if cause is not None else _where(error)
     own = isinstance(error, ValueError | TypeError) and _innermost_is_library(error)
     if own:
@@ -197,6 +204,9 @@ def _of_step(name: str, error: Exception) -> UsageError:
     return theirs(error, f"the step of {name} failed")
 
 
+_ADAPTED = ("equinox", "flax", "torch")
+
+
 def _pair(name: str, made: Any) -> tuple[Any, Any]:
     must = f"it must return a pair (step, initial_state), see {CALL}"
     if not isinstance(made, tuple | list) or len(made) != 2:
@@ -204,6 +214,8 @@ def _pair(name: str, made: Any) -> tuple[Any, Any]:
         more = ""
         if hasattr(made, "initial_state"):
             more = "; for a cell, return cell, cell.initial_state()"
+        elif type(made).__module__.partition(".")[0] in _ADAPTED:
+            more = f"; a cell of {type(made).__module__.partition('.')[0]} comes in through rnn_jax.adapters"
         raise UsageError(f"{name} returned {what}; {must}{more}")
     step, state = made
     if not callable(step) and callable(state):
@@ -310,4 +322,8 @@ def _kind(value: Any) -> str:
     if hasattr(value, "__name__"):
         return f"{type(value).__name__} {value.__name__}"
     shape = getattr(value, "shape", None)
-    return f"an array of shape {shape}" if shape is not None else f"{type(value).__name__} {value!r:.40}"
+    return (
+        f"an array of shape {shape}"
+        if shape is not None
+        else f"{type(value).__name__} {' '.join(repr(value).split()):.40}"
+    )

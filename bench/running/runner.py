@@ -94,7 +94,7 @@ def run(
     run_of = _Run(suite, environment, store, progress, dispatch, budget, debug, tried)
     to_take = turns(todo, store, environment)
     progress.start(len(to_take), len(suite.cases) - len(todo))
-    for line in set_aside:
+    for line in (*set_aside, *leaving(store, kept)):
         progress.note(line)
     try:
         run_of.take(to_take)
@@ -111,6 +111,18 @@ def run(
 
             derived.derive(store, pictures)
     return run_of.outcome(len(todo))
+
+
+def leaving(store: Store, kept: Collection[str]) -> list[str]:
+    """A line that tells of cases whose rows a run will take out of the CSV files; none where there are none."""
+    gone = len(store.case_ids() - set(kept))
+    if not gone:
+        return []
+    cases = "1 case" if gone == 1 else f"{gone} cases"
+    return [
+        f"{cases} measured earlier, not of this suite as it is now: their rows leave the CSV files, their shards stay; "
+        "with the suite as it was, or another --out, they are there again"
+    ]
 
 
 def in_order(suite: Suite, environment: Environment, store: Store) -> list[Case]:

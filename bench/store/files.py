@@ -84,7 +84,7 @@ def make_folder(folder: Path) -> None:
     try:
         _make(folder)
     except OSError as error:
-        raise UsageError(f"cannot write into {folder}: {error.strerror}") from error
+        raise UsageError(f"cannot write into {folder}: {error.strerror}; choose another --out") from error
 
 
 def _make(folder: Path) -> None:

@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.schema import SCHEMA_VERSION, Column, ResultFile
 from bench.store.shard import DTYPES, UNREADABLE
 
-_MEND = "restore the file, or move it away and measure again"
+_MEND = "restore the file, or move it away: a run of its suite makes it again from the shards, or measures"
 _TRUTHS = {"true", "false", ""}
 _TOLD_CHARACTERS = 60
 
@@ -48,6 +48,8 @@ def read(path: Path, file: ResultFile) -> pd.DataFrame:
 @lru_cache(maxsize=32)  # tables, claims and pictures each read the same few files
 def _parsed(content: bytes, file: ResultFile) -> pd.DataFrame:
     names = [column.name for column in file.all_columns]
+    if not content.strip():
+        raise ValueError("it is empty")
     header = list(pd.read_csv(io.BytesIO(content), nrows=0).columns)
     wrong = _wrong_column(header, file)
     if wrong:
@@ -94,6 +96,8 @@ def _wrong_column(header: list[str], file: ResultFile) -> str:
 
 def _problem(content: bytes, file: ResultFile) -> str:
     """The first thing that is wrong, with its line and column."""
+    if not content.strip():
+        return "it is empty"
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

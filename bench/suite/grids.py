@@ -60,7 +60,9 @@ def cases_of(path: Path, kind: str, tables: Any, caps: Caps) -> Iterator[Case]:
                 ]
                 elsewhere = f"; it is one of {', '.join(others)} alone" if others else ""
                 mend = elsewhere or nearest(key, [*parameters, *OF_ANY_CASE])
-                raise UsageError(f"{where}: unknown key {key!r}{mend}")
+                if others and key == "remedy":
+                    mend += ", whose columns reach_before_steps and rate_before_nats_per_step are of nets with the remedy before training"
+                raise UsageError(f"{where}: {'no' if others else 'unknown'} key {key!r}{mend}")
         seeds = _seeds(where, kind, table)
         estimate = None if caps else estimate_of(where, table)
         needs = table.get("needs")
@@ -80,6 +82,23 @@ def cases_of(path: Path, kind: str, tables: Any, caps: Caps) -> Iterator[Case]:
 
 _DTYPE = Parameter("dtype", str, "what the case is measured in; as the run if left out", choices=DTYPES)
 _PROCESS = Parameter("process", str, "whether the case has a process of its own", "shared", choices=PROCESSES)
+
+
+def parameters_of(kind: str) -> list[Parameter]:
+    """Every key that a table of this kind takes."""
+    most = most_seeds(kind)
+    seeds = Parameter(
+        "seeds", int, "how many nets, drawn by numbers from 0 on", min(3, most), low=1, high=most
+    )
+    return [*KINDS[kind].PARAMETERS, seeds, _DTYPE, _PROCESS, *_OF_TABLES]
+
+
+_OF_TABLES = (
+    Parameter(
+        "estimate_s", int, "seconds that a case of the table takes, before it was ever measured", low=1
+    ),
+    Parameter("needs", str, "a package without which the table's cases are left out"),
+)
 
 
 def _seeds(where: str, kind: str, table: Mapping[str, Any]) -> int:

@@ -14,7 +14,7 @@ from bench.machine import DTYPES
 from bench.nearest import nearest
 from bench.suite.case import Case
 from bench.suite.conditions import condition
-from bench.suite.grids import cases_of, estimate_of, known_parameters
+from bench.suite.grids import OF_ANY_CASE, cases_of, estimate_of, known_parameters
 from bench.suite.include import Included, entries
 from bench.suite.scale import Caps, caps_of
 from bench.suite.toml_file import read_toml
@@ -176,6 +176,8 @@ def _path(name_or_file: str, folder: Path) -> Path | None:
 
 
 def _no_suite(name: str) -> str:
+    if name.endswith(".toml"):
+        return f"{name} is a folder; name a suite file" if Path(name).is_dir() else f"there is no file {name}"
     return f"no suite {name!r}{nearest(name, names())}; a file must end in .toml"
 
 
@@ -191,7 +193,9 @@ def _read(path: Path, scale: str | None, above: Caps | None, chain: tuple[Path, 
     content = read_toml(path)
     for key in content:
         if key not in _TOP_LEVEL and key not in KINDS:
-            raise UsageError(f"{path}: unknown key {key!r}{nearest(key, [*_TOP_LEVEL, *KINDS])}")
+            raise UsageError(f"{path}: unknown key {key!r}{_meant(key)}")
+    if not isinstance(content.get("description", ""), str):
+        raise UsageError(f"{path}: description must be a text, got {content['description']!r}")
     dtype = content.get("dtype")
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"{path}: dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
@@ -223,6 +227,15 @@ def _read(path: Path, scale: str | None, above: Caps | None, chain: tuple[Path, 
         dtype,
         str("two cores" if estimate_on is None else estimate_on),
     )
+
+
+def _meant(key: str) -> str:
+    """What somebody may have meant who wrote an unknown key above all tables, as the end of a sentence."""
+    in_tables = {*OF_ANY_CASE, *(each.name for kind in KINDS.values() for each in kind.PARAMETERS)}
+    close = key if key in in_tables else f"{key}s" if f"{key}s" in in_tables else ""
+    if close:
+        return f"; {close} belongs into a table, below its line, such as [[gradient_norms]]"
+    return nearest(key, [*_TOP_LEVEL, *KINDS])
 
 
 def _included(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cell_structure import DENSE, ELEMENTWISE, KRONECKER, structure_of
+from rnn_jax.cells.initializers import normal_matrix
 from rnn_jax.step import State
 
 _LEAST_VARIANCE = 1e-5
@@ -146,7 +147,7 @@ class Skip:
             )
         rows, shown = _shapes(cell)
         shape = (*rows.shape, *shown.shape)
-        weight = gain / shown.shape[0] ** 0.5 * jax.random.normal(key, shape, rows.dtype)
+        weight = normal_matrix(key, shape, gain / shown.shape[0] ** 0.5, rows.dtype)
         return cls(cell, weight, _checked_delay(delay), float(gain))
 
     def initial_state(self) -> SkipState:

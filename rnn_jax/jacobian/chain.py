@@ -145,7 +145,8 @@ def jacobian_chain(
         method: "sequential": one product after the other; "blocked": many stretches of time at once,
             for accelerators; "auto": the faster one, which the result names.
         length: T, for `xs=None`.
-        output: the visible part of a state, an array; gives the norms of dy_T/dh_{T-lag} too.
+        output: the visible part of a state, an array; gives the norms of dy_T/dh_{T-lag} too. A cell's own
+            `cell.output` compiles once per shape, a plain function at every call, as for `step`.
         checkpoint: keep about sqrt(T) states only and make the others again.
         states: h_0..h_T, as `rnn_jax.trajectory` gives them, where they are known: the Jacobians are
             taken at exactly these states and the net is not run. So two devices, dtypes or precisions

@@ -5,14 +5,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool
 
 from rnn_jax.jacobian.scaled import power_of_two
 from rnn_jax.remedies.clipping import norm_over, shortened
-from rnn_jax.remedies.remedy import BatchStep, Remedy, Strength, checked_strength, whole_number
+from rnn_jax.remedies.remedy import BatchStep, Remedy, Strength, checked_strength, kept, whole_number
 from rnn_jax.step import State
 
 
+@kept
 def clip_per_step(threshold: Strength = 1.0) -> Remedy:
     """Scales dL/dh_t down to norm `threshold`, at every step of the backward pass, where it is longer.
 
@@ -31,7 +33,7 @@ def clip_per_step(threshold: Strength = 1.0) -> Remedy:
         entry by entry, as in Graves 2013, arXiv 1308.0850, section 2.1; here by norm, which keeps
         the direction).
     """
-    checked_strength("threshold", threshold, above=0)
+    checked_strength("threshold", threshold, above=0, at_most=np.inf)
 
     def adapt(step: BatchStep) -> BatchStep:
         def clipping(states: State, inputs: Array, steps_left: Array) -> State:
@@ -42,6 +44,7 @@ def clip_per_step(threshold: Strength = 1.0) -> Remedy:
     return Remedy("clip_per_step", threshold, adapt_step=adapt)
 
 
+@kept
 def truncated_bptt(steps: Strength = 20) -> Remedy:
     """Cuts the gradient between chunks of `steps` steps, counted back from the end of the sequence.
 

@@ -12,11 +12,12 @@ from jaxtyping import Array, Float, Int
 
 from rnn_jax.dtypes import at_least_float32
 from rnn_jax.jacobian.scaled import exponent_of, power_of_two
-from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength
+from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, kept
 
 _LEAST_WEIGHT_NORM = 1e-3
 
 
+@kept
 def clip_by_norm(threshold: Strength = 1.0) -> Remedy:
     """Scales the gradient down to norm `threshold` where it is longer.
 
@@ -32,7 +33,7 @@ def clip_by_norm(threshold: Strength = 1.0) -> Remedy:
     References:
         Pascanu, Mikolov, Bengio 2013, arXiv 1211.5063, algorithm 1.
     """
-    checked_strength("threshold", threshold, above=0)
+    checked_strength("threshold", threshold, above=0, at_most=np.inf)
 
     def clip(updates: Any, params: Any) -> Any:
         del params
@@ -42,6 +43,7 @@ def clip_by_norm(threshold: Strength = 1.0) -> Remedy:
     return Remedy("clip_by_norm", threshold, _before(clip))
 
 
+@kept
 def clip_by_value(threshold: Strength = 1.0) -> Remedy:
     """Cuts every entry of the gradient to [-threshold, threshold].
 
@@ -54,7 +56,7 @@ def clip_by_value(threshold: Strength = 1.0) -> Remedy:
     References:
         Mikolov 2012, Statistical language models based on neural networks, section 3.2.2.
     """
-    checked_strength("threshold", threshold, above=0)
+    checked_strength("threshold", threshold, above=0, at_most=np.inf)
 
     def clip(updates: Any, params: Any) -> Any:
         del params
@@ -70,11 +72,12 @@ def clip_by_value(threshold: Strength = 1.0) -> Remedy:
     return Remedy("clip_by_value", threshold, _before(clip))
 
 
+@kept
 def adaptive_clipping(ratio: Strength = 0.01) -> Remedy:
     """Scales each unit's gradient down to `ratio` times the norm of its weights where it is longer.
 
-    A unit is a row of a matrix: all weights that lead into it. A vector, such as a bias, is one unit
-    as a whole. Norms of weights count as at least 1e-3, so that weights of zero can leave it.
+    A unit is a row of a matrix, or of each of several stacked: all weights that lead into it. A vector, such as a
+    bias, is one unit as a whole. Norms of weights count as at least 1e-3, so that weights of zero can leave it.
 
     Args:
         ratio: the largest ratio of the two norms let through, positive.
@@ -87,13 +90,13 @@ def adaptive_clipping(ratio: Strength = 0.01) -> Remedy:
         normalization, arXiv 2102.06171, equation 3. `optax.adaptive_grad_clip` is the same for
         matrices that stand transposed, shape (inputs, units).
     """
-    checked_strength("ratio", ratio, above=0)
+    checked_strength("ratio", ratio, above=0, at_most=np.inf)
 
     def clip(updates: Any, params: Any) -> Any:
         def clipped(leaf: Array, weights: Array) -> Array:
             if leaf.size == 0:
                 return leaf
-            axes = tuple(range(1 if leaf.ndim > 1 else 0, leaf.ndim))
+            axes = tuple(range(max(leaf.ndim - 1, 0), leaf.ndim))
             norm, exponent = norm_over(leaf, axes)
             size, size_exponent = norm_over(weights, axes)
             least = jnp.asarray(_LEAST_WEIGHT_NORM, size.dtype)

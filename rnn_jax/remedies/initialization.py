@@ -10,9 +10,10 @@ from jaxtyping import Array
 
 from rnn_jax.cells.initializers import stacked_recurrent
 from rnn_jax.cells.wrappers import with_innermost
-from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, on_each_layer
+from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, kept, on_each_layer
 
 
+@kept
 def orthogonal_initialization(gain: Strength = 1.0) -> Remedy:
     """Begins with an orthogonal recurrent matrix, one a gate.
 
@@ -28,6 +29,7 @@ def orthogonal_initialization(gain: Strength = 1.0) -> Remedy:
     return _recurrent_initialization("orthogonal", gain)
 
 
+@kept
 def identity_initialization(gain: Strength = 1.0) -> Remedy:
     """Begins with the identity as recurrent matrix, one a gate.
 
@@ -43,6 +45,7 @@ def identity_initialization(gain: Strength = 1.0) -> Remedy:
     return _recurrent_initialization("identity", gain)
 
 
+@kept
 def chrono_initialization(longest: Strength = 100.0) -> Remedy:
     """Draws forget biases so that units begin with memories of all lengths up to `longest` steps.
 
@@ -72,6 +75,7 @@ def chrono_initialization(longest: Strength = 100.0) -> Remedy:
     )
 
 
+@kept
 def forget_bias(bias: Strength = 1.0) -> Remedy:
     """Begins with this bias in every unit's forget gate; a GRU's update gate is one, an MGU's gate is one turned round.
 

@@ -115,7 +115,7 @@ def create(name: str, strength: float | None = None) -> Remedy:
             raise ValueError(
                 f"strengths stand in brackets in {name!r}, so strength must be None, got {strength!r}"
             )
-        return combine(*(_told(part.strip(), name) for part in name.split("+")))
+        return combine(*(_told(part.strip(), name) for part in re.split(r"\+(?![^()]*\))", name)))
     if name not in REMEDIES:
         raise ValueError(f"remedy must be one of {', '.join(REMEDIES)}, got {name!r}")
     family = REMEDIES[name]

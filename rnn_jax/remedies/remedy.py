@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from typing import Any
+from functools import lru_cache, reduce, wraps
+from typing import Any, ParamSpec
 
 import jax
 import numpy as np
@@ -14,6 +14,9 @@ from jaxtyping import Array, Float
 from rnn_jax.cells.stack import Stack
 from rnn_jax.step import State
 from rnn_jax.tasks.task import Batch, Task
+
+P = ParamSpec("P")
+_KEPT = 128
 
 Strength = float | int | Array
 """A remedy's one number. It may be traced, where a remedy does not say that it may not."""
@@ -74,6 +77,21 @@ class Remedy:
         return combine(self, other) if isinstance(other, Remedy) else NotImplemented
 
 
+def kept(make: Callable[P, Remedy]) -> Callable[P, Remedy]:
+    """A maker of remedies that gives the same object for the same plain numbers.
+
+    A remedy is functions, which are equal to none but themselves: so training with an equal one compiles nothing.
+    """
+    again = lru_cache(maxsize=_KEPT, typed=True)(make)
+
+    @wraps(make)
+    def made(*arguments: P.args, **named: P.kwargs) -> Remedy:
+        plain = all(type(each) in (int, float) for each in (*arguments, *named.values()))
+        return (again if plain else make)(*arguments, **named)
+
+    return made
+
+
 def none() -> Remedy:
     """No remedy: plain training."""
     return Remedy("none", None)
@@ -101,6 +119,13 @@ def combine(*remedies: Any) -> Remedy:
                 f"remedies must be made by rnn_jax.remedies, such as clip_by_norm(1.0), got {remedy!r}"
             )
     parts = tuple(part for remedy in remedies for part in (remedy.parts or (remedy,)) if part.name != "none")
+    try:
+        return _kept_combination(parts)
+    except TypeError:  # a strength that is an array cannot be hashed
+        return _combined(parts)
+
+
+def _combined(parts: tuple[Remedy, ...]) -> Remedy:
     if len(parts) < 2:
         return parts[0] if parts else none()
     steps = [part.adapt_step for part in parts if part.adapt_step is not None]
@@ -131,6 +156,9 @@ def combine(*remedies: Any) -> Remedy:
     )
 
 
+_kept_combination = lru_cache(maxsize=_KEPT)(_combined)
+
+
 def _told(remedy: Remedy) -> str:
     if remedy.strength is None or isinstance(remedy.strength, Tracer):
         return remedy.name
@@ -145,7 +173,7 @@ def checked_strength(
     *,
     above: float | int | None = None,
     at_least: float | int | None = None,
-    at_most: float | int = np.inf,
+    at_most: float | int = float(np.finfo(np.float64).max),
 ) -> None:
     """Raises ValueError unless a number lies where it must; a traced one is taken as it is.
 
@@ -167,7 +195,8 @@ def checked_strength(
     if at_least is not None and not number >= at_least:
         raise ValueError(f"{name} must be at least {at_least:g}, got {value}")
     if not number <= at_most:
-        raise ValueError(f"{name} must be at most {at_most:g}, got {value}")
+        limit = "finite" if at_most == np.finfo(np.float64).max else f"at most {at_most:g}"
+        raise ValueError(f"{name} must be {limit}, got {value}")
 
 
 def whole_number(name: str, value: Any, at_least: int = 1) -> int:

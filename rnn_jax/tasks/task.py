@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.dtypes import at_least_float32
 from rnn_jax.keys import checked_key
 
 BASELINE_EXAMPLES = 1 << 17
@@ -109,8 +110,9 @@ def cross_entropy(
     logs = jnp.take_along_axis(jax.nn.log_softmax(outputs), batch.targets[..., None], axis=-1)
     if not masked:
         return -jnp.mean(logs)
-    counted = batch.mask.astype(outputs.dtype)
-    return -jnp.sum(logs[..., 0] * counted) / jnp.sum(counted)
+    logs = at_least_float32(logs[..., 0])  # a sum over many examples leaves the range of 16 bits
+    counted = batch.mask.astype(logs.dtype)
+    return (-jnp.sum(logs * counted) / jnp.sum(counted)).astype(outputs.dtype)
 
 
 def masked_accuracy(correct: Array, batch: Batch) -> Float[Array, ""]:

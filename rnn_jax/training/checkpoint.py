@@ -7,7 +7,6 @@ whole or not at all, so a kill leaves the checkpoint before.
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -118,15 +117,15 @@ class Checkpoint:
         for number, (_, model) in enumerate(progress.snapshots):
             arrays |= _numbered(f"snapshot_{number}", model)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        name = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with name.open("wb") as file:
                 np.savez(file, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, self.path)
         except BaseException:
-            os.unlink(name)
+            name.unlink(missing_ok=True)
             raise
 
     def _refuse_another_training(self, there: Mapping[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +12,12 @@ from jaxtyping import Array
 
 from rnn_jax.jacobian.chain import JacobianChain, jacobian_chain
 from rnn_jax.shown import brief
+from rnn_jax.step import concrete_integers
 from rnn_jax.tasks.task import Batch
 from rnn_jax.training.model import Model
 from rnn_jax.training.result import TrainingResult
 from rnn_jax.training.run import training_batch
+from rnn_jax.whole_numbers import is_whole
 
 _CURVE_STEPS = 20
 
@@ -74,7 +78,7 @@ def explosion(
     if not isinstance(result, TrainingResult):
         raise ValueError(f"result must be what rnn_jax.train returned, got {result!r}")
     seeds = len(result.verdict)
-    if isinstance(seed, bool) or not 0 <= seed < seeds:
+    if not is_whole(seed) or not 0 <= seed < seeds:
         raise ValueError(f"seed must lie in 0..{seeds - 1}, got {seed!r}")
     step = int(result.first_nonfinite_step[seed])
     if step < 0:
@@ -84,13 +88,17 @@ def explosion(
             f"{result.steps_run[seed]} steps (verdict {result.verdict[seed]!r}); "
             + (f"choose among {broken}" if broken else "no seed of this run did")
         )
-    if sequences is not None and not 1 <= sequences <= result.batch_size:
+    if sequences is not None and not (is_whole(sequences) and 1 <= sequences <= result.batch_size):
         raise ValueError(f"sequences must lie in 1..{result.batch_size}, the batch size, got {sequences!r}")
     model = jax.tree.map(lambda leaf: leaf[seed], result.model)
-    batch = jax.jit(training_batch, static_argnums=(0, 3, 4))(
-        result.task, result.data_keys[seed], step - 1, result.batch_size, model.bias.dtype
+    draw = jax.jit(
+        lambda key, done: training_batch(result.task, key, done, result.batch_size, model.bias.dtype)
     )
-    chain = _chains(model, batch.inputs, _checked_lags(lags, batch.inputs.shape[1]))
+    batch = draw(result.data_keys[seed], step - 1)
+    lags = _checked_lags(lags, batch.inputs.shape[1])
+    chain = replace(
+        _chains(model.cell, batch.inputs, tuple(lags.tolist())), lags=jnp.asarray(lags, jnp.int32)
+    )
     largest = np.asarray(chain.log_spectral_norm).max(axis=1)
     worst = np.argsort(-np.where(np.isnan(largest), np.inf, largest), kind="stable")[:sequences]
     first = max(step - _CURVE_STEPS, 0)
@@ -115,16 +123,14 @@ def explosion(
 def _checked_lags(lags: Sequence[int] | np.ndarray | None, length: int) -> np.ndarray:
     if lags is None:
         return np.unique(np.concatenate([[0], np.geomspace(1, length, 40).round().astype(int)]))
-    return np.asarray(lags)
+    return concrete_integers("lags", lags, 0, length)
 
 
-def _chains(model: Model, inputs: Array, lags: np.ndarray) -> JacobianChain:
+@partial(jax.jit, static_argnums=2)
+def _chains(cell: Any, inputs: Array, lags: tuple[int, ...]) -> JacobianChain:
     """Every sequence's chain; one after the other, as `jax.vmap` would hold all products at once."""
 
     def one(xs: Array) -> JacobianChain:
-        return jacobian_chain(
-            model.cell, model.cell.initial_state(), xs, lags, norms=("frobenius", "spectral")
-        )
+        return jacobian_chain(cell, cell.initial_state(), xs, lags, norms=("frobenius", "spectral"))
 
-    chain = jax.jit(lambda inputs: jax.lax.map(one, inputs))(inputs)
-    return replace(chain, lags=jnp.asarray(lags, jnp.int32))
+    return jax.lax.map(one, inputs)

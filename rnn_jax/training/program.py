@@ -92,7 +92,7 @@ def _made(
         return evaluated(task, run), curves
 
     def block_unless_done(run: Run) -> tuple[Run, Array]:
-        nothing = jnp.full((evaluate_every, 2), jnp.nan, jnp.float32)
+        nothing = jnp.full((evaluate_every, 2), jnp.nan, run.score.dtype)
         return jax.lax.cond(run.is_active, block, lambda run: (run, nothing), run)
 
     if mesh is not None:

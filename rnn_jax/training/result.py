@@ -25,7 +25,7 @@ class TrainingResult:
         loss: training loss at every step, without a remedy's penalty, shape (seeds, steps); NaN after
             a seed was solved or diverged, whose weights are kept as they were.
         gradient_norm: of the whole gradient, a penalty's with it, before the optimiser clips it;
-            likewise.
+            likewise. Both in the dtype of the net, at least float32.
         evaluation_steps: after how many steps the held-out examples were scored, shape (evaluations,).
         evaluation_loss, evaluation_accuracy: shape (seeds, evaluations).
         final_loss, final_accuracy: of each seed's last evaluation while it ran; NaN where it diverged
@@ -45,8 +45,8 @@ class TrainingResult:
         data_keys: random keys of the training examples, shape (seeds,): see `training_batch`.
         snapshots: (steps done, the models then, their arrays with a leading seed axis) for each of
             `snapshot_steps` that was reached, in order.
-        compile_s, train_s: seconds spent compiling, next to nothing where an earlier call of this process
-            compiled the same program, and running. Of a training that went on from a checkpoint the first
+        compile_s, train_s: seconds spent compiling, where an earlier call of this process compiled the same
+            program only what draws the nets, and running. Of a training that went on from a checkpoint the first
             is what this call took, the second what all calls took together, up to the checkpoints.
     """
 

@@ -93,7 +93,7 @@ def start(
         solved_step=never,
         nonfinite_step=never,
         nonfinite_quantity=never,
-        score=jnp.full((2,), jnp.nan, jnp.float32),
+        score=jnp.full((2,), jnp.nan, jnp.promote_types(model.bias.dtype, jnp.float32)),
         strength=strength,
         learning_rate=learning_rate,
     )
@@ -177,7 +177,7 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
         nonfinite_step=jnp.where(breaks, step, run.nonfinite_step),
         nonfinite_quantity=jnp.where(breaks, jnp.argmax(bad).astype(jnp.int32), run.nonfinite_quantity),
     )
-    curve = jnp.stack([loss.astype(jnp.float32), global_norm(gradient).astype(jnp.float32)])
+    curve = jnp.stack([each.astype(run.score.dtype) for each in (loss, global_norm(gradient))])
     return after, jnp.where(active, curve, jnp.nan)
 
 

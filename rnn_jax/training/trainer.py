@@ -62,7 +62,9 @@ def train(
 ) -> TrainingResult:
     """Trains an ensemble of seeds on fresh data at every step.
 
-    Blocks of `evaluate_every` steps are one compiled program; data are made on the device. On a CPU as many
+    Blocks of `evaluate_every` steps are one compiled program, which later calls with the same task, remedy, optimiser and
+    shapes find again; what draws the nets is compiled at every call, as `create` may be another than it was. Data are
+    made on the device. On a CPU as many
     seeds run at once as there are cores, each on its own: fewer take less memory, `taskset` holds a process to
     some cores. It stops as soon as every seed is solved or diverged. Seeds do not disturb each other:
     seed i gives the same result whatever becomes of the others.
@@ -141,12 +143,12 @@ def train(
     }
     check_strengths(remedy, own["strengths"])
     own_arrays = [None if values is None else jnp.asarray(values, dtype) for values in own.values()]
+    started = perf_counter()
     runs = jax.jit(jax.vmap(partial(start, task, create, recipe, step_budget)))(keys, *own_arrays)
     initial_model = runs.model
     if mesh is not None:
         runs = shared_out(runs, mesh)
 
-    started = perf_counter()
     program = lowered(task, recipe, batch_size, evaluate_every, backpropagation, mesh, runs)
     compile_s = perf_counter() - started
     progress = Progress(runs, step_budget, evaluate_every, kept_steps)

@@ -159,7 +159,7 @@ def flat_gradient(tree):
 
 
 @pytest.mark.costly
-@pytest.mark.parametrize("name", ["lstm", "gru_reset_before"])
+@pytest.mark.parametrize("name", ["lstm", "gru_reset_before", "exprnn"])
 def test_shares_equal_truncated_backpropagation(name):
     steps = 6
     cell = rj.cells.create(name, 3, 4, key=jax.random.key(1))

@@ -9,12 +9,11 @@ from typing import Any
 import pandas as pd
 
 from bench.plots.labels import metric_label, verdict_counts
-from bench.plots.training import TRAINED
 from bench.report.axes import layout, line, sizes_axis
 from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import DASHES, Look, looks_of
 from bench.report.results import Results
-from bench.schema.net_names import told, varying_columns
+from bench.report.trained import named
 
 _APART, _SPREAD = 1.012, 1.12
 """From one line to the next, so that equal values do not hide each other, and over all lines at most."""
@@ -26,7 +25,7 @@ def accuracy(results: Results) -> Section:
     views = [
         _view(of_task, f"{task} ({variant})", folder.label)
         for folder, frame in results.having("task_accuracy")
-        for (task, variant), of_task in _named(frame).groupby(["task", "variant"], sort=True)
+        for (task, variant), of_task in named(frame).groupby(["task", "variant"], sort=True)
     ]
     parts = []
     if views:
@@ -46,21 +45,6 @@ def accuracy(results: Results) -> Section:
         "Up to which length does which cell learn what it has to remember?",
         parts,
         "rnn-bench run quick --only kind=task_accuracy",
-    )
-
-
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """With the names of what is switched: remedy and its strength, and what else tells one setting from another."""
-    # A step size that each case chose for itself tells no setting from another.
-    given = frame["learning_rate_grid"].fillna("") == ""
-    frame = frame.assign(learning_rate=frame["learning_rate"].where(given))
-    kinds = frame.groupby(["cell", "remedy", "remedy_strength"], dropna=False)
-    varying = [name for name in TRAINED if any(varying_columns(of_kind, [name]) for _, of_kind in kinds)]
-    strength = frame["remedy_strength"].map(lambda each: "" if pd.isna(each) else f" {each:g}")
-    return frame.assign(
-        mended=frame["remedy"] + strength.astype("string"),
-        setting=[told(row, varying) for _, row in frame.iterrows()],
-        score=frame["accuracy"].where(frame["verdict"] != "diverged", 0.0),
     )
 
 

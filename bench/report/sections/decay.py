@@ -38,7 +38,7 @@ def decay(results: Results) -> Section:
         caption = (
             "Norm of dh_T/dh_t against the lag T − t, at white noise: a line is the median over seeds and input "
             "sequences of one net before training, its band goes from least to most. Straight lines down: the gradient "
-            "vanishes exponentially. A mark tells the cell, a dash the gain. The grey line is a norm of 0.001, under "
+            "vanishes exponentially. A mark tells the cell, a dash the gain; open marks are of another setting. The grey line is a norm of 0.001, under "
             "which the reach ends. A line ends at the length of its sequences; where it drops out at once the norm is zero."
             + note(MOST_POINTS, most, "lags a line")
         )
@@ -64,15 +64,22 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
     # An exact zero lies well under all else, and not at minus infinity.
     floor = min(values[np.isfinite(values)].min(), -_SHOWN) - _SHOWN
     traces, ends, most = [], [], 0
-    for cell in cells:
-        of_cell = norms[norms["cell"] == cell]
+    by_cell = [of_cell for _, of_cell in norms.groupby("cell", sort=True)]
+    telling = [name for name in _SETTINGS if any(varying_columns(of_cell, [name]) for of_cell in by_cell)]
+    settings: list[str] = []
+    for cell, of_cell in zip(cells, by_cell, strict=True):
         varying = varying_columns(of_cell, _SETTINGS)
         for _, of_net in of_cell.groupby(["gain", *_SETTINGS], dropna=False, sort=True):
             gain = of_net["gain"].iloc[0]
             place = gains.index(gain) if gain == gain else len(gains)  # a cell of somebody's own has none
             name = told(of_net.iloc[0], ["cell", "gain", *varying])
-            look = Look(looks[cell].colour, looks[cell].symbol, _dash(gain))
-            drawn, end, count = _net(name, of_net, look, [cells.index(cell), place], floor)
+            setting = told(of_net.iloc[0], telling)
+            settings += [] if setting in settings else [setting]
+            # The first setting has full marks, the others open ones.
+            symbol = looks[cell].symbol + ("-open" if settings.index(setting) else "")
+            look = Look(looks[cell].colour, symbol, _dash(gain))
+            meta = [cells.index(cell), place, settings.index(setting)]
+            drawn, end, count = _net(name, of_net, look, meta, floor)
             traces += drawn
             ends.append((end, name))
             most = max(most, count)
@@ -93,6 +100,7 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
         [
             Switches("Cells", [Option(cell, looks[cell]) for cell in cells]),
             Switches("Gains", options),
+            *([Switches("Settings", [Option(each or "as given") for each in settings])] if len(settings) > 1 else []),
         ],
     )  # fmt: skip
     return view, most

@@ -11,6 +11,7 @@ from bench.report.content import Chart, Section, Table, View
 from bench.report.escaping import label
 from bench.report.looks import colour_scale
 from bench.report.results import Results
+from bench.report.trained import named
 from bench.schema.net_names import cell_name
 from bench.tables.trained_runs import VERDICTS
 
@@ -25,7 +26,7 @@ def remedies(results: Results) -> Section:
     """Heat maps of accuracy, and the table of remedies where the results have one."""
     views = []
     for folder, frame in results.having("task_accuracy"):
-        views += _views(_named(frame), folder.label)
+        views += _views(_with_nets(frame), folder.label)
     parts = []
     if views:
         caption = (
@@ -45,15 +46,15 @@ def remedies(results: Results) -> Section:
     )
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """With what rows and columns are called."""
+def _with_nets(frame: pd.DataFrame) -> pd.DataFrame:
+    """With what rows and columns are called; a row is a remedy and, where several were run, a setting such as a step size."""
     several_gains = frame.groupby("cell")["gain"].transform("nunique") > 1
-    strength = frame["remedy_strength"].map(lambda each: "" if pd.isna(each) else f" {each:g}")
+    frame = named(frame, but=("gain",))
+    setting = frame["setting"].map(lambda told: f", {told}" if told else "")
     return frame.assign(
         net=pd.Series([cell_name(row) for row in frame.itertuples()], index=frame.index, dtype="string")
         + frame["gain"].map(lambda gain: f", gain {gain:g}").where(several_gains, ""),
-        mended=frame["remedy"] + strength.astype("string"),
-        score=frame["accuracy"].where(frame["verdict"] != "diverged", 0.0),
+        mended=frame["mended"] + setting.astype("string"),
         length=frame["task_length"].map(lambda steps: f"T = {steps}"),
     )
 

@@ -223,3 +223,13 @@ def test_the_innermost_cell_is_reached_through_all_wrappers():
 def test_what_cannot_be_wrapped_is_refused(wrap, message):
     with pytest.raises(ValueError, match=message):
         wrap()
+
+
+def test_a_skip_connection_starts_from_the_same_net_in_every_dtype():
+    wide, narrow = (
+        Skip.create(
+            rj.cells.create("gru", 2, 4, key=jax.random.key(1), dtype=dtype), 3, key=jax.random.key(2)
+        )
+        for dtype in (jnp.float64, jnp.bfloat16)
+    )
+    np.testing.assert_allclose(narrow.weight_skip.astype(jnp.float64), wide.weight_skip, rtol=2**-8)

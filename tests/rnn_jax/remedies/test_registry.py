@@ -140,3 +140,10 @@ def test_the_same_words_are_the_same_object_so_that_programs_are_shared():
 def test_a_text_of_several_that_cannot_be_read_is_told(name, strength, told):
     with pytest.raises(ValueError, match=told):
         create(name, strength)
+
+
+@pytest.mark.parametrize("strength", [1e6, 1e-7, 0.5, 123456789.0])
+def test_the_name_of_several_makes_them_again(strength):
+    name = (create("layer_norm") + create("clip_by_value", strength)).name
+    assert create(name).name == name
+    assert [part.strength for part in create(name).parts] == [1.0, strength]

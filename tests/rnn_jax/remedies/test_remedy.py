@@ -17,6 +17,7 @@ from rnn_jax.remedies import (
     leaky,
     none,
     orthogonal_initialization,
+    pascanu_omega,
     truncated_bptt,
 )
 from rnn_jax.remedies.remedy import checked_strength
@@ -138,3 +139,18 @@ def test_only_remedies_can_be_combined():
 def test_a_strength_that_is_no_number_is_refused(value):
     with pytest.raises(ValueError, match="threshold must be a number, got "):
         checked_strength("threshold", value, above=0)
+
+
+def test_equal_numbers_give_the_same_remedy():
+    assert clip_by_norm(0.5) is clip_by_norm(0.5)
+    assert clip_by_norm(0.5) is not clip_by_norm(0.25)
+    assert layer_norm() + clip_by_norm(0.5) is layer_norm() + clip_by_norm(0.5)
+    of_an_array = clip_by_norm(jnp.float32(0.5)) + layer_norm()
+    assert of_an_array.name == "clip_by_norm(0.5)+layer_norm(1)"
+
+
+@pytest.mark.parametrize("make", [layer_norm, pascanu_omega])
+def test_a_strength_of_infinity_is_refused_but_where_it_lets_all_through(make):
+    with pytest.raises(ValueError, match="must be finite, got inf"):
+        make(float("inf"))
+    assert clip_by_norm(float("inf")).strength == float("inf")

@@ -102,3 +102,11 @@ def test_outputs_that_would_broadcast_are_refused(name):
     for score in (task.loss, task.accuracy):
         with pytest.raises(ValueError, match=r"outputs must have the shape \(4, .*, got \(4, "):
             score(wrong, batch)
+
+
+def test_a_masked_loss_of_many_examples_stays_in_the_range_of_16_bits():
+    outputs = jnp.zeros((4000, 40, 3), jnp.float16)
+    batch = Batch(outputs[..., 0], jnp.zeros((4000, 40), jnp.int32), jnp.ones((4000, 40), bool))
+    loss = cross_entropy(outputs, batch, masked=True)
+    assert loss.dtype == jnp.float16
+    assert float(loss) == pytest.approx(np.log(3), rel=1e-3)

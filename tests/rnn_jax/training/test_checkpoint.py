@@ -216,6 +216,14 @@ def test_everything_comes_back_as_it_was(checkpoint, start, later):
     assert (back.snapshot_steps, [steps for steps, _ in back.snapshots]) == ((8,), [2, 4])
 
 
+def test_it_may_be_read_by_whoever_may_read_other_files(checkpoint, later):
+    checkpoint.write(later)
+    other = checkpoint.path.with_name("other")
+    other.write_text("")
+    assert checkpoint.path.stat().st_mode == other.stat().st_mode
+    assert {path.name for path in checkpoint.path.parent.iterdir()} == {"other", checkpoint.path.name}
+
+
 def test_all_that_differs_is_told_in_short(checkpoint, start, later):
     checkpoint.write(later)
     identity = identity_of("other program", start.runs, {"task": "copy", "seeds": list(range(1000))})

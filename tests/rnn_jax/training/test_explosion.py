@@ -144,3 +144,22 @@ def test_a_seed_that_stayed_finite_or_is_not_there_is_refused(result, exploding_
 
 def replaced(result, steps):
     return replace(result, first_nonfinite_step=np.array(steps))
+
+
+class Unhashable(rj.tasks.Adding):
+    __hash__ = None
+
+
+def test_a_task_that_cannot_be_hashed_is_drawn_from_too(result):
+    there = replace(result, task=Unhashable(LENGTH))
+    np.testing.assert_array_equal(
+        rj.explosion(there, lags=[1]).batch.inputs, rj.explosion(result, lags=[1]).batch.inputs
+    )
+
+
+def test_it_takes_numpys_integers_and_no_truth_values(result):
+    assert rj.explosion(result, int(np.int64(1)), sequences=1, lags=[1]).sequences.shape == (1,)
+    with pytest.raises(ValueError, match=r"sequences must lie in 1\.\.6, the batch size, got True"):
+        rj.explosion(result, sequences=True, lags=[1])
+    with pytest.raises(ValueError, match=r"lags must lie in 0\.\.20"):
+        rj.explosion(result, lags=[21])

@@ -354,3 +354,15 @@ def test_arguments_in_the_wrong_place_are_told():
         ValueError, match=r"task must be a task such as rnn_jax\.tasks\.Adding\(100\), got 'adding'"
     ):
         rj.train("adding", lambda key: cell, key=jax.random.key(0))
+
+
+def test_float64_keeps_losses_and_gradients_beyond_float32():
+    def net(key):
+        return rj.cells.create("elman_identity", 2, 4, key=key, gain=8.0, dtype=jnp.float64)
+
+    result = train(Adding(60), net, optimizer=optax.sgd(0.0), seeds=1, step_budget=2, evaluate_every=2)
+    assert result.first_nonfinite_step.tolist() == [-1]
+    assert result.gradient_norm.dtype == result.evaluation_loss.dtype == np.float64
+    assert np.isfinite(result.gradient_norm).all()
+    assert result.gradient_norm.max() > 1e39
+    assert np.isfinite(result.evaluation_loss).all()
