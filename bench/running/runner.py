@@ -115,7 +115,7 @@ def run(
 
 def leaving(store: Store, kept: Collection[str]) -> list[str]:
     """A line that tells of cases whose rows a run will take out of the CSV files; none where there are none."""
-    gone = len(store.case_ids() - set(kept))
+    gone = sum(store.has_shard(case_id) for case_id in store.case_ids() - set(kept))
     if not gone:
         return []
     cases = "1 case" if gone == 1 else f"{gone} cases"

@@ -12,7 +12,7 @@ from bench.cli.comparison_rows import titled_rows
 from bench.comparing.two_folders import compared
 from bench.plots.labels import line_name
 from bench.plots.style import STYLE
-from bench.report.sections.remedies import _named
+from bench.report.sections.remedies import _with_nets
 from bench.schema.net_names import cell_name, varying_columns
 from bench.tables.claims import claims
 from bench.tables.factorizations import factorizations
@@ -124,7 +124,7 @@ def test_nets_of_many_depths_are_too_many_lines_for_one_picture(row, folder_of):
 
 def test_the_report_s_remedies_have_a_column_for_each_net(row):
     rows = [row("task_accuracy", cell="gru", **net) for net in ({}, *OTHERS)]
-    assert _named(pd.DataFrame(rows))["net"].tolist() == ["gru", *(f"gru, {words}" for words in WORDS)]
+    assert _with_nets(pd.DataFrame(rows))["net"].tolist() == ["gru", *(f"gru, {words}" for words in WORDS)]
 
 
 def test_a_line_is_named_as_one_wants(row):

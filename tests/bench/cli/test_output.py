@@ -30,6 +30,7 @@ HUMAN = [
     ("list", "cells"),
     ("list", "tasks"),
     ("list", "remedies"),
+    ("list", "keys"),
     ("status",),
     ("status", "results"),
     ("plot",),

@@ -158,6 +158,14 @@ WRONG = {
         "mycell:make_cell",
         ["(is the order (state, x)?)", "mycell.py, line 8, in step"],
     ),
+    "a cell of another framework": (
+        "import equinox, jax\ndef make_cell(input_size, hidden_size, *, key):\n    return equinox.nn.GRUCell(input_size, hidden_size, key=key)",
+        "mycell:make_cell",
+        ["returned GRUCell", "a cell of equinox comes in through rnn_jax.adapters"],
+    ),
+    "NumPy": (
+        cell("import numpy; return numpy.asarray(h) * 0.5"), "mycell:make_cell", ["traced array to NumPy", "line 8, in step", "use jax.numpy there"]
+    ),
     "an integer state": (
         cell("return h + 1", state='jnp.zeros(hidden_size, "int32")'), "mycell:make_cell", ["no floating"]
     ),

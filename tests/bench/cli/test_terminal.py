@@ -23,3 +23,15 @@ def test_terminal_tables_leave_out_what_a_task_drives(row, folder_of):
     ((title, table),) = terminal_tables(store.folder)
     assert "white-noise" in title
     assert table["rate/step"].tolist() == [-1.0]
+
+
+def test_rows_that_differ_in_what_is_not_shown_are_told_apart(row, folder_of):
+    def columns(*scales):
+        rows = [row("decay", input_scale=scale, case_id=f"c{scale}") for scale in scales]
+        ((_, table),) = terminal_tables(folder_of(f"{scales}", decay=rows).folder)
+        return table
+
+    assert "input" not in columns(1.0)
+    table = columns(0.1, 1.0)
+    assert table["input"].tolist() == [0.1, 1.0]
+    assert "T" not in table, "one column is enough"

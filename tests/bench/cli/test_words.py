@@ -47,10 +47,15 @@ def test_help_names_what_there_is(verb, typed, tmp_path):
         ("cells", ["elman_tanh", "lstm", "128", "gru_reset_before"]),
         ("tasks", ["adding", "halves", "copy", "temporal_order"]),
         ("remedies", ["none", "clip_by_norm", "clip_by_value"]),
+        (
+            "keys",
+            ["gradient_norms", "input_scale", "standard deviation of the input", "required", "estimate_s"],
+        ),
+        ("keys timings", ["rounds", "processes"]),
     ],
 )
 def test_list(what, words, typed, tmp_path):
-    done = typed("list", what, cwd=tmp_path)
+    done = typed("list", *what.split(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for word in words:
         assert word in done.stdout
@@ -94,7 +99,9 @@ def test_the_version_is_told_with_that_of_jax(typed, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["list", "nonsense"], ["nonsense", "suites", "cells", "tasks", "remedies"]),
+        (["list", "nonsense"], ["nonsense", "suites", "cells", "tasks", "remedies", "keys"]),
+        (["list", "keys", "gradient_norm"], ["did you mean 'gradient_norms'"]),
+        (["list", "cells", "gru"], ["cells takes no second word, got 'gru'"]),
         (["run", "quik", "--out", "out"], ["quik", "did you mean 'quick'"]),
         (["run", "smoke", "--out", "out", "--dtype", "float16"], ["--dtype", "float32", "float16"]),
         (["run", "smoke", "--out", "out", "--backend", "tpu"], ["--backend", "cpu", "tpu"]),

@@ -15,6 +15,7 @@ from bench.errors import UsageError
 from bench.report import escaping
 from bench.report.content import Chart, Table
 from bench.report.sections.comparisons import comparisons
+from bench.report.sections.decay import decay
 from bench.report.tables import html_table, without_constants
 from bench.report.thinning import thinned
 from bench.running.folders import RESULTS, result_folders
@@ -247,3 +248,25 @@ def test_thinning_keeps_both_ends():
     at = thinned(1001, 200)
     assert (at[0], at[-1], len(at)) == (0, 1000, 200)
     assert thinned(20, 200).tolist() == list(range(20))
+
+
+def test_nets_of_two_settings_are_told_apart_and_switched(row, folder_of):
+    rows = [
+        row(
+            "gradient_norms",
+            input_scale=scale,
+            lag=lag,
+            case_id=f"c{scale}",
+            log10_spectral_norm=-lag * scale,
+        )
+        for scale in (0.5, 1.0)
+        for lag in (0, 1, 2)
+    ]
+    (chart, *_) = decay(report.read([folder_of("a", gradient_norms=rows).folder])).parts
+    lines = [trace for trace in chart.views[0].traces if trace.get("name")]
+    assert len({trace["marker"]["symbol"] for trace in lines}) == 2
+    assert [switches.legend for switches in chart.views[0].switches] == ["Cells", "Gains", "Settings"]
+    assert [option.label for option in chart.views[0].switches[2].options] == [
+        "input scale 0.5",
+        "input scale 1",
+    ]

@@ -277,3 +277,21 @@ def test_a_failure_in_another_process_leaves_its_row(go, environment, suite, mon
     failure = go.store.read("failures").iloc[0]
     assert (failure["kind"], failure["status"], failure["dtype"]) == ("precision", "failed", "float32")
     assert "the reference needs float64" in failure["error"]
+
+
+def test_cases_that_the_suite_has_no_more_are_told_before_their_rows_leave_the_files(
+    go, kind, suite, monkeypatch
+):
+    go()
+    monkeypatch.setattr(runner, "in_order", lambda *_: [])
+    assert runner.leaving(go.store, go.store.case_ids()) == []
+    kept = sorted(go.store.case_ids())[:1]
+    (line,) = runner.leaving(go.store, kept)
+    assert line.startswith("2 cases measured earlier, not of this suite as it is now")
+
+
+def test_a_run_says_which_cases_leave_the_files(go, kind):
+    go()
+    kind.VERSION = 2
+    _, told = go()
+    assert [each[1] for each in told if each[0] == "note" and each[1].startswith("3 cases measured earlier")]

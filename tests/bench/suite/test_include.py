@@ -122,7 +122,7 @@ def test_estimates_add_up_where_all_is_included(loaded):
     [
         ('"other.toml"', ["mine.toml: include must be a list of suites", "got 'other.toml'"]),
         ("[3]", ["mine.toml: include number 1", "got 3"]),
-        ('["othr.toml"]', ["mine.toml: include 'othr.toml': no suite 'othr.toml'"]),
+        ('["othr.toml"]', ["mine.toml: include 'othr.toml': there is no file othr.toml"]),
         ('["quik"]', ["mine.toml: include 'quik'", "did you mean 'quick'"]),
         ('["other.toml", "other.toml"]', ["mine.toml: include names 'other.toml' twice"]),
         ('[{suit = "quick"}]', ["include number 1: unknown key 'suit'", "did you mean 'suite'"]),
