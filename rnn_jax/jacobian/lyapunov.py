@@ -33,8 +33,9 @@ class LyapunovSpectrum:
             plus or minus `scipy.stats.t.ppf(0.975, batches - 1)` standard errors: 2.09 for 20
             batches. NaN beside an exponent that is not finite.
         logdet_residual: abs(sum of the exponents - mean ln abs det J_t) / n, which is zero for
-            exact arithmetic, over the steps between two factorizations once in every batch. NaN
-            where fewer than n exponents were asked for or one of them is not finite.
+            exact arithmetic, over the steps between two factorizations once in every batch: beside an
+            exponent that is lost in rounding it says how much is. NaN where fewer than n exponents were
+            asked for, a state was not finite or the chain is singular.
         qr_interval: how many steps lay between two factorizations.
         state_size: n.
         steps: over how many steps the exponents were measured.

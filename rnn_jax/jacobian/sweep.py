@@ -74,7 +74,7 @@ def measured(
         exponents, errors = _exponents(logs / batch_length, lost, -(-batch_length // interval) * batches)
         excess, steps = jax.tree.map(jnp.sum, mismatch)
         residual = jnp.abs(excess) / (steps * size).astype(dtype)
-        residual = jnp.where(jnp.isfinite(residual) & jnp.all(jnp.isfinite(exponents)), residual, jnp.nan)
+        residual = jnp.where(jnp.isfinite(residual), residual, jnp.nan)
         return exponents, errors, residual, interval
 
 
