@@ -105,9 +105,8 @@ def run(
     with store.turn(progress.note):
         _publish(store, machine, kept, progress)
         if store.kinds():
-            from bench.deriving import (
-                derived,  # takes a second to import, which who asks for help need not wait for
-            )
+            # It takes a second to import, which who asks for help need not wait for.
+            from bench.deriving import derived
 
             derived.derive(store, pictures)
     return run_of.outcome(len(todo))

@@ -130,9 +130,7 @@ def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -
 def regression_baseline(task: Task, key: Array) -> Float[Array, ""]:
     """Mean squared error of the best constant, the mean target, over 131,072 examples."""
     checked_key(key)
-    near = jnp.mean(task.sample(key, _BASELINE_CHUNK, jnp.float32).targets)
-    mean, square = _mean_over_samples(task, _moments_around, key, near)
-    return square - jnp.square(mean)
+    return _variance_of_targets(task, key)
 
 
 def classification_baseline(task: Task, key: Array) -> Float[Array, ""]:
@@ -175,6 +173,13 @@ def _mean_over_samples(task: Task, statistic: Callable[..., Array], key: Array, 
         lambda each: statistic(task, task.sample(each, _BASELINE_CHUNK, jnp.float32), *more), keys
     )
     return jnp.mean(chunks, axis=0)
+
+
+@partial(jax.jit, static_argnums=0)
+def _variance_of_targets(task: Task, key: Array) -> Array:
+    near = jnp.mean(task.sample(key, _BASELINE_CHUNK, jnp.float32).targets)
+    mean, square = _mean_over_samples(task, _moments_around, key, near)
+    return square - jnp.square(mean)
 
 
 class Classification:

@@ -279,11 +279,8 @@ def test_a_failure_in_another_process_leaves_its_row(go, environment, suite, mon
     assert "the reference needs float64" in failure["error"]
 
 
-def test_cases_that_the_suite_has_no_more_are_told_before_their_rows_leave_the_files(
-    go, kind, suite, monkeypatch
-):
+def test_cases_that_the_suite_has_no_more_are_told_before_their_rows_leave_the_files(go, kind):
     go()
-    monkeypatch.setattr(runner, "in_order", lambda *_: [])
     assert runner.leaving(go.store, go.store.case_ids()) == []
     kept = sorted(go.store.case_ids())[:1]
     (line,) = runner.leaving(go.store, kept)

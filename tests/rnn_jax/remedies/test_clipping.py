@@ -141,11 +141,9 @@ def test_a_unit_of_several_matrices_is_a_row_of_one(jax_promotes):
     """As in a skip connection's, one matrix a gate: each row by itself, whatever stands beside it."""
     weights = jnp.ones((2, 3, 4)).at[:, 1].set(100.0)
     gradient = jnp.ones((2, 3, 4))
-    whole, apart = (
-        adaptive_clipping(0.01).adapt_optimizer(optax.sgd(1.0)) for _ in range(2)
-    )  # fmt: skip
-    found, _ = whole.update(gradient, whole.init(weights), weights)
+    clipping = adaptive_clipping(0.01).adapt_optimizer(optax.sgd(1.0))
+    found, _ = clipping.update(gradient, clipping.init(weights), weights)
     for gate in range(2):
-        expected, _ = apart.update(gradient[gate], apart.init(weights[gate]), weights[gate])
+        expected, _ = clipping.update(gradient[gate], clipping.init(weights[gate]), weights[gate])
         np.testing.assert_allclose(found[gate], expected, rtol=1e-12)
     assert abs(found[0, 0, 0]) < abs(found[0, 1, 0])
