@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = re.findall(r"^\| `bench/(\w+)/`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M)
-FOR_ALL = {"errors", "machine", "nearest", "privacy", "targets"}
+FOR_ALL = {"errors", "nearest", "privacy", "targets"}
 """Files of `bench/` itself, which every room may import and which import none."""
 FILES = {
     package: sorted(path for path in (ROOT / package).rglob("*.py") if path.name != "__main__.py")

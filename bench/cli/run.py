@@ -98,8 +98,8 @@ def run(
     A run can be stopped at any time; the same command goes on from there.
     """
     from bench.cluster.crew import Assignment
-    from bench.cluster.dispatch import OnCluster
     from bench.cluster.gathering import Gathered, gathered
+    from bench.cluster.on_cluster import OnCluster
     from bench.running import plan, runner
     from bench.running.budget import Budget
     from bench.running.job import job

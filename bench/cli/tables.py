@@ -15,7 +15,7 @@ def tables(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Result folders. Default: every one below results/, and the tables in README.md."
+            help="Result folders. Default: every one below results/, and the tables in README.md and results/FINDINGS.md."
         ),
     ] = None,
     pictures: Annotated[
@@ -25,7 +25,7 @@ def tables(
 ) -> None:
     """Derive tables and pictures again from the CSV files; the same CSV gives the same bytes."""
     from bench.comparing import comparison
-    from bench.deriving import derived, readme
+    from bench.deriving import derived, pages
     from bench.running import plan
     from bench.running.folders import RESULTS, result_folders
     from bench.running.status import plan_to_keep
@@ -52,11 +52,11 @@ def tables(
             done.append({"folder": folder, "tables": dict(comparison.tables(folder))})
         else:
             say(f"derived {folder}")
-    pages = [] if folders else readme.write(Path())
+    written = [] if folders else pages.write(Path())
     if as_json:
-        print_document("tables", {"folders": done, "pages": pages})
+        print_document("tables", {"folders": done, "pages": written})
         return
     for folder in (each for each in folders or [] if each not in comparisons):
         show_tables(folder)
-    for path in pages:
+    for path in written:
         say(f"wrote {path}")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from time import perf_counter, sleep
 from typing import Any
 
-from bench.cluster.agreement import agreed, why_left_out
 from bench.cluster.engine import Engine, Lost
+from bench.cluster.likeness import agreed, why_left_out
 from bench.cluster.places import Place, Share, places_on
 from bench.cluster.worker import Worker
 from bench.errors import UsageError

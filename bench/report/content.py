@@ -94,7 +94,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Claim:
     """A claim and what became of it.
 
     Attributes:
@@ -110,10 +110,10 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Claims:
     """Claims one below the other: a table of long texts is not legible on a phone."""
 
-    findings: Sequence[Finding]
+    claims: Sequence[Claim]
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Commands:
     lines: Sequence[str]
 
 
-Part = Chart | Table | Text | Findings | Commands
+Part = Chart | Table | Text | Claims | Commands
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from string import Template
 
 from bench.errors import UsageError, making
 from bench.report.charts import html_chart
-from bench.report.content import Chart, Commands, Findings, Part, Section, Table
+from bench.report.content import Chart, Claims, Commands, Part, Section, Table
 from bench.report.escaping import text
-from bench.report.findings import html_findings
 from bench.report.looks import DARK, LIGHT, palette
 from bench.report.results import Results
 from bench.report.sections import SECTIONS
 from bench.report.tables import html_table
+from bench.report.verdicts import html_claims
 
 MOST_BYTES = 8_000_000
 """What a mail takes everywhere."""
@@ -79,8 +79,8 @@ def _part(part: Part, name: str) -> str:
         return html_chart(part)
     if isinstance(part, Table):
         return html_table(part, name)
-    if isinstance(part, Findings):
-        return html_findings(part)
+    if isinstance(part, Claims):
+        return html_claims(part)
     if isinstance(part, Commands):
         return f"<pre><code>{text(chr(10).join(part.lines))}</code></pre>"
     return f"<p>{text(part.text)}</p>"

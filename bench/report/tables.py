@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.report.content import Table
 from bench.report.escaping import text
-from bench.report.findings import html_verdict
+from bench.report.verdicts import html_verdict
 
 _ROWS_BEFORE_SCROLLING = 15
 _LONG_NAME, _LONG_TEXT = 18, 40

@@ -110,7 +110,7 @@ def test_a_machine_without_git_or_driver_is_described(monkeypatch):
 def test_a_cpus_name_is_short_and_counts_cores(model, cores, name, monkeypatch):
     if jax.devices()[0].platform != "cpu":
         pytest.skip("names the CPU only where JAX runs on it")
-    monkeypatch.setattr(machine, "_cpu_model", lambda: model)
+    monkeypatch.setattr("bench.machine.environments.cpu_model", lambda: model)
     monkeypatch.setattr(devices, "usable_cores", lambda: cores)
     here = machine.environment("float32")
     assert here.machine == name

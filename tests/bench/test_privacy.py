@@ -9,6 +9,7 @@ import pytest
 
 from bench import machine, privacy, report
 from bench.cases import KINDS, exactness
+from bench.machine.facts import CHANGE_RESULTS
 from bench.running import runner
 from bench.store import Store
 from bench.suite import Case, Suite
@@ -126,7 +127,7 @@ def test_machine_json_says_what_results_depend_on(monkeypatch):
 
 
 def test_who_sets_nothing_is_who_he_was(monkeypatch):
-    for name in machine._CHANGE_RESULTS:
+    for name in CHANGE_RESULTS:
         monkeypatch.delenv(name, raising=False)
     assert "settings" not in machine.describe(machine.environment("float32"), ["run"])["identity"]
 
@@ -138,7 +139,7 @@ def test_the_commit_is_not_that_of_a_repository_around_an_installed_package(monk
         asked.append(command)
         return None if "ls-files" in command else "0123456789"
 
-    monkeypatch.setattr(machine, "_output", output)
+    monkeypatch.setattr("bench.machine.system._output", output)
     facts = machine.describe(machine.environment("float32"), ["run"])
     assert facts["volatile"]["commit"] is None
     assert facts["volatile"]["uncommitted_changes"] is None

@@ -5,7 +5,7 @@
 
 import pandas as pd
 
-from bench.report.content import Finding, Findings, Section, Table, Text
+from bench.report.content import Claim, Claims, Section, Table, Text
 from bench.report.results import Results
 from bench.tables.claims import NOT_MEASURED
 
@@ -27,8 +27,8 @@ def claims(results: Results) -> Section:
         told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
         parts = [
             Text(f"Of {counts.sum()} claims checked by {fullest}: {told}."),
-            Findings(
-                [Finding(*row) for row in found[found["results"] == fullest][_TOLD].itertuples(index=False)]
+            Claims(
+                [Claim(*row) for row in found[found["results"] == fullest][_TOLD].itertuples(index=False)]
             ),
         ]
         others = found[found["results"] != fullest]

@@ -13,7 +13,7 @@ import pytest
 from bench import machine
 from bench.cases import exactness
 from bench.cluster import crew as crews
-from bench.cluster import dispatch as dispatches
+from bench.cluster import on_cluster
 from bench.cluster.crew import Assignment, Crew
 from bench.cluster.engine import Lost
 from bench.cluster.places import Share
@@ -98,8 +98,8 @@ def crew_of(engine, monkeypatch):
     for module, name in (
         (crews, "_LOOK_S"),
         (crews, "CLOSE_S"),
-        (dispatches, "WAIT_S"),
-        (dispatches, "_POLL_S"),
+        (on_cluster, "WAIT_S"),
+        (on_cluster, "_POLL_S"),
     ):
         monkeypatch.setattr(module, name, 0.0)
     notes = []

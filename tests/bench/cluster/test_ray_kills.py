@@ -7,9 +7,9 @@ import pytest
 
 from bench import suite
 from bench.cluster.crew import Assignment
-from bench.cluster.dispatch import OnCluster
 from bench.cluster.engine import Ray
 from bench.cluster.gathering import gathered
+from bench.cluster.on_cluster import OnCluster
 from bench.deriving import derived
 from bench.running import runner
 from bench.store import Store

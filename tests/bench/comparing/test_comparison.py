@@ -3,7 +3,7 @@
 import pytest
 
 from bench.comparing import comparison
-from bench.deriving import readme
+from bench.deriving import pages
 from bench.errors import UsageError
 
 
@@ -65,7 +65,7 @@ def test_it_moves_with_its_folders(sides, tmp_path):
 def test_a_page_shows_its_tables(sides, tmp_path):
     comparison.keep(sides, tmp_path / "kept")
     page = "<!-- results kept crossovers: cell, faster, from_size -->\n<!-- end -->\n"
-    assert "| lstm | right | 32 |" in readme.filled(page, tmp_path)
+    assert "| lstm | right | 32 |" in pages.filled("README.md", page, tmp_path)
 
 
 def test_what_cannot_be_compared_leaves_no_folder(sides, folder_of, row, tmp_path):

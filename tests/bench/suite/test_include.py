@@ -185,8 +185,8 @@ def test_a_list_of_values_is_a_grid_at_every_parameter(kind, parameter, loaded, 
     assert [case[parameter.name] for case in swept.cases] == values
 
 
-def test_the_readmes_example_is_a_suite(loaded):
-    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_example_of_the_programs_page_is_a_suite(loaded):
+    text = (Path(__file__).parents[3] / "bench" / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     mine = loaded(example)
     parts = [

@@ -7,10 +7,7 @@ import pytest
 from bench.tables.accuracy_summary import accuracy_summary
 from bench.tables.trained_runs import VERDICTS
 
-
-def only_row(table):
-    assert len(table) == 1
-    return table.iloc[0]
+from .rows import only_row
 
 
 @pytest.fixture

@@ -4,10 +4,7 @@ import pytest
 
 from bench.tables.chain_cost import chain_cost, chain_scaling
 
-
-def only_row(table):
-    assert len(table) == 1
-    return table.iloc[0]
+from .rows import only_row
 
 
 @pytest.fixture

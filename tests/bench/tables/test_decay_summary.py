@@ -6,10 +6,7 @@ import pytest
 
 from bench.tables.decay_summary import decay_summary
 
-
-def only_row(table):
-    assert len(table) == 1
-    return table.iloc[0]
+from .rows import only_row
 
 
 @pytest.fixture

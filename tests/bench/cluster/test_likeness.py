@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.cluster.agreement import agreed, why_left_out
+from bench.cluster.likeness import agreed, why_left_out
 from bench.cluster.places import Place
 from bench.errors import UsageError
 from bench.running.installation import code_hash, installation, unlike

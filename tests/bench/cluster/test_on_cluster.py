@@ -2,11 +2,11 @@
 
 import pytest
 
-from bench.cluster import dispatch as dispatches
+from bench.cluster import on_cluster
 from bench.cluster.crew import Assignment
-from bench.cluster.dispatch import OnCluster
 from bench.cluster.engine import Lost
 from bench.cluster.gathering import gathered
+from bench.cluster.on_cluster import OnCluster
 from bench.deriving import derived
 from bench.errors import UsageError
 from bench.running import runner
@@ -209,7 +209,7 @@ def test_the_time_is_kept(go, engine, monkeypatch):
 
     def says(case):
         if case["parameters"]["cell"] == "lstm":
-            monkeypatch.setattr(dispatches, "perf_counter", lambda: float("inf"))
+            monkeypatch.setattr(on_cluster, "perf_counter", lambda: float("inf"))
             return [LOST]
         return [[go.tables(case)]]
 

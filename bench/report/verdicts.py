@@ -1,6 +1,6 @@
 """Verdicts, and claims with theirs, as HTML."""
 
-from bench.report.content import Finding, Findings
+from bench.report.content import Claim, Claims
 from bench.report.escaping import text
 
 _MARKS = {
@@ -26,13 +26,13 @@ def html_verdict(verdict: str) -> str:
     return f'<span class="verdict {kind}"><span aria-hidden="true">{mark}</span> {text(verdict)}</span>'
 
 
-def html_findings(findings: Findings) -> str:
+def html_claims(claims: Claims) -> str:
     """A list, an item a claim."""
-    return f'<ul class="findings">{"".join(_item(each) for each in findings.findings)}</ul>'
+    return f'<ul class="claims">{"".join(_item(each) for each in claims.claims)}</ul>'
 
 
-def _item(finding: Finding) -> str:
+def _item(claim: Claim) -> str:
     return (
-        f'<li>{html_verdict(finding.verdict)}<div><p class="claim">{text(finding.claim)}</p>'
-        f"<p>{text(finding.number)}</p><p><code>{text(finding.command)}</code></p></div></li>"
+        f'<li>{html_verdict(claim.verdict)}<div><p class="claim">{text(claim.claim)}</p>'
+        f"<p>{text(claim.number)}</p><p><code>{text(claim.command)}</code></p></div></li>"
     )

@@ -1,6 +1,7 @@
-"""Writes the parts of README.md and results/README.md that come from results and from the schema."""
+"""Writes what the pages of this project show of results, and the page that explains the result files."""
 
 import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -12,54 +13,69 @@ from bench.schema import COMMON, RESULT_FILES
 from bench.store import Store, write_text
 from bench.tables import markdown, tables
 
+Tables = Mapping[str, pd.DataFrame]
+"""By name."""
+PAGES = ("README.md", "results/FINDINGS.md")
+"""Those with marked parts that are filled from committed results."""
+
 
 def write(root: Path) -> list[Path]:
-    """Fills the marked parts of README.md from committed results, and writes the data dictionary.
+    """Fills the marked parts of the pages, and writes the data dictionary.
 
     A part begins with `<!-- results FOLDER TABLE: COLUMN, COLUMN -->` and ends with
-    `<!-- end -->`; the columns may be left out.
+    `<!-- end -->`; the columns may be left out. FOLDER is named from the root on whichever page it is.
 
     Raises:
-        UsageError: a part names a folder, table or column that is not there.
+        UsageError: a part names a folder, table or column that is not there. Then no page was written.
     """
-    readme = root / "README.md"
-    written = []
-    if readme.is_file():
-        write_text(readme, filled(readme.read_text(encoding="utf-8"), root))
-        written.append(readme)
-    dictionary = root / "results" / "README.md"
-    write_text(dictionary, data_dictionary())
-    return [*written, dictionary]
+    there = [page for page in PAGES if (root / page).is_file()]
+    tables_of = cache(_tables)
+    texts = {
+        root / page: filled(page, (root / page).read_text(encoding="utf-8"), root, tables_of)
+        for page in there
+    }
+    texts[root / "results" / "README.md"] = data_dictionary()
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
 
 
-def filled(text: str, root: Path) -> str:
-    """A README's text with its marked parts made anew."""
+def filled(page: str, text: str, root: Path, tables_of: Callable[[Path], Tables] | None = None) -> str:
+    """A page's text with its marked parts made anew.
 
-    @cache
-    def tables_of(folder: Path) -> dict[str, pd.DataFrame]:
-        return dict(comparison.tables(folder) if comparison.is_kept(folder) else tables(Store(folder)))
+    Args:
+        page: its name, for messages.
+        text: as it is.
+        root: where the folders that it names begin.
+        tables_of: the tables of a folder; where several pages are filled, one that remembers them.
+    """
+    tables_of = tables_of or cache(_tables)
 
     def part(match: re.Match[str]) -> str:
         folder, name, columns = match["folder"], match["table"], match["columns"]
         if not (root / folder).is_dir():
-            raise UsageError(f"README.md: there is no folder {folder}")
+            raise UsageError(f"{page}: there is no folder {folder}")
         available = tables_of(root / folder)
         if name not in available:
-            raise UsageError(f"README.md: {folder} has no table {name!r}; it has {', '.join(available)}")
+            raise UsageError(f"{page}: {folder} has no table {name!r}; it has {', '.join(available)}")
         table = available[name]
         if columns:
             chosen = [column.strip() for column in columns.split(",")]
             missing = [column for column in chosen if column not in table.columns]
             if missing:
-                raise UsageError(f"README.md: table {name} has no column {missing[0]!r}")
+                raise UsageError(f"{page}: table {name} has no column {missing[0]!r}")
             table = table[chosen]
         assert isinstance(table, pd.DataFrame)
         return f"{match['start']}\n{markdown(table)}{match['end']}"
 
     complete = len(_PART.findall(text))
     if complete != text.count(_START):
-        raise UsageError(f"README.md: {text.count(_START)} parts begin but {complete} end with <!-- end -->")
+        raise UsageError(f"{page}: {text.count(_START)} parts begin but {complete} end with <!-- end -->")
     return _PART.sub(part, text)
+
+
+def _tables(folder: Path) -> Tables:
+    return dict(comparison.tables(folder) if comparison.is_kept(folder) else tables(Store(folder)))
 
 
 _START = "<!-- results "
@@ -76,7 +92,7 @@ def data_dictionary() -> str:
         "",
         "One folder a machine and suite, written by `rnn-bench run`. `machine.json` says what it ran on, `suite.json` which",
         "cases it is meant to hold; `tables/` and `figures/` are derived from the CSV files and made again by",
-        "`rnn-bench tables`.",
+        "`rnn-bench tables`. [FINDINGS.md](FINDINGS.md) says what was found.",
         "",
         "CSV: one observation a row, UTF-8, LF, nine significant digits, an empty cell where there is no value. Two runs",
         "of the same command with the same versions on the same CPU give the same bytes, except in the columns marked",

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.deriving import readme
+from bench.deriving import pages
 from bench.errors import UsageError
 from bench.schema import COMMON, RESULT_FILES
 
 COMMITTED = Path(__file__).parents[3] / "results" / "README.md"
+NAME = "results/FINDINGS.md"
 PAGE = """# Title
 
 Before. <!-- a comment of one's own -->
@@ -35,7 +36,7 @@ def root(row, folder_of, tmp_path):
 
 
 def test_marked_parts_are_replaced_and_the_rest_is_kept(root):
-    filled = readme.filled(PAGE, root)
+    filled = pages.filled(NAME, PAGE, root)
     assert (
         "<!-- results results decay_summary: cell, rate_nats_per_step -->\n"
         "| cell | rate_nats_per_step |\n|---|---|\n| gru | -0.25 |\n<!-- end -->\n\nBetween.\n"
@@ -47,17 +48,17 @@ def test_marked_parts_are_replaced_and_the_rest_is_kept(root):
 
 
 def test_filling_twice_changes_nothing(root):
-    once = readme.filled(PAGE, root)
-    assert readme.filled(once, root) == once
+    once = pages.filled(NAME, PAGE, root)
+    assert pages.filled(NAME, once, root) == once
 
 
 def test_columns_stand_in_the_order_that_is_asked_for(root):
     page = "<!-- results results decay_summary: rate_nats_per_step,cell -->\n<!-- end -->\n"
-    assert "| rate_nats_per_step | cell |" in readme.filled(page, root)
+    assert "| rate_nats_per_step | cell |" in pages.filled(NAME, page, root)
 
 
 def test_a_page_without_parts_stays_as_it_is(root):
-    assert readme.filled("# Title\n", root) == "# Title\n"
+    assert pages.filled(NAME, "# Title\n", root) == "# Title\n"
 
 
 @pytest.mark.parametrize(
@@ -72,8 +73,8 @@ def test_a_page_without_parts_stays_as_it_is(root):
 )
 def test_a_part_that_cannot_be_filled_is_told(part, told, root):
     with pytest.raises(UsageError) as error:
-        readme.filled(f"<!-- results {part} -->\n<!-- end -->\n", root)
-    for words in ["README.md", *told]:
+        pages.filled(NAME, f"<!-- results {part} -->\n<!-- end -->\n", root)
+    for words in [NAME, *told]:
         assert words in str(error.value)
 
 
@@ -83,26 +84,34 @@ def test_a_part_without_an_end_is_told_and_swallows_nothing(root):
         "<!-- results results exactness_summary -->\n<!-- end -->\n"
     )
     with pytest.raises(UsageError, match="end"):
-        readme.filled(page, root)
+        pages.filled(NAME, page, root)
 
 
-def test_write_writes_both_pages(root):
-    (root / "README.md").write_text(PAGE, encoding="utf-8")
-    assert readme.write(root) == [root / "README.md", root / "results" / "README.md"]
-    assert (root / "README.md").read_text(encoding="utf-8") == readme.filled(PAGE, root)
-    assert (root / "results" / "README.md").read_text(encoding="utf-8") == readme.data_dictionary()
+def test_write_fills_every_page_that_is_there(root):
+    for page in pages.PAGES:
+        (root / page).write_text(PAGE, encoding="utf-8")
+    written = [root / "README.md", root / "results" / "FINDINGS.md", root / "results" / "README.md"]
+    assert pages.write(root) == written
+    for path in written[:2]:
+        assert path.read_text(encoding="utf-8") == pages.filled(NAME, PAGE, root) != PAGE
+    assert written[2].read_text(encoding="utf-8") == pages.data_dictionary()
+    written[1].unlink()
+    assert pages.write(root) == [written[0], written[2]]
+    assert not written[1].exists()
 
 
-def test_write_leaves_the_readme_where_a_part_is_wrong(root):
-    page = "<!-- results results chain_cost -->\nold\n<!-- end -->\n"
-    (root / "README.md").write_text(page, encoding="utf-8")
-    with pytest.raises(UsageError):
-        readme.write(root)
-    assert (root / "README.md").read_text(encoding="utf-8") == page
+def test_write_leaves_every_page_where_a_part_of_one_is_wrong(root):
+    wrong = "<!-- results results chain_cost -->\nold\n<!-- end -->\n"
+    for page, text in zip(pages.PAGES, [PAGE, wrong], strict=True):
+        (root / page).write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"results/FINDINGS\.md"):
+        pages.write(root)
+    assert (root / "README.md").read_text(encoding="utf-8") == PAGE
+    assert (root / "results" / "FINDINGS.md").read_text(encoding="utf-8") == wrong
 
 
 def test_the_data_dictionary_explains_every_column_of_every_file():
-    parts = readme.data_dictionary().split("\n## ")
+    parts = pages.data_dictionary().split("\n## ")
     assert len(parts) == 2 + len(RESULT_FILES)
     named = {part.splitlines()[0]: part for part in parts[1:]}
     for title, columns in {
@@ -131,4 +140,4 @@ def test_what_depends_on_a_clock_is_marked_as_time():
 
 
 def test_the_committed_data_dictionary_is_that_of_the_schema():
-    assert COMMITTED.read_text(encoding="utf-8") == readme.data_dictionary()
+    assert COMMITTED.read_text(encoding="utf-8") == pages.data_dictionary()
