@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     """Prints the cases of a run, what each is expected to take and from what that is known."""
     from bench.running.dry_run import DONE, NO_TIME, STATES, counts, foreseen, time_of
-    from bench.running.expected import SOURCES
+    from bench.running.expected import SOURCES, meaning
     from bench.running.runner import leaving
 
     cases = foreseen(job, minutes)
@@ -36,7 +36,7 @@ def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
         say(line)
     shown = {case.expected.source for case in cases if case.state not in (DONE, NO_TIME)}
     for source in (each for each in SOURCES if each in shown):
-        say(f"from {source}: {SOURCES[source]}")
+        say(f"from {source}: {meaning(source, job.suite.estimate_on)}")
     more = f", and {unknown} cases of which nothing is known" if unknown else ""
     say(
         f"in all: {duration(seconds) if seconds else 'no time that is known'}{more}; nothing was measured or written"

@@ -32,7 +32,7 @@ def status(
 
     It only reads, and may be asked at any time, also while several processes measure.
     """
-    from bench.running.expected import SOURCES
+    from bench.running.expected import SOURCES, meaning
     from bench.running.status import folders_of, status_of
 
     now = time.time()
@@ -48,9 +48,12 @@ def status(
         for line in _remarks(each, now):
             say(line)
     if any(each.left_s for each in found):
-        sources = {source for each in found for source in each.sources if source != "unknown"}
-        told = "; ".join(meaning for source, meaning in SOURCES.items() if source in sources)
-        say(f"time left is from: {told}")
+        sources = [
+            (source, each.estimate_on) for each in found for source in each.sources if source != "unknown"
+        ]
+        sources.sort(key=lambda each: list(SOURCES).index(each[0]))
+        told = dict.fromkeys(meaning(*each) for each in sources)
+        say(f"time left is from: {'; '.join(told)}")
 
 
 def _row(each: "Status") -> dict[str, Any]:

@@ -21,6 +21,12 @@ SOURCES = {
 """Where an expectation can come from, best first, and what that means."""
 
 
+def meaning(source: str, estimate_on: str) -> str:
+    """What a source means; of a suite's file also on what device its seconds are."""
+    told = SOURCES[source]
+    return f"{told}, on {estimate_on}" if estimate_on and source in ("suite", "share") else told
+
+
 @dataclass(frozen=True)
 class Expected:
     """Seconds that a case is expected to take, None where nothing is known, and one of SOURCES."""

@@ -33,6 +33,7 @@ class Status:
         left_s: seconds until all is done that is left, as expected; None where the suite is not known.
         left_unknown: of how many cases left nothing is known, so that they do not count in `left_s`.
         sources: where the expectations of cases left come from.
+        estimate_on: what device the seconds of the suite's file are of.
         last_failures: with the labels of their cases, the last one last.
     """
 
@@ -46,6 +47,7 @@ class Status:
     left_s: float | None = None
     left_unknown: int = 0
     sources: Sequence[str] = ()
+    estimate_on: str = ""
     last_failures: Sequence[tuple[str, Failure]] = field(default=())
 
     @property
@@ -95,6 +97,7 @@ def status_of(folder: Path, own: "Suite | None" = None, now: float | None = None
         _time_left(seconds, left, runs, time.time() if now is None else now),
         unknown,
         sorted({each.source for each in left.values()}),
+        plan.estimate_on,
         [each for each in last if each[1].case_id in labels],
     )
 

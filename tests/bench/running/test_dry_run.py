@@ -12,6 +12,7 @@ from bench.schema import RESULT_FILES
 
 TOML = """
 estimate_s = 1090
+estimate_on = "one H100"
 [[exactness]]
 cell = ["elman_tanh", "lstm", "gru"]
 hidden_size = 4
@@ -154,7 +155,7 @@ def test_the_document_and_that_nothing_is_written(half_done, here, verb):
     assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before
     human = verb("run", "own.toml", "--dtype", "float64", "--out", "out", "--dry-run")
     assert "in all: 17 min; nothing was measured or written" in human.stdout
-    assert "from share: an even share of what the suite's file says of all" in human.stdout
+    assert "from share: an even share of what the suite's file says of all, on one H100" in human.stdout
 
 
 def test_a_folder_that_a_run_refuses_is_refused(half_done, here, verb):
