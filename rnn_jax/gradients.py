@@ -12,6 +12,7 @@ from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import nan_or_zero
 from rnn_jax.jacobian.scaled import ScaledMatrix
+from rnn_jax.messages import first_line
 from rnn_jax.shown import brief
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays, materialized
 from rnn_jax.trajectory import run
@@ -74,7 +75,7 @@ def loss_gradients(
     except (TypeError, AttributeError, KeyError, IndexError) as error:
         held = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", states)
         raise ValueError(
-            f"loss does not accept states stacked as {held}, h_0..h_T on the leading axis: {str(error).splitlines()[0]}"
+            f"loss does not accept states stacked as {held}, h_0..h_T on the leading axis: {first_line(error)}"
         ) from error
     if getattr(shape, "shape", None) != ():
         raise ValueError(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from rnn_jax.messages import first_line
 from rnn_jax.whole_numbers import is_whole
 
 State = Any
@@ -62,12 +63,16 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
         if isinstance(error, AttributeError) or any(word in str(error) for word in _OF_JAX):
             raise ValueError(
                 f"step does not accept a state of {_shapes(before)} with an input of {_shapes(one)} "
-                f"(is the order (state, x)?{_of_a_list(state, xs)}): {str(error).splitlines()[0]}"
+                f"(is the order (state, x)?{_of_a_list(state, xs)}): {first_line(error)}"
             ) from error
         raise
     _require_same_state(before, after)
     if known is not None:
-        _CHECKED.add(known)
+        _CHECKED[known] = None
+        if (
+            len(_CHECKED) > _MOST_CHECKED
+        ):  # a function in a `Partial` made anew at every call is another signature
+            del _CHECKED[next(iter(_CHECKED))]
     return state, xs, length
 
 
@@ -139,8 +144,10 @@ def _renamed(path: str, names: dict[str, str]) -> str:
 
 _MOST_SHAPES = 6
 
-_CHECKED: set[Any] = set()
-"""Signatures that were found right: tracing a step to check it takes longer than a short chain."""
+_MOST_CHECKED = 1000
+
+_CHECKED: dict[Any, None] = {}
+"""Signatures that were found right, the last ones: tracing a step to check it takes longer than a short chain."""
 
 
 def _signature(step: Step, state: State, xs: Inputs) -> Any:

@@ -6,5 +6,5 @@ import numpy as np
 
 
 def is_whole(value: Any) -> bool:
-    """True for an integer of Python's or NumPy's; a truth value is none."""
+    """True for an integer of Python's or NumPy's; `bool` does not count."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -19,11 +19,11 @@ from bench.cases.cell import (
     white_noise,
 )
 from bench.cases.parameter import Parameter
-from bench.cases.reach import geometric_lags
 from bench.machine import Environment
 from bench.measuring.timing import interleaved, timing_columns
 from bench.schema import DEVICE_TIMINGS
 from rnn_jax.devices import Devices
+from rnn_jax.lags import geometric_lags
 
 VERSION = 1
 ONE_SEED = True

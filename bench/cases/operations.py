@@ -11,13 +11,13 @@ import optax
 import rnn_jax as rj
 from bench.cases.cell import create_cell, noise_columns, seed_key, white_noise
 from bench.cases.peers import spectrum_problem, training_problem
-from bench.cases.reach import geometric_lags
 from bench.machine import Environment
 from bench.measuring.bare_products import bare_products, own_products
 from bench.measuring.formulas import spectrum_flop, trajectory_flop, weight_shape
 from bench.peers import ours
 from rnn_jax.batching import over_examples
 from rnn_jax.cell_structure import DENSE, DIAGONAL, ELEMENTWISE, KRONECKER, structure_of
+from rnn_jax.lags import geometric_lags
 from rnn_jax.step import materialized
 from rnn_jax.training.model import Model
 

@@ -30,8 +30,6 @@ PARAMETERS = (
 )
 resolved = resolved_cell
 
-_LN10 = float(np.log(10.0))
-
 
 def run(
     case: Any, environment: Environment, suite: str, report: Report
@@ -47,7 +45,7 @@ def run(
         (xs,) = white_noise(case, seed, 1, environment)
         pairs = rj.jacobian_pairs(cell, cell.initial_state(), xs, times)
         norms = (jax.tree.map(np.asarray, each) for each in (pairs.frobenius_norm, pairs.spectral_norm))
-        frobenius, spectral = (norm.log_float64() / _LN10 for norm in norms)
+        frobenius, spectral = (norm.log10_float64() for norm in norms)
         rows += [
             common
             | {

@@ -20,12 +20,12 @@ from bench.cases.cell import (
     white_noise,
 )
 from bench.cases.parameter import Parameter
-from bench.cases.reach import geometric_lags
 from bench.errors import is_unsupported
 from bench.machine import Environment
 from bench.schema import PRECISION
 from rnn_jax.jacobian.chain import METHODS
 from rnn_jax.jacobian.steps import step_jacobian
+from rnn_jax.lags import geometric_lags
 
 VERSION = 1
 PARAMETERS = (

@@ -15,9 +15,9 @@ from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.layout import layout_of
 from rnn_jax.jacobian.structure import factor, prepared
+from rnn_jax.lags import geometric_lags
 from rnn_jax.step import is_pytree_of_arrays, materialized
 
-_LN10 = float(np.log(10.0))
 _BOUND_STEPS = 32
 
 Loss = Callable[[Any, Any, Any], jax.Array]
@@ -39,11 +39,6 @@ class Reading:
     decay_row: dict[str, Any]
     exponents: tuple[float, ...] = ()
     exponent_rows: tuple[dict[str, Any], ...] = ()
-
-
-def geometric_lags(length: int, count: int) -> np.ndarray:
-    """Lag 0 and at most `count` lags up to `length`, spaced geometrically, without repeats."""
-    return np.unique(np.concatenate([[0], np.geomspace(1, length, count).round().astype(int)]))
 
 
 def probe(
@@ -83,7 +78,7 @@ def probe(
         "log10_loss_gradient_norm": gradients[0],
         "log10_input_gradient_norm": gradients[1],
     }
-    logs = {name: number.log_float64() / _LN10 for name, number in norms.items() if number is not None}
+    logs = {name: number.log10_float64() for name, number in norms.items() if number is not None}
     rows = [
         {"weights": weights, "sequence": sequence, "lag": int(lag), "method": chains.method}
         | {name: float(values[sequence, place]) for name, values in logs.items() if place < values.shape[1]}

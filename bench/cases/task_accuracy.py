@@ -22,7 +22,7 @@ from bench.cases.cell import (
 from bench.cases.chosen_task import TASK_PARAMETERS, task_of, with_variant
 from bench.cases.held_out import net_rows
 from bench.cases.parameter import Parameter
-from bench.cases.reach import Reading, geometric_lags, probe
+from bench.cases.reach import Reading, probe
 from bench.cases.remedy import check_fit, remedy_of
 from bench.cases.tuning import chosen_rate, grid_of
 from bench.machine import Environment
@@ -40,6 +40,7 @@ from bench.schema import (
 from bench.store.checkpoints import Checkpoints, train_without
 from bench.targets import checked_target
 from rnn_jax.coordinates import real_size
+from rnn_jax.lags import geometric_lags
 from rnn_jax.tasks import Batch, Task
 from rnn_jax.training.run import EVALUATION_EXAMPLES
 
@@ -362,7 +363,7 @@ def _evaluations(result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:
 def _explosion_rows(seen: rj.Explosion) -> list[dict[str, Any]]:
     assert seen.chain.spectral_norm is not None
     frobenius, spectral = (
-        norm.log_float64() / np.log(10.0) for norm in (seen.chain.frobenius_norm, seen.chain.spectral_norm)
+        norm.log10_float64() for norm in (seen.chain.frobenius_norm, seen.chain.spectral_norm)
     )
     return [
         {

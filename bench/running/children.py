@@ -244,9 +244,16 @@ class _Child:
             sys.stderr.write(said)
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         last = lines[-1] if lines else "it said nothing"
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with code {code}"
         return CaseError(status_of("\n".join(lines[-20:])), f"its process {how}: {last}")
 
     def _said(self) -> str:
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has a number alone
+        return f"signal {number}"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import jax
 
+from rnn_jax.whole_numbers import is_whole
+
 VERSION = 1
 """Of the file; raised when blocks come to cost something else, so that older figures are forgotten."""
 
@@ -81,10 +83,13 @@ def nearest(size: int, dtype: str, length: int) -> Entry | None:
 
 
 def keep(entry: Entry) -> None:
-    """Adds an entry in memory and in the file, beside what others have written there meanwhile.
+    """Adds an entry in memory and to those that the file has now.
+
+    Where two processes do so at the same moment, one of the entries may be lost, and is measured again when next asked for.
 
     Raises:
         OSError: the file cannot be written; in memory the entry is kept all the same.
+        RuntimeError: likewise, as there is no home folder.
     """
     _table()[entry.key] = entry
     entries = {**_read(), entry.key: entry}
@@ -122,15 +127,17 @@ def _read() -> dict[tuple, Entry]:
         if content["version"] != VERSION:
             return {}
         entries = [_checked(Entry(**fields)) for fields in content["entries"]]
+        return {entry.key: entry for entry in entries}
     # No home folder is a RuntimeError, text that is not JSON or not UTF-8 a ValueError.
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):
         return {}
-    return {entry.key: entry for entry in entries}
 
 
 def _checked(entry: Entry) -> Entry:
+    if not (isinstance(entry.device_kind, str) and isinstance(entry.dtype, str)):
+        raise ValueError(f"not names: {entry}")
     whole = (entry.log2_size, entry.log2_length, entry.block_count)
-    if not all(isinstance(number, int) for number in whole) or entry.block_count < 1:
+    if not all(is_whole(number) for number in whole) or entry.block_count < 1:
         raise ValueError(f"not whole numbers: {entry}")
     seconds = [entry.blocked_s, *([] if entry.sequential_s is None else [entry.sequential_s])]
     if not all(isinstance(each, int | float) and each > 0 for each in seconds):

@@ -50,13 +50,12 @@ class Triangular:
     is_rounding: Bool[Array, " columns"]
 
 
-def fastest(size: int, count: int) -> str:
-    """The factorization that "auto" stands for, of `count` columns of `size` numbers.
+def fastest() -> str:
+    """The factorization that "auto" stands for on this device.
 
     On an accelerator Cholesky, which is mostly matrix products, where elimination and Householder
     reflections go column by column. Suite `gpu` measures all three.
     """
-    del size, count
     return "elimination" if jax.default_backend() == "cpu" else "cholesky"
 
 

@@ -175,7 +175,7 @@ def lyapunov_spectrum(
             f"batches must be at most {length - transient}, the steps after the transient, got {batches}"
         )
     transient = length - batches * batch_length
-    factorization = fastest(size, count) if factorization == "auto" else factorization
+    factorization = fastest() if factorization == "auto" else factorization
     exponents, errors, residual, interval = call_compiled(
         measured,
         (step,),

@@ -6,6 +6,7 @@ one, so rows of very different size never push each other out of range, and a ch
 exact: the only rounding is that of the matrix product itself.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,12 @@ LN2 = float(np.log(2.0))
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class ScaledNumber:
-    """Numbers `mantissa * 2**exponent`, elementwise; the mantissas are not negative."""
+    """Numbers `mantissa * 2**exponent`, elementwise, that are not negative.
+
+    Attributes:
+        mantissa: shape (...).
+        exponent: shape (...), int32.
+    """
 
     mantissa: Array
     exponent: Array
@@ -35,6 +41,10 @@ class ScaledNumber:
         """Natural logarithm as a NumPy float64 array, whatever the mantissa's dtype."""
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(np.asarray(self.mantissa, np.float64)) + np.asarray(self.exponent) * LN2)
+
+    def log10_float64(self) -> np.ndarray:
+        """Decimal logarithm as a NumPy float64 array."""
+        return self.log_float64() / np.log(10.0)
 
 
 def ones(count: int, dtype: Any) -> ScaledNumber:
@@ -65,7 +75,8 @@ def _log(number: ScaledNumber) -> Array:
 class ScaledMatrix:
     """A matrix held as `mantissa[i, j] * 2**exponent[i]`, one integer exponent a row.
 
-    Within one row, entries further apart than the dtype's range are lost to the larger one.
+    Within one row, entries further apart than the dtype's range are lost to the larger one. What comes out of
+    `jax.vmap` is a batch of matrices, of which the methods give one result each.
 
     Attributes:
         mantissa: shape (rows, columns), rows of about unit size.
@@ -79,17 +90,22 @@ class ScaledMatrix:
         """The matrix as plain numbers; entries outside the dtype's range become 0 or inf."""
         return jnp.ldexp(self.mantissa, self.exponent[..., None])
 
-    def log_frobenius_norm(self) -> Float[Array, ""]:
+    def log_frobenius_norm(self) -> Float[Array, "*batch"]:
         """Natural log of the Frobenius norm; -inf where the matrix is exactly zero."""
-        return frobenius_norm(self).log()
+        return self._of_each(frobenius_norm).log()
 
-    def log_spectral_norm(self) -> Float[Array, ""]:
+    def log_spectral_norm(self) -> Float[Array, "*batch"]:
         """Natural log of the largest singular value; -inf where the matrix is exactly zero."""
-        return spectral_norm(self).log()
+        return self._of_each(spectral_norm).log()
 
-    def log_row_norms(self) -> Float[Array, " rows"]:
+    def log_row_norms(self) -> Float[Array, "*batch rows"]:
         """Natural log of each row's Euclidean norm; -inf for a row of exact zeros."""
-        return row_norms(self).log()
+        return self._of_each(row_norms).log()
+
+    def _of_each(self, norm: Callable[["ScaledMatrix"], ScaledNumber]) -> ScaledNumber:
+        for _ in range(self.mantissa.ndim - 2):
+            norm = jax.vmap(norm)
+        return norm(self)
 
 
 def from_array(array: Float[Array, "rows columns"]) -> ScaledMatrix:
@@ -125,7 +141,9 @@ def _exponent_limit(dtype: Any) -> int:
 
 
 def power_of_two(exponent: Int[Array, "..."], dtype: Any) -> Float[Array, "..."]:
-    """2**exponent, exact, written into the bits; exponents below the dtype's normal range give 0.
+    """2**exponent, exact, written into the bits.
+
+    Exponents below the dtype's normal range give 0; those above it its largest power of two.
 
     `jnp.ldexp` goes through `pow`, which is not exact on every backend.
     """

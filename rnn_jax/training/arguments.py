@@ -13,6 +13,7 @@ import optax
 from jaxtyping import Array
 
 from rnn_jax.keys import checked_key
+from rnn_jax.messages import first_line
 from rnn_jax.remedies.remedy import Remedy
 from rnn_jax.tasks.protocol_check import check_task
 from rnn_jax.tasks.task import Task
@@ -139,12 +140,12 @@ def checked_learning_rates(values: Any, seeds: int) -> np.ndarray | None:
 
 
 def check_strengths(remedy: Any, strengths: np.ndarray | None) -> None:
-    """Raises ValueError where a strength is none for the remedy, which sees no numbers once they are traced."""
+    """Raises ValueError where the remedy refuses a strength: once they are traced it could not look at them."""
     for strength in () if strengths is None else sorted(set(strengths.tolist())):
         try:
             remedy(strength)
         except ValueError as error:
-            raise ValueError(f"strengths: {strength:g} is none for this remedy: {error}") from error
+            raise ValueError(f"strengths: {strength:g} is not allowed for this remedy: {error}") from error
 
 
 def required_dtype(task: Task, create: Callable, key: Array) -> Any:
@@ -183,7 +184,6 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
         jax.eval_shape(lambda cell, x: cell(cell.initial_state(), x), cell, x)
     except TypeError as error:
         raise ValueError(
-            f"create must make a cell with input_size {task.input_size} for {task.name}: "
-            f"{str(error).splitlines()[0]}"
+            f"create must make a cell with input_size {task.input_size} for {task.name}: {first_line(error)}"
         ) from error
     return x.dtype

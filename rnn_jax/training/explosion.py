@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from rnn_jax.jacobian.chain import JacobianChain, jacobian_chain
+from rnn_jax.lags import geometric_lags
 from rnn_jax.shown import brief
 from rnn_jax.step import concrete_integers
 from rnn_jax.tasks.task import Batch
@@ -122,7 +123,7 @@ def explosion(
 
 def _checked_lags(lags: Sequence[int] | np.ndarray | None, length: int) -> np.ndarray:
     if lags is None:
-        return np.unique(np.concatenate([[0], np.geomspace(1, length, 40).round().astype(int)]))
+        return geometric_lags(length, 40)
     return concrete_integers("lags", lags, 0, length)
 
 

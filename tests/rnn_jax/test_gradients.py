@@ -127,7 +127,12 @@ def test_vmap_over_sequences_equals_a_loop(lstm):
         gradients = rj.loss_gradients(loss_at_several_times, lstm, lstm.initial_state(), xs)
         return gradients.state.log_row_norms()
 
-    np.testing.assert_allclose(jax.vmap(norms)(batch), [norms(xs) for xs in batch], rtol=1e-10)
+    each = [norms(xs) for xs in batch]
+    np.testing.assert_allclose(jax.vmap(norms)(batch), each, rtol=1e-10)
+    together = jax.vmap(
+        lambda xs: rj.loss_gradients(loss_at_several_times, lstm, lstm.initial_state(), xs).state
+    )(batch)
+    np.testing.assert_allclose(together.log_row_norms(), each, rtol=1e-10)
 
 
 def test_a_complex_loss_is_refused(lstm, xs):
@@ -284,7 +289,13 @@ def test_shares_take_gradients_that_are_known_and_refuse_those_of_other_steps():
         rj.weight_gradient_shares(loss, cell, state, xs[1:], gradients=known)
 
 
-@pytest.mark.parametrize("loss", [lambda states: states["h"].sum(), lambda states: states.h.sum()])
+def without_words(states):
+    raise KeyError
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda states: states["h"].sum(), lambda states: states.h.sum(), without_words]
+)
 def test_a_loss_that_does_not_fit_the_states_is_told_what_they_are(loss):
     with pytest.raises(ValueError, match=r"loss does not accept states stacked as float64\[4, 2\]"):
         rj.loss_gradients(loss, lambda h, x: h, jnp.zeros(2), None, length=3)

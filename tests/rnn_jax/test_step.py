@@ -7,6 +7,7 @@ import pytest
 from jax.tree_util import Partial
 
 import rnn_jax as rj
+from rnn_jax import step as step_module
 from rnn_jax.step import bound_method_as_pytree, call_compiled, checked
 
 
@@ -139,3 +140,33 @@ def test_a_bound_method_is_the_one_that_was_given_and_not_another_of_its_name(of
 def test_a_number_whose_value_a_step_needs_is_named(step, told):
     with pytest.raises(ValueError, match=f"step needs the value of a number that it holds, {told}"):
         checked(step, jnp.zeros(2), None, 1)
+
+
+def test_an_error_without_words_is_told_by_its_name():
+    def step(state, x):
+        raise AttributeError
+
+    with pytest.raises(ValueError, match="AttributeError"):
+        checked(step, jnp.ones(2), None, 3)
+
+
+def test_what_was_checked_is_remembered_but_not_for_ever(monkeypatch):
+    monkeypatch.setattr(step_module, "_CHECKED", {})
+    monkeypatch.setattr(step_module, "_MOST_CHECKED", 2)
+    traced = []
+
+    def look(size):
+        checked(Partial(lambda scale, h, x: traced.append(size) or scale * h, 2.0), jnp.ones(size), None, 1)
+
+    def again(cell, size):
+        checked(cell, jnp.ones(size), None, 1)
+
+    cell = Partial(lambda scale, h, x: traced.append(0) or scale * h, 2.0)
+    again(cell, 1)
+    again(cell, 1)
+    assert traced == [0], "the second time it is known"
+    look(2)
+    look(3)
+    assert len(step_module._CHECKED) == 2
+    again(cell, 1)
+    assert traced == [0, 2, 3, 0], "the oldest was forgotten"

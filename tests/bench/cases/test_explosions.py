@@ -5,10 +5,10 @@ import math
 import pytest
 
 from bench.cases import task_accuracy
-from bench.cases.reach import geometric_lags
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
 from bench.suite.case import Case
+from rnn_jax.lags import geometric_lags
 
 SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")
 

@@ -10,10 +10,10 @@ import pytest
 import rnn_jax as rj
 from bench.cases import KINDS, exactness, gradient_norms, peers
 from bench.cases.cell import common_columns, create_cell, seed_key, white_noise
-from bench.cases.reach import geometric_lags
 from bench.machine import Environment
 from bench.schema import RESULT_FILES
 from bench.suite.case import Case
+from rnn_jax.lags import geometric_lags
 
 SINGLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float32")
 DOUBLE = Environment("slow-chip-2-cores", "cpu", "Slow Chip", "0.10.1", "float64")

@@ -93,6 +93,12 @@ def test_debug_shows_the_traceback(store, capsys):
     ("words", "action", "status", "told"),
     [
         ("", "os.kill(os.getpid(), signal.SIGKILL)", "failed", "was killed by SIGKILL: it said nothing"),
+        (
+            "",
+            "os.kill(os.getpid(), signal.SIGRTMIN + 1)",
+            "failed",
+            "was killed by signal 35: it said nothing",
+        ),
         ("print('last words', file=sys.stderr)", "sys.exit(3)", "failed", "ended with code 3: last words"),
         (
             "print('RESOURCE_EXHAUSTED: Out of memory', file=sys.stderr); print('bye', file=sys.stderr)",
@@ -116,7 +122,7 @@ def test_debug_shows_the_traceback(store, capsys):
             "no room",
         ),
     ],
-    ids=["killed", "exit", "memory", "time", "time though it tells", "told"],
+    ids=["killed", "real time", "exit", "memory", "time", "time though it tells", "told"],
 )
 def test_a_process_that_dies_loses_its_case_only(words, action, status, told, store, stub):
     stub(words, action)

@@ -77,6 +77,8 @@ DAMAGED = {
     "no entries": b'{"version": 1}',
     "a field more": json.dumps({"version": 1, "entries": [{**GOOD, "colour": 1}]}).encode(),
     "text for a number": json.dumps({"version": 1, "entries": [{**GOOD, "block_count": "37"}]}).encode(),
+    "a list for a device": json.dumps({"version": 1, "entries": [{**GOOD, "device_kind": []}]}).encode(),
+    "truth for a number": json.dumps({"version": 1, "entries": [{**GOOD, "block_count": True}]}).encode(),
     "no blocks": json.dumps({"version": 1, "entries": [{**GOOD, "block_count": 0}]}).encode(),
     "no time": json.dumps({"version": 1, "entries": [{**GOOD, "blocked_s": None}]}).encode(),
 }

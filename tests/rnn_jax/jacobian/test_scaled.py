@@ -200,9 +200,15 @@ def test_a_batch_of_scaled_matrices_is_a_batch_of_plain_ones():
     batch = jax.random.normal(jax.random.key(0), (4, 3, 2))
     held = jax.vmap(scaled.from_array)(batch)
     np.testing.assert_array_equal(held.to_array(), batch)
-    np.testing.assert_allclose(
-        jax.vmap(ScaledMatrix.log_frobenius_norm)(held), np.log(np.linalg.norm(batch, axis=(1, 2)))
-    )
+    for norm, truth in {
+        ScaledMatrix.log_frobenius_norm: np.linalg.norm(batch, axis=(1, 2)),
+        ScaledMatrix.log_spectral_norm: np.linalg.norm(batch, 2, axis=(1, 2)),
+        ScaledMatrix.log_row_norms: np.linalg.norm(batch, axis=2),
+    }.items():
+        np.testing.assert_allclose(jax.vmap(norm)(held), np.log(truth), rtol=1e-7)
+        np.testing.assert_allclose(norm(held), np.log(truth), rtol=1e-7)
+    square = jax.vmap(scaled.from_array)(batch := jax.random.normal(jax.random.key(1), (3, 3, 3)))
+    np.testing.assert_allclose(square.log_row_norms(), np.log(np.linalg.norm(batch, axis=2)), rtol=1e-7)
 
 
 def test_a_product_of_scaled_matrices_is_right_where_rows_differ_by_more_than_the_range():
