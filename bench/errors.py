@@ -36,7 +36,7 @@ def failure_of(error: Exception) -> tuple[str, str]:
     if isinstance(error, CaseError):
         return error.status, error_line(str(error))
     told = f"{type(error).__name__}: {error}"
-    return status_of(told), error_line(told)
+    return failure_status(told), error_line(told)
 
 
 def is_unsupported(error: Exception) -> bool:
@@ -44,17 +44,17 @@ def is_unsupported(error: Exception) -> bool:
     return _UNSUPPORTED.search(str(error)) is not None
 
 
-def status_of(text: str) -> str:
+def failure_status(text: str) -> str:
     """out_of_memory where an error says so, else failed."""
     return "out_of_memory" if _OUT_OF_MEMORY.search(text) else "failed"
 
 
 @contextmanager
 def making(what: str, folder: Path, *kinds: str) -> Iterator[None]:
-    """Tells of values that are of their types but make no sense, as after an edit by hand, in a sentence.
+    """Turns an exception over values of the right types that make no sense, as after an edit by hand, into a UsageError.
 
     Args:
-        what: is made.
+        what: the thing that is made.
         folder: of the results.
         kinds: of result files, from which it is made.
 

@@ -15,7 +15,7 @@ from rnn_jax.dtypes import float_dtype
 from rnn_jax.jacobian import block_table
 from rnn_jax.jacobian.block_count import most_blocks, untuned_blocks
 from rnn_jax.jacobian.chain import jacobian_chain
-from rnn_jax.whole_numbers import is_whole
+from rnn_jax.whole_numbers import checked_whole, is_whole
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def tune_blocks(
         RuntimeWarning: the file cannot be written; then this process alone knows the result.
     """
     for name, value, least in (("state_size", state_size, 1), ("length", length, 2), ("rounds", rounds, 1)):
-        if not is_whole(value) or value < least:
-            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        checked_whole(name, value, least)
     dtype = jnp.dtype(float_dtype(dtype))
     if dtype.itemsize < 4:
         raise ValueError(f"dtype must be float32 or float64, got {dtype}")

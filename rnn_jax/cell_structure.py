@@ -1,4 +1,4 @@
-"""What a cell says of its step, from which follows in which form its Jacobian is exact and cheap.
+"""How a cell declares the structure of its step, which decides the cheapest exact form of its Jacobian.
 
 An elementwise cell computes `state' = update(recurrent, drive, state)`, elementwise over units,
 where `recurrent = W h` has one row a gate, h is the first leaf of the state, and `drive` comes from

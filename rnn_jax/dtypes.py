@@ -22,5 +22,5 @@ def float_dtype(dtype: Any) -> Any:
 
 
 def at_least_float32(array: Array) -> Array:
-    """The array, cast to float32 if it has fewer bits: a sum of squares in 8 or 16 is worth nothing."""
+    """The array, cast to float32 if it has fewer bits: sums of squares overflow or lose their digits in 8 or 16."""
     return array.astype(jnp.float32) if jnp.finfo(array.dtype).bits < 32 else array

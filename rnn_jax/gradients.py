@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import ravel_reals, real_size
+from rnn_jax.dtypes import at_least_float32
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import nan_or_zero
 from rnn_jax.jacobian.scaled import ScaledMatrix
@@ -174,7 +175,7 @@ def weight_gradient_shares(
         gradients: what `loss_gradients` gave for the same arguments, where they are known; `loss` is not called then.
 
     Returns:
-        share(k) for k = 0..T, shape (T + 1,); NaN where the weight gradient is exactly zero.
+        share(k) for k = 0..T, shape (T + 1,), at least in float32; NaN where the weight gradient is exactly zero.
 
     Raises:
         ValueError: the step holds no floating weights, the sequence has no step, `gradients` are of
@@ -226,18 +227,19 @@ def _shares(trained: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *,
         def accumulate(total, at):
             past, x, cotangent = at
             _, pull = jax.vjp(lambda vector: next_state(vector, (past, x)), weights)
-            return total + pull(cotangent)[0], None
+            return total + at_least_float32(pull(cotangent)[0]), None
 
-        total, _ = jax.lax.scan(
-            accumulate, jnp.zeros_like(weights), (before, xs, rows), length=length, unroll=heavy_unroll()
-        )
-        total = jax.vjp(weights_of, parameters)[1](total / jnp.max(jnp.abs(total)))[0]
+        # In 16 bits a sum of many equal terms stops growing.
+        nothing = jnp.zeros_like(at_least_float32(weights))
+        total, _ = jax.lax.scan(accumulate, nothing, (before, xs, rows), length=length, unroll=heavy_unroll())
+        total = (total / jnp.max(jnp.abs(total))).astype(weights.dtype)
+        total = jax.vjp(weights_of, parameters)[1](total)[0]
         _, direction = jax.jvp(weights_of, (parameters,), (total / jnp.max(jnp.abs(total)),))
 
         def contribution(_, at):
             past, x, cotangent = at
             _, change = jax.jvp(lambda vector: next_state(vector, (past, x)), (weights,), (direction,))
-            return None, cotangent @ change
+            return None, at_least_float32(cotangent) @ at_least_float32(change)
 
         _, parts = jax.lax.scan(contribution, None, (before, xs, rows), length=length, unroll=heavy_unroll())
         # Summed from the earliest step on, so that a tiny share is not the difference of two ones.

@@ -88,7 +88,7 @@ def create_cell(case: Any, input_size: int, key: jax.Array, environment: Environ
 
 
 def bare_columns(case: Any, environment: Environment, suite: str) -> dict[str, Any]:
-    """The columns that what the case runs on gives: all that a case without a cell has."""
+    """The columns that identify the case and what it runs on, without those of a cell."""
     return {
         "schema_version": SCHEMA_VERSION,
         "case_id": case.case_id(environment),

@@ -31,7 +31,7 @@ def recomputed(folder: Path, frames: Mapping[str, pd.DataFrame]) -> Iterator[Fin
     for suite, of_suite in _by_suite(frames).items():
         shipped = suites.shipped(suite)
         if shipped is None:
-            told = f"suite {suite!r} is none that comes with the harness, so no case_id can be recomputed"
+            told = f"suite {suite!r} is not one of the built-in suites, so no case_id can be recomputed"
             yield Finding(NOTE, "case_id", told, "nothing need be done if the suite is your own")
             continue
         yield from _held_to(shipped.cases, of_suite, _identity(folder), suite)

@@ -100,7 +100,7 @@ def _missing_rows(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
             f"case {index[0] if isinstance(index, tuple) else index} has {least} to {most}"
             for index, (least, most) in zip(uneven.index, uneven.to_numpy(), strict=True)
         ]
-        told = f"rows are missing, for every seed of a case has as many: {named(cases)}"
+        told = f"rows are missing, as the seeds of one case have different numbers of rows: {named(cases)}"
         yield Finding(DAMAGED, f"{kind}.csv", told, "measure these cases again")
 
 

@@ -1,9 +1,12 @@
 """`rnn-bench run`."""
 
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -16,6 +19,7 @@ from bench.cli.verb import FAILED, INTERRUPTED
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bench.cluster.crew import Crew
     from bench.machine import Environment
     from bench.running.job import Job
     from bench.suite import Suite
@@ -97,15 +101,52 @@ def run(
 
     A run can be stopped at any time; the same command goes on from there.
     """
-    from bench.cluster.crew import Assignment
-    from bench.cluster.gathering import Gathered, gathered
-    from bench.cluster.on_cluster import OnCluster
-    from bench.running import plan, runner
-    from bench.running.budget import Budget
     from bench.running.job import job
-    from bench.running.signs import Signs
-    from bench.store import write_text
 
+    _check_options(minutes, checkpoint_every_s, ray, ray_cpus, ray_gpus, simulated_devices, dry)
+    with ExitStack() as at_end:
+        cluster = None
+        if ray is not None:
+            cluster = at_end.enter_context(
+                _Cluster(
+                    ray, backend, ray_cpus, ray_gpus, checkpoint_every_s, debug, partial(say, error=as_json)
+                )
+            )
+        try:
+            asked = job(
+                suite,
+                command=sys.argv[1:],
+                out=out,
+                backend=backend,
+                dtype=dtype,
+                only=only,
+                seeds=seeds,
+                simulated_devices=simulated_devices,
+                scale=scale,
+                missing=missing,
+                elsewhere=None if cluster is None else cluster.gather,
+            )
+        except KeyboardInterrupt:
+            if cluster is None:
+                raise
+            say("interrupted before anything was measured; the same command begins again", error=as_json)
+            raise typer.Exit(INTERRUPTED) from None
+        if dry:
+            dry_run(asked, minutes, as_json=as_json)
+            return
+        _measure(asked, cluster, minutes, checkpoint_every_s, pictures=pictures, as_json=as_json, debug=debug)
+
+
+def _check_options(
+    minutes: float | None,
+    checkpoint_every_s: float,
+    ray: str | None,
+    ray_cpus: int | None,
+    ray_gpus: int | None,
+    simulated_devices: int | None,
+    dry: bool,
+) -> None:
+    """Raises UsageError where an option is out of range or does not go with another."""
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--minutes must be a positive number, got {minutes:g}")
     if not 0 <= checkpoint_every_s < float("inf"):
@@ -117,39 +158,62 @@ def run(
     for name, given in (("--simulated-devices", simulated_devices is not None), ("--dry-run", dry)):
         if ray is not None and given:
             raise UsageError(f"{name} does not go with --ray; leave one of them out")
-    crews: list[Gathered] = []
 
-    def elsewhere(chosen: "Suite", dtype: str) -> "tuple[Environment, dict[str, Any]]":
+
+@dataclass
+class _Cluster:
+    """What --ray and its options ask for. Its crew is there once a job was read, and closed with it."""
+
+    address: str
+    backend: str | None
+    cpus: int | None
+    gpus: int | None
+    checkpoint_every_s: float
+    debug: bool
+    note: Callable[[str], None]
+    crew: "Crew | None" = None
+
+    def gather(self, chosen: "Suite", dtype: str) -> "tuple[Environment, dict[str, Any]]":
+        """Gathers a crew for the cases of a suite: what it measures on, and the facts of that."""
+        from bench.cluster.crew import Assignment
+        from bench.cluster.gathering import gathered
+
         packages = sorted({case.needs for case in chosen.cases if case.needs is not None})
-        assignment = Assignment(chosen.name, backend, dtype, packages, checkpoint_every_s, debug)
-        note = partial(say, error=as_json)
-        found = gathered(str(ray), assignment, note, cpus=ray_cpus, gpus=ray_gpus, command=sys.argv[1:])
-        note(f"Ray: {found.told}")
-        crews.append(found)
+        assignment = Assignment(
+            chosen.name, self.backend, dtype, packages, self.checkpoint_every_s, self.debug
+        )
+        found = gathered(
+            self.address, assignment, self.note, cpus=self.cpus, gpus=self.gpus, command=sys.argv[1:]
+        )
+        self.note(f"Ray: {found.told}")
+        self.crew = found.crew
         return found.environment, dict(found.facts)
 
-    try:
-        asked = job(
-            suite,
-            command=sys.argv[1:],
-            out=out,
-            backend=backend,
-            dtype=dtype,
-            only=only,
-            seeds=seeds,
-            simulated_devices=simulated_devices,
-            scale=scale,
-            missing=missing,
-            elsewhere=None if ray is None else elsewhere,
-        )
-    except KeyboardInterrupt:
-        if ray is None:
-            raise
-        say("interrupted before anything was measured; the same command begins again", error=as_json)
-        raise typer.Exit(INTERRUPTED) from None
-    if dry:
-        dry_run(asked, minutes, as_json=as_json)
-        return
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.crew is not None:
+            self.crew.close()
+
+
+def _measure(
+    asked: "Job",
+    cluster: _Cluster | None,
+    minutes: float | None,
+    checkpoint_every_s: float,
+    *,
+    pictures: bool,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """Measures what is asked, here or on a cluster, and says what became of it."""
+    from bench.cluster.on_cluster import OnCluster
+    from bench.running import plan, runner
+    from bench.running.budget import Budget
+    from bench.running.signs import Signs
+    from bench.store import write_text
+
     budget = Budget(minutes, known=None if minutes is None else asked.known(asked.earlier()))
     chosen, environment, store = asked.suite, asked.environment, asked.store
     store.make_folder()
@@ -158,7 +222,7 @@ def run(
         store.claim(asked.facts)
     write_text(store.folder / plan.FILE, plan.text_of(asked.plan()))
     _say_what_is_to_come(asked, as_json)
-    dispatch = OnCluster(crews[0].crew, environment, store) if crews else None
+    crew = None if cluster is None else cluster.crew
     try:
         with Signs(store.folder, chosen.name, progress_for(sys.stderr), asked.case_ids()) as progress:
             outcome = runner.run(
@@ -171,7 +235,7 @@ def run(
                 debug=debug,
                 budget=budget,
                 checkpoint_every_s=checkpoint_every_s,
-                dispatch=dispatch,
+                dispatch=None if crew is None else OnCluster(crew, environment, store),
                 pictures=pictures,
             )
     except KeyboardInterrupt:

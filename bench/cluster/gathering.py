@@ -55,7 +55,11 @@ def gathered(
     nodes = [node for node in engine.nodes() if node["Alive"]]
     backend, share = share_of(nodes, job.backend, cpus, gpus)
     crew = Crew(engine, share, replace(job, backend=backend), note)
-    facts = crew.survey()
+    try:
+        facts = crew.survey()
+    except BaseException:
+        crew.close()
+        raise
     places = list(crew.idle)
     each = f"{places[0].cpus} cores" + (f" and {places[0].gpus} GPUs" if share.gpus else "")
     told = f"{len(places)} workers on {len({place.node for place in places})} nodes, {each} a case"

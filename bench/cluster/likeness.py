@@ -1,4 +1,4 @@
-"""Whether the workers of a cluster are one kind of machine, with this code: else their rows belong into no one folder."""
+"""Whether the workers of a cluster are one kind of machine, with this code: otherwise their rows cannot share a result folder."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -116,6 +116,8 @@ class OnCluster:
                 case {"failed": [status, line]}:
                     self._end(begun, place, error=CaseError(status, line))
                     return
+                case _:
+                    raise AssertionError(f"a worker told {message!r}")
         self._crew.go_on(place)
 
     def _end(

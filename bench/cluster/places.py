@@ -1,6 +1,6 @@
 """How a cluster's nodes are cut into places, each of which measures one case at a time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class Place:
 
 
 def share_of(
-    nodes: Iterable[Mapping[str, Any]], backend: str | None, cpus: int | None, gpus: int | None
+    nodes: Sequence[Mapping[str, Any]], backend: str | None, cpus: int | None, gpus: int | None
 ) -> tuple[str, Share]:
     """The backend and the share of a node that each case is given.
 

@@ -6,7 +6,7 @@ from time import perf_counter
 from bench.suite.case import Case
 
 GRACE_S = 45.0
-"""A case that was begun in time and is not done so long after the end is given up."""
+"""Seconds past the deadline after which a case that is still being measured is given up."""
 
 
 class Budget:

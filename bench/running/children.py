@@ -1,4 +1,4 @@
-"""Measures cases in processes of their own, one process at a time, so that a dtype, a peak or a crash is a case's own."""
+"""Measures cases in processes of their own, one process at a time, so that its dtype, peak memory or crash is of one case alone."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import CaseError, UsageError, status_of
+from bench.errors import CaseError, UsageError, failure_status
 from bench.machine import Environment
 from bench.store import Store
 from bench.store.checkpoints import EVERY_S
@@ -245,7 +245,7 @@ class _Child:
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         last = lines[-1] if lines else "it said nothing"
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with code {code}"
-        return CaseError(status_of("\n".join(lines[-20:])), f"its process {how}: {last}")
+        return CaseError(failure_status("\n".join(lines[-20:])), f"its process {how}: {last}")
 
     def _said(self) -> str:
         self._errors.seek(0)

@@ -63,5 +63,5 @@ def counts(cases: list[Foreseen]) -> dict[str, int]:
 
 
 def time_of(cases: list[Foreseen]) -> tuple[float, int]:
-    """Seconds of what is to be measured, and of how many such cases nothing is known."""
+    """Expected seconds of what is to be measured, and the number of such cases without an estimate."""
     return total(case.expected for case in cases if case.state in (TO_DO, AGAIN, RETRY))

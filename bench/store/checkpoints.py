@@ -68,7 +68,7 @@ class Checkpoints:
             if error.errno not in _OF_THE_DISK:
                 raise
             raise UsageError(
-                f"cannot write the checkpoint {path}: {error.strerror}; what was finished before is kept"
+                f"cannot read or write the checkpoint {path}: {error.strerror}; what was finished before is kept"
             ) from error
 
 

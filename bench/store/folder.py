@@ -34,8 +34,8 @@ class Store:
     """One result folder.
 
     A case is written as a shard of its own: a temporary file, flushed to the disk, then renamed. So
-    a kill loses the case in hand and no other. Of the case in hand it loses only what its kind keeps no
-    checkpoint of. Several runs share a folder: each reserves the case that it measures, and they take turns
+    a kill loses the case in hand and no other; one whose kind keeps checkpoints goes on from the last of
+    them. Several runs share a folder: each reserves the case that it measures, and they take turns
     at what is made of all shards.
     """
 

@@ -67,7 +67,7 @@ class Case:
         return _hash({k: v for k, v in told.items() if k not in left_out})
 
     def difference(self) -> str:
-        """What is equal only for a case that is named twice."""
+        """A key that is equal for two cases only where they are the same case, named twice."""
         return _hash(self._configuration() | {"dtype": self.dtype, "process": self.process})
 
     def _configuration(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Case:
 
 
 def _versions(parameters: Mapping[str, Any]) -> dict[str, int]:
-    """Of a remedy or a task that is another one than when its name was new: no case of the others is measured again."""
+    """The versions of the remedies and the task, where they changed meaning: so only their cases are measured again."""
     remedy, task = parameters.get("remedy"), parameters.get("task")
     told = {
         f"version of {name}": rj.remedies.REMEDIES[name].version for name in combined_names(remedy or "none")

@@ -30,7 +30,7 @@ from rnn_jax.cells.slstm import SLSTM
 from rnn_jax.cells.stack import Stack
 from rnn_jax.cells.unicornn import UnICORNN
 from rnn_jax.keys import checked_key
-from rnn_jax.whole_numbers import is_whole
+from rnn_jax.whole_numbers import checked_whole
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,7 @@ def create(
     """
     if name not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {name!r}")
-    if not is_whole(layers) or layers < 1:
-        raise ValueError(f"layers must be a whole number of at least 1, got {layers!r}")
+    checked_whole("layers", layers)
     family = CELLS[name]
     for option, value in options.items():
         if option in family.fixed and family.fixed[option] != value:

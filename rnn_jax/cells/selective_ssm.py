@@ -15,7 +15,7 @@ from rnn_jax.cells.initializers import (
     uniform_matrix,
 )
 from rnn_jax.dtypes import float_dtype
-from rnn_jax.whole_numbers import is_whole
+from rnn_jax.whole_numbers import checked_whole
 
 _LEAST_STEP, _LARGEST_STEP = 0.001, 0.1
 
@@ -82,8 +82,7 @@ class SelectiveSSM:
         """
         checked_arguments(input_size, hidden_size, key)
         no_recurrent_matrix("SelectiveSSM", initialization, gain)
-        if not is_whole(state_size) or state_size < 1:
-            raise ValueError(f"state_size must be a whole number of at least 1, got {state_size!r}")
+        checked_whole("state_size", state_size)
         dtype = float_dtype(dtype)
         input_key, step_key, bias_key = jax.random.split(key, 3)
         steps = log_uniform(step_key, (hidden_size,), _LEAST_STEP, _LARGEST_STEP, jnp.float32)

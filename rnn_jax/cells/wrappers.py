@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from rnn_jax.cell_structure import DENSE, ELEMENTWISE, KRONECKER, structure_of
 from rnn_jax.cells.initializers import normal_matrix
 from rnn_jax.step import State
+from rnn_jax.whole_numbers import checked_whole
 
 _LEAST_VARIANCE = 1e-5
 
@@ -36,7 +37,7 @@ class Leaky:
 
     @property
     def structure(self) -> str:
-        """That of the cell, but where each number keeps a part of itself that must keep nothing."""
+        """That of the cell, but of a Kronecker cell dense: its other leaves keep a part of themselves too."""
         structure = structure_of(self.cell)
         return DENSE if structure == KRONECKER else structure
 
@@ -148,7 +149,7 @@ class Skip:
         rows, shown = _shapes(cell)
         shape = (*rows.shape, *shown.shape)
         weight = normal_matrix(key, shape, gain / shown.shape[0] ** 0.5, rows.dtype)
-        return cls(cell, weight, _checked_delay(delay), float(gain))
+        return cls(cell, weight, checked_whole("delay", delay), float(gain))
 
     def initial_state(self) -> SkipState:
         """The cell's, and zeros before it."""
@@ -197,7 +198,7 @@ class AddedSkip:
         Raises:
             ValueError: the delay is not a whole number of at least 1.
         """
-        return cls(cell, _checked_delay(delay), float(weight))
+        return cls(cell, checked_whole("delay", delay), float(weight))
 
     def initial_state(self) -> SkipState:
         """The cell's, and zeros before it."""
@@ -232,12 +233,6 @@ def _has_preactivations(cell: Any) -> bool:
     """True where `update(recurrent(state), drive(x), state)` is the cell's step."""
     inner = cell.cell if isinstance(cell, Leaky | LayerNorm) else cell
     return structure_of(inner) == ELEMENTWISE or (inner is not cell and _has_preactivations(inner))
-
-
-def _checked_delay(delay: Any) -> int:
-    if isinstance(delay, bool) or not isinstance(delay, int) or delay < 1:
-        raise ValueError(f"delay must be a whole number of at least 1, got {delay!r}")
-    return delay
 
 
 def _shapes(cell: Any) -> tuple[Any, Any]:

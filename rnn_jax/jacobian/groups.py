@@ -165,7 +165,7 @@ def _tried(
 
     chain, squares, exponent, held_steps = jax.lax.cond(held, as_it_is, not_held)
     if measure is not None:
-        # Of a group that did not hold they are written over by the next.
+        # The norms of a group that did not hold are written over by the next attempt.
         made = measure.of_group(squares, exponent, chain.product)
         norms = jax.tree.map(
             lambda all_steps, some: jax.lax.dynamic_update_slice_in_dim(all_steps, some, before + done, 0),

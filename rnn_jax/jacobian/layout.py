@@ -1,4 +1,4 @@
-"""How the rows of a product are held: in full, or of a structured one only what is not zero or said before."""
+"""How the rows of a product are held: in full, or of a structured one only entries that are neither zero nor repeated."""
 
 from dataclasses import dataclass
 from typing import Any

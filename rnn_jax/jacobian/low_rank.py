@@ -1,4 +1,4 @@
-"""Every lag's norm of blocks of time whose second products are those of few rows.
+"""Norms at every lag of blocks of time, the later product held by a few rows in the second pass.
 
 The norm of a product S M is wanted, S of all steps after a block, M of some of its own. The directions in which S
 grows fastest outrun all others at the differences of the Lyapunov exponents, so that few of its rows say all:

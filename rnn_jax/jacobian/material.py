@@ -56,7 +56,7 @@ def nan_or_zero(finite: Bool[Array, "..."], dtype: Any) -> Float[Array, "..."]:
 def materials(
     step: Step, segment: Segment, last_is_finite: Bool[Array, ""]
 ) -> tuple[Any, Float[Array, " steps"]]:
-    """What the Jacobians of some steps in a row need, and what poisons them: NaN or zero, one a step.
+    """The data of some step Jacobians in a row, and what is added to each: NaN where a state is not finite, else 0.
 
     Args:
         step: the step.

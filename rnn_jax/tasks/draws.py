@@ -8,14 +8,13 @@ import numpy as np
 from jaxtyping import Array, Int, UInt
 
 from rnn_jax.keys import checked_key
-from rnn_jax.whole_numbers import is_whole
+from rnn_jax.whole_numbers import checked_whole
 
 
 def checked_draw(key: Any, batch_size: Any) -> None:
     """Raises ValueError unless `key` is one random key and `batch_size` a whole number of at least 1."""
     checked_key(key)
-    if not is_whole(batch_size) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+    checked_whole("batch_size", batch_size)
 
 
 def bits(key: Array, batch_size: int, *counts: int) -> list[UInt[Array, "batch _"]]:
@@ -56,8 +55,8 @@ def randint(key: Array, shape: tuple[int, ...], low: int, high: int) -> Int[Arra
 
 
 def subset(drawn: UInt[Array, "batch count"], size: int) -> Int[Array, "batch count"]:
-    """As many different whole numbers under `size` for each example, every set of them equally likely; in no
-    certain order, but not in every order equally often. There are at least 1 and at most `size`.
+    """As many different whole numbers under `size` for each example, every set of them equally likely; their
+    order is not uniformly random. There are at least 1 and at most `size`.
 
     References:
         Floyd, in Bentley 1987, Programming pearls: a sample of brilliance.

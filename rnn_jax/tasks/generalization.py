@@ -7,6 +7,7 @@ from jaxtyping import Array, Int, UInt
 
 from rnn_jax.tasks.draws import below
 from rnn_jax.tasks.task import Classification, checked_variant
+from rnn_jax.whole_numbers import checked_whole
 
 TIMES_LONGER = 5
 
@@ -32,10 +33,7 @@ class LengthGeneralization(Classification):
 
     def __post_init__(self: Any) -> None:  # a Task once a rule makes its examples
         checked_variant(self, self.VARIANTS, shortest=1)
-        if type(self.shortest) is not int or not 1 <= self.shortest <= self.length:
-            raise ValueError(
-                f"shortest of {self.name} must be a whole number in 1..{self.length}, got {self.shortest!r}"
-            )
+        checked_whole(f"shortest of {self.name}", self.shortest, most=self.length)
 
     @property
     def sequence_length(self) -> int:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.dtypes import at_least_float32
 from rnn_jax.keys import checked_key
+from rnn_jax.whole_numbers import is_whole
 
 BASELINE_EXAMPLES = 1 << 17
 _BASELINE_CHUNK = 1 << 10
@@ -210,7 +211,7 @@ def checked_variant(task: Task, variants: tuple[str, ...], shortest: int) -> Non
     """Raises ValueError unless the task's variant and length are allowed."""
     if task.variant not in variants:
         raise ValueError(f"variant of {task.name} must be one of {', '.join(variants)}, got {task.variant!r}")
-    if isinstance(task.length, bool) or not isinstance(task.length, int):
+    if not is_whole(task.length):
         raise ValueError(f"length of {task.name} must be a whole number, got {task.length!r}")
     if task.length < shortest:
         raise ValueError(f"length of {task.name} must be at least {shortest}, got {task.length}")

@@ -4,7 +4,7 @@ import numpy as np
 import scipy  # loads its parts when they are first used
 
 from rnn_jax.theory.numbers import log, require_not_negative
-from rnn_jax.whole_numbers import is_whole
+from rnn_jax.whole_numbers import checked_whole
 
 
 def gaussian_exponents(size: int, *, std: float = 1.0) -> np.ndarray:
@@ -79,6 +79,4 @@ def orthogonal_exponents(size: int, gain: float) -> np.ndarray:
 
 
 def _degrees_of_freedom(size: int) -> np.ndarray:
-    if not is_whole(size) or size < 1:
-        raise ValueError(f"size must be a positive whole number, got {size!r}")
-    return np.arange(size, 0, -1)
+    return np.arange(checked_whole("size", size), 0, -1)

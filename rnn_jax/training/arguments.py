@@ -17,8 +17,7 @@ from rnn_jax.messages import first_line
 from rnn_jax.remedies.remedy import Remedy
 from rnn_jax.tasks.protocol_check import check_task
 from rnn_jax.tasks.task import Task
-from rnn_jax.training.model import BACKPROPAGATIONS
-from rnn_jax.whole_numbers import is_whole
+from rnn_jax.whole_numbers import checked_whole, is_whole
 
 MOST_SEED = 2**32 - 1
 """`jax.random.fold_in` takes 32 bits; a larger number would be another seed's."""
@@ -36,11 +35,8 @@ def check_task_and_cell(task: Any, create: Any, key: Any) -> None:
 
 
 def checked_counts(**counts: Any) -> tuple[int, ...]:
-    """The counts as Python's integers; raises ValueError unless each is a positive whole number."""
-    for name, value in counts.items():
-        if not is_whole(value) or value < 1:
-            raise ValueError(f"{name} must be a positive whole number, got {value!r}")
-    return tuple(int(value) for value in counts.values())
+    """The counts as Python's integers; raises ValueError unless each is a whole number of at least 1."""
+    return tuple(checked_whole(name, value) for name, value in counts.items())
 
 
 def check_progress(on_progress: Any) -> None:
@@ -67,12 +63,6 @@ def check_recipe(remedy: Any, has_strengths: bool, optimizer: Any, has_learning_
             "optimizer must be a function that makes one from its learning rate, such as optax.adam, where "
             f"learning_rates are given, got {optimizer!r}"
         )
-
-
-def check_backpropagation(backpropagation: Any) -> None:
-    """Raises ValueError unless it is one of those that there are."""
-    if backpropagation not in BACKPROPAGATIONS:
-        raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
 
 
 def sorted_snapshot_steps(steps: Any, step_budget: int) -> tuple[int, ...]:

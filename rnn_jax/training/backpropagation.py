@@ -1,7 +1,7 @@
 """Backpropagation through time for a batch of sequences through an elementwise cell.
 
 An elementwise cell computes `state' = update(recurrent, drive, state)` with `recurrent = W h` (see
-`rnn_jax.jacobian.structure`). Plain autodiff of the loop over time adds a term to dL/dW at every
+`rnn_jax.cell_structure`). Plain autodiff of the loop over time adds a term to dL/dW at every
 step. Here the loop that runs backwards takes dL/dstate and dL/drecurrent only, and the gradients of
 all weights are formed after it, each by one product over all steps and examples. A `vmap` over
 examples would undo that, so the batch is an axis of its own.
@@ -60,11 +60,7 @@ def last_states(
     return after[1]
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["arrays"],
-    meta_fields=["places", "structure", "drive_is_added"],
-)
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Record:
     """What a step leaves for the backward pass: a pytree whose equal leaves are held once.

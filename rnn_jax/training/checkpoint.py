@@ -37,8 +37,8 @@ class CheckpointError(ValueError):
 def identity_of(program: str, start: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What tells one training from every other, in JSON's types.
 
-    Names and numbers are there to be told to a person. They cannot say all: two optimisers are functions
-    without a name. So the text of the program counts, with all its constants, and what it is first applied to.
+    The settings make messages readable. They do not identify a training, as an optimiser is a function without
+    a name: so the text of the program counts, with all its constants, and what it is first applied to.
 
     Args:
         program: of a block of training, before it is compiled: the same text in every process.

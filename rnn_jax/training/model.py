@@ -15,6 +15,12 @@ from rnn_jax.training.backpropagation import last_states
 BACKPROPAGATIONS = ("auto", "autodiff")
 
 
+def check_backpropagation(backpropagation: Any) -> None:
+    """Raises ValueError unless it is one of those that there are."""
+    if backpropagation not in BACKPROPAGATIONS:
+        raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Model:
@@ -44,17 +50,8 @@ class Model:
 
     def __call__(self, inputs: Float[Array, "time input"], target_steps: int) -> Float[Array, "steps output"]:
         """y after each of the last `target_steps` steps of one sequence; the others are not formed."""
-        cell, silent = materialized(self.cell), inputs.shape[0] - target_steps
-
-        def advance(state, x):
-            return cell(state, x), None
-
-        def advance_and_read(state, x):
-            state = cell(state, x)
-            return state, cell.output(state)
-
-        state, _ = jax.lax.scan(advance, cell.initial_state(), inputs[:silent])
-        _, visible = jax.lax.scan(advance_and_read, state, inputs[silent:])
+        cell = materialized(self.cell)
+        visible = _after_last_steps(cell, cell.initial_state(), inputs, target_steps, cell.output)
         return visible @ self.weight.T + self.bias[None]
 
     def outputs(
@@ -78,8 +75,7 @@ class Model:
         Raises:
             ValueError: `backpropagation` is neither.
         """
-        if backpropagation not in BACKPROPAGATIONS:
-            raise ValueError(f"backpropagation must be 'auto' or 'autodiff', got {backpropagation!r}")
+        check_backpropagation(backpropagation)
         cell = materialized(self.cell)
         if adapt_step is None and (backpropagation == "autodiff" or structure_of(cell) != ELEMENTWISE):
             return jax.vmap(lambda sequence: self(sequence, target_steps))(inputs)
@@ -99,16 +95,21 @@ def _last_states(cell: Any, state: State, inputs: Array, count: int, adapt_step:
     """`last_states` through a step that a remedy has changed, by plain autodiff."""
     step = adapt_step(lambda states, xs, steps_left: jax.vmap(cell)(states, xs))
     steps_left = jnp.arange(inputs.shape[0] - 1, -1, -1, dtype=jnp.int32)
-    silent = inputs.shape[0] - count
+    return _after_last_steps(
+        lambda state, at: step(state, *at), state, (inputs, steps_left), count, lambda state: state
+    )
 
-    def advance(state, at):
-        state = step(state, *at)
-        return state, None
 
-    def advance_and_read(state, at):
-        state = step(state, *at)
-        return state, state
+def _after_last_steps(step: Callable, state: State, xs: Any, count: int, read: Callable) -> Any:
+    """What `read` gives of the state after each of the last `count` steps, stacked; the steps before it are not read."""
+    silent = jax.tree.leaves(xs)[0].shape[0] - count
 
-    state, _ = jax.lax.scan(advance, state, (inputs[:silent], steps_left[:silent]))
-    _, states = jax.lax.scan(advance_and_read, state, (inputs[silent:], steps_left[silent:]))
-    return states
+    def advance(state, x):
+        return step(state, x), None
+
+    def advance_and_read(state, x):
+        state = step(state, x)
+        return state, read(state)
+
+    state, _ = jax.lax.scan(advance, state, jax.tree.map(lambda leaf: leaf[:silent], xs))
+    return jax.lax.scan(advance_and_read, state, jax.tree.map(lambda leaf: leaf[silent:], xs))[1]

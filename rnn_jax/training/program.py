@@ -63,7 +63,7 @@ def lowered(
     """The program of `evaluate_every` steps and an evaluation after them.
 
     The step budget and each seed's strength and learning rate are data of the runs. So a call with the
-    same task, remedy, optimiser and shapes finds the program of an earlier one, in no time; a remedy that
+    same task, remedy, optimiser and shapes reuses the program of an earlier one; a remedy that
     only changes how cells begin shares that of no remedy.
     """
     settings = (task, recipe.after_start, batch_size, evaluate_every, backpropagation, mesh)

@@ -9,11 +9,10 @@ from jaxtyping import Array
 from rnn_jax.shown import brief
 from rnn_jax.tasks.task import Task
 from rnn_jax.training.model import Model
-from rnn_jax.training.run import Run
+from rnn_jax.training.run import QUANTITIES, Run
 
 AT_BASELINE_FROM = 0.9
 DIVERGED_FROM = 10.0
-_QUANTITIES = ("loss", "gradient", "update", "optimizer_state")
 
 
 @brief
@@ -36,7 +35,7 @@ class TrainingResult:
             final loss over 10 x the baseline), "at_baseline" (at least 0.9 of it), else
             "better_than_baseline".
         first_nonfinite_step: counted from 1; -1 where everything stayed finite.
-        first_nonfinite_quantity: "loss", "gradient", "update", "optimizer_state", or "".
+        first_nonfinite_quantity: "loss" (a remedy's penalty with it), "gradient", "update", "optimizer_state", or "".
         model: the trained `Model`, its arrays with a leading seed axis; for a diverged seed the last
             finite one.
         initial_model: what training began with.
@@ -87,7 +86,7 @@ def result_of(
     """
     solved_step, nonfinite_step = np.asarray(runs.solved_step), np.asarray(runs.nonfinite_step)
     final_loss = scores[:, -1, 0]
-    quantities = [_QUANTITIES[index] if index >= 0 else "" for index in np.asarray(runs.nonfinite_quantity)]
+    quantities = [QUANTITIES[index] if index >= 0 else "" for index in np.asarray(runs.nonfinite_quantity)]
     return TrainingResult(
         loss=curves[..., 0],
         gradient_norm=curves[..., 1],

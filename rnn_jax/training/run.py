@@ -18,6 +18,8 @@ from rnn_jax.tasks.task import Batch, Task, evaluation_task
 from rnn_jax.training.model import Model
 
 EVALUATION_EXAMPLES = 2_000
+QUANTITIES = ("loss", "gradient", "update", "optimizer_state")
+"""What can become not finite in a training step; "loss" with the remedy's penalty."""
 # No training step has these numbers, so the held-out examples are never trained on.
 _HELD_OUT, _REMEDY = 2**31 - 1, 2**31 - 2
 
@@ -25,9 +27,22 @@ _HELD_OUT, _REMEDY = 2**31 - 1, 2**31 - 2
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Run:
-    """One seed in training."""
+    """One seed in training. Of an ensemble, every leaf leads with the seed axis.
 
-    model: Any  # a Model; optax's types know no dataclass
+    Attributes:
+        model: a `Model`; optax's types know no dataclass.
+        optimizer_state: as the optimiser with what the remedy adds makes it.
+        key: of its training examples and of the held-out ones.
+        step: training steps done.
+        step_budget: the most steps.
+        solved_step: after how many steps the held-out examples were first solved; -1 while they are not.
+        nonfinite_step: the training step, counted from 1, at which something was not finite; -1 while all is.
+        nonfinite_quantity: what it was, the place in `QUANTITIES`; -1 likewise.
+        score: loss and accuracy on the held-out examples, shape (2,); NaN before the first evaluation and where diverged.
+        strength, learning_rate: its own, or None.
+    """
+
+    model: Any
     optimizer_state: Any
     key: Array
     step: Array
@@ -77,6 +92,7 @@ def start(
     strength: Array | None,
     learning_rate: Array | None,
 ) -> Run:
+    """One seed before its first step: net, readout and optimiser state drawn from its key."""
     remedy, optimizer = recipe.of(strength, learning_rate)
     cell_key, readout_key, data_key = jax.random.split(key, 3)
     cell = create(cell_key)
@@ -157,6 +173,7 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
     )
     model = optax.apply_updates(run.model, updates)
     stays = jax.tree.map(_as_finite_as, optimizer_state, run.optimizer_state)
+    # In the order of QUANTITIES.
     bad = ~jnp.stack([*(_all_finite(each) for each in (total, gradient, updates)), _all(stays)])
     broken = jnp.any(bad)
     active = run.is_active

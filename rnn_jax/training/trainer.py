@@ -18,7 +18,6 @@ from rnn_jax.remedies.remedy import Remedy, none
 from rnn_jax.tasks.protocol_check import check_batches, checked_baseline
 from rnn_jax.tasks.task import Task, evaluation_task
 from rnn_jax.training.arguments import (
-    check_backpropagation,
     check_progress,
     check_recipe,
     check_strengths,
@@ -32,7 +31,8 @@ from rnn_jax.training.arguments import (
     sorted_snapshot_steps,
 )
 from rnn_jax.training.checkpoint import Checkpoint, identity_of
-from rnn_jax.training.program import lowered
+from rnn_jax.training.model import check_backpropagation
+from rnn_jax.training.program import Advance, lowered
 from rnn_jax.training.progress import Progress
 from rnn_jax.training.result import TrainingResult, result_of
 from rnn_jax.training.run import Recipe, shared_out, start
@@ -62,12 +62,11 @@ def train(
 ) -> TrainingResult:
     """Trains an ensemble of seeds on fresh data at every step.
 
-    Blocks of `evaluate_every` steps are one compiled program, which later calls with the same task, remedy, optimiser and
-    shapes find again; what draws the nets is compiled at every call, as `create` may be another than it was. Data are
-    made on the device. On a CPU as many
-    seeds run at once as there are cores, each on its own: fewer take less memory, `taskset` holds a process to
-    some cores. It stops as soon as every seed is solved or diverged. Seeds do not disturb each other:
-    seed i gives the same result whatever becomes of the others.
+    Blocks of `evaluate_every` steps are one compiled program, which later calls with the same task, remedy,
+    optimiser and shapes reuse; what draws the nets is compiled at every call, as `create` may have changed.
+    Data are made on the device. On a CPU as many seeds run at once as there are cores, each on its own:
+    fewer take less memory, `taskset` holds a process to some cores. It stops as soon as every seed is solved
+    or diverged. Seeds do not disturb each other: seed i gives the same result whatever becomes of the others.
 
     With `devices` each of them trains ceil(seeds / devices) of the seeds, without waiting for another
     within a block. Where the seeds do not come out even, copies fill the last places: they count as
@@ -81,11 +80,12 @@ def train(
         task: for example `tasks.Adding(100)`.
         create: `create(key) -> cell`; a linear readout of `cell.output` is trained with it.
         key: a random key; seed i uses `fold_in(key, i)`.
-        seeds: how many, or which: seed i is drawn alike in every run, and may stand more than once
-            where each has a strength or a learning rate of its own.
+        seeds: how many, or which: seed i gives the same net and data in every run, and may be named more
+            than once where each has a strength or a learning rate of its own.
         batch_size: examples a step.
-        optimizer: any optax optimiser, those that ask for the loss (`optax.lbfgs`) among them; Adam at 2e-3 if None. With `learning_rates` a function that
-            makes it from a learning rate, such as `optax.sgd`; Adam if None.
+        optimizer: any optax optimiser, those that ask for the loss (`optax.lbfgs`) among them; Adam at 2e-3
+            if None. With `learning_rates` a function that makes it from a learning rate, such as `optax.sgd`;
+            Adam if None.
         remedy: from `rnn_jax.remedies`; none if None. With `strengths` a function that makes it from
             its strength, such as `clip_by_norm`.
         strengths: one a seed: an ensemble with as many strengths, compiled once.
@@ -110,12 +110,14 @@ def train(
         a `TrainingResult`.
 
     Raises:
-        ValueError: the task is not what `rnn_jax.tasks.Task` says, a count is not positive, a seed over 2**32 - 1,
-            `create` makes no cell of the task's input size whose output is a real vector, the task's baseline is not positive, the cell lacks what the remedy needs, an argument is of another kind, `strengths` or `learning_rates` are
-            not one finite number a seed, a learning rate is negative, or `devices` is empty, mixed or names one twice.
+        ValueError: the task is not what `rnn_jax.tasks.Task` says or its baseline is not positive, a count is
+            not positive, a seed over 2**32 - 1, `create` makes no cell of the task's input size whose output
+            is a real vector, the cell lacks what the remedy needs, an argument is of another kind, `strengths`
+            or `learning_rates` are not one finite number a seed, a learning rate is negative, or `devices` is
+            empty, mixed or names one twice.
         CheckpointError: a ValueError: the file is of another training, which includes another version of
             JAX or another number of devices, or is no whole checkpoint.
-        OSError: the checkpoint cannot be written; the one before is still there.
+        OSError: the checkpoint cannot be read or written; the one before is still there.
     """
     check_task_and_cell(task, create, key)
     numbers = seed_numbers(seeds)
@@ -178,14 +180,8 @@ def train(
     if not progress.is_over:
         started = perf_counter()
         advance = program.compile()
-        written = perf_counter()
-        compile_s += written - started
-        while not progress.is_over:
-            progress = progress.after_block(advance)
-            if file is not None and (progress.is_over or perf_counter() - written >= checkpoint_every_s):
-                file.write(progress)
-                written = perf_counter()
-            tell(progress)
+        compile_s += perf_counter() - started
+        progress = _to_the_end(progress, advance, file, float(checkpoint_every_s), tell)
     progress = progress.of_first(len(numbers), None if mesh is None else mesh.devices.flat[0])
     return result_of(
         progress.runs,
@@ -200,6 +196,24 @@ def train(
         compile_s=compile_s,
         train_s=progress.train_s,
     )
+
+
+def _to_the_end(
+    progress: Progress,
+    advance: Advance,
+    file: Checkpoint | None,
+    every_s: float,
+    tell: Callable[[Progress], None],
+) -> Progress:
+    """Trains block by block until no seed goes on; keeps the file up to date and tells after each."""
+    written = perf_counter()
+    while not progress.is_over:
+        progress = progress.after_block(advance)
+        if file is not None and (progress.is_over or perf_counter() - written >= every_s):
+            file.write(progress)
+            written = perf_counter()
+        tell(progress)
+    return progress
 
 
 def _told(remedy: Any) -> str:

@@ -233,6 +233,17 @@ def test_a_tiny_share_is_not_the_difference_of_two_numbers_close_to_one():
     np.testing.assert_allclose(shares, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+def test_shares_of_many_equal_parts_are_summed_in_at_least_float32(dtype):
+    # Weight 0 acts in the first 1,000 steps, weight 1 in the 3,000 after them: g is along (1, 3).
+    steps = jnp.arange(4000)
+    xs = jnp.stack([steps < 1000, steps >= 1000], axis=1).astype(dtype)
+    step = jax.tree_util.Partial(lambda w, h, x: h + jnp.sum(w * x) / 1024, jnp.ones(2, dtype))
+    shares = rj.weight_gradient_shares(lambda states: jnp.sum(states[-1]), step, jnp.zeros(1, dtype), xs)
+    assert shares.dtype == jnp.float32
+    np.testing.assert_allclose(shares[3000], 0.1, rtol=0.01)
+
+
 def test_shares_need_a_step_that_holds_its_weights(xs):
     with pytest.raises(
         ValueError, match="step must be a pytree of its weights and of nothing else, such as a cell"

@@ -73,8 +73,11 @@ def test_orthogonal_products_grow_alike_in_every_direction():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: theory.gaussian_exponents(0), "size must be a positive whole number, got 0"),
-        (lambda: theory.gaussian_exponent_deviations(-1), "size must be a positive whole number, got -1"),
+        (lambda: theory.gaussian_exponents(0), "size must be a whole number of at least 1, got 0"),
+        (
+            lambda: theory.gaussian_exponent_deviations(-1),
+            "size must be a whole number of at least 1, got -1",
+        ),
         (lambda: theory.gaussian_exponents(2, std=-1.0), "std must be a finite number from 0 up, got -1.0"),
         (
             lambda: theory.orthogonal_exponents(2, math.nan),

@@ -296,7 +296,8 @@ def test_a_finite_loss_of_ten_baselines_is_diverged_too():
 @pytest.mark.parametrize("name", ["seeds", "batch_size", "step_budget", "evaluate_every"])
 @pytest.mark.parametrize("count", [0, -2])
 def test_a_count_that_is_not_positive_is_refused(name, count):
-    with pytest.raises(ValueError, match=f"{name} must be a positive whole number, got {count}"):
+    allowed = "positive whole number" if name == "seeds" else "whole number of at least 1"
+    with pytest.raises(ValueError, match=f"{name} must be a {allowed}, got {count}"):
         train(**{name: count})
 
 
