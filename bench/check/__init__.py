@@ -6,7 +6,6 @@ from bench.check import case_ids, derived, machines, noise, rows, shards
 from bench.check.finding import DAMAGED, NOISY, NOTE
 from bench.check.finding import Finding as Finding
 from bench.comparing import comparison
-from bench.errors import UsageError
 from bench.store import Store
 
 
@@ -23,8 +22,7 @@ def checked(folder: Path, widest_percent: float = noise.WIDEST_PERCENT) -> list[
     if comparison.is_kept(folder):
         return derived.of_comparison(folder)
     store = Store(folder)
-    if not store.kinds():
-        raise UsageError(f"{folder} holds no result file; name a folder that `rnn-bench run` wrote")
+    store.refuse_without_results()
     frames, found = rows.readable(store)
     found += rows.of_each_file(frames)
     found += machines.of_rows(folder, frames)

@@ -4,7 +4,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import pandas as pd
 
@@ -15,12 +15,16 @@ from bench.store.collation import ordered
 from bench.store.files import csv_text
 from bench.store.shard import Rows, typed
 
-_AGAIN = "the command that measured the folder writes the CSV files anew from the shards"
+_AGAIN = (
+    "the command that measured the folder writes the CSV files anew from the shards, once those that cannot be read "
+    "are moved away"
+)
 
 
 def beside(store: Store, frames: Mapping[str, pd.DataFrame]) -> Iterator[Finding]:
     """Shards that are damaged, whose rows differ from those in the CSV files, or whose case is not there."""
     unread, unlike, absent = [], [], []
+    kinds = {*store.kinds(), *frames}  # those too that cannot be read
     in_files = set(itertools.chain.from_iterable(frame["case_id"] for frame in frames.values()))
     for path in sorted(store.shards.glob("*.json")):
         shard = store.shard(path.stem)
@@ -29,7 +33,7 @@ def beside(store: Store, frames: Mapping[str, pd.DataFrame]) -> Iterator[Finding
         elif shard["status"] == "done":
             if path.stem not in in_files:
                 absent.append(path.name)
-            elif not _same(path.stem, shard["tables"], frames):
+            elif not _same(path.stem, shard["tables"], frames, kinds):
                 unlike.append(path.name)
     if unread:
         yield Finding(
@@ -45,11 +49,13 @@ def beside(store: Store, frames: Mapping[str, pd.DataFrame]) -> Iterator[Finding
         yield Finding(NOTE, "shards", told, f"of an older suite or version, or a run was killed: {_AGAIN}")
 
 
-def _same(case_id: str, tables: Mapping[str, Rows], frames: Mapping[str, pd.DataFrame]) -> bool:
+def _same(
+    case_id: str, tables: Mapping[str, Rows], frames: Mapping[str, pd.DataFrame], kinds: Collection[str]
+) -> bool:
     for kind, frame in frames.items():
         file = RESULT_FILES[kind]
         there = frame[frame["case_id"] == case_id]
         given = typed(file, tables.get(kind, []))
         if csv_text(ordered(file, given)) != csv_text(ordered(file, there)):
             return False
-    return all(kind in frames for kind, rows in tables.items() if rows)
+    return all(kind in kinds for kind, rows in tables.items() if rows)

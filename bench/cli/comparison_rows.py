@@ -30,6 +30,13 @@ def titled_rows(joined: Mapping[str, pd.DataFrame]) -> Iterator[Titled]:
         yield "Geometric mean of our ratios (95% interval)", _means(joined["means"])
     if "crossovers" in joined:
         yield from _crossovers(joined["crossovers"])
+    if "ceilings" in joined:
+        yield "What the devices can do at best", _ceilings(joined["ceilings"])
+    if "precision" in joined:
+        yield (
+            "How far a chain is from float64 on the CPU at the longest lag, log norm in nats",
+            _precision(joined["precision"]),
+        )
     if "rates" in joined:
         rates = joined["rates"]
         yield f"Rate in nats a step, right minus left; {_far(rates)}", _rates(rates)
@@ -93,6 +100,27 @@ def _rates(rates: pd.DataFrame) -> list[dict[Any, Any]]:
             "regimes": f"{int(group['same_regime'].sum())}/{len(group)}",
         }
         for setting, group in rates.groupby(list(keys), sort=True, dropna=False)
+    ]
+
+
+def _ceilings(ceilings: pd.DataFrame) -> list[dict[Any, Any]]:
+    return [
+        {"ceiling": row["ceiling"], "dtype": row["dtype"], "precision": row["matmul_precision"]}
+        | {side: f"{row[f'value_{side}']:.3g}" for side in ("left", "right")}
+        | {"unit": row["unit"].split(",")[0], "ratio": f"{row['ratio']:.3g}"}
+        for row in ceilings.to_dict("records")
+    ]
+
+
+def _precision(precision: pd.DataFrame) -> list[dict[Any, Any]]:
+    named = {"cell": "cell"} | unusual_columns(precision)
+    named |= {"gain": "gain", "state_size": "n", "lag": "lag", "dtype": "dtype", "matmul_precision": "precision",
+              "states": "states"}  # fmt: skip
+    rows = precision[precision[["log_norm_error_nats_left", "log_norm_error_nats_right"]].notna().all(axis=1)]
+    return [
+        {short: row[name] for name, short in named.items()}
+        | {side: f"{row[f'log_norm_error_nats_{side}']:.1e}" for side in ("left", "right")}
+        for row in rows.to_dict("records")
     ]
 
 

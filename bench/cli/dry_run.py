@@ -27,6 +27,8 @@ def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     print_rows([_row(case) for case in cases], most=None)
     for case_state, count in counts(cases).items():
         say(f"{case_state}: {count} {'case' if count == 1 else 'cases'}, {STATES[case_state]}")
+    if job.environment.backend == "cpu" and job.suite.gpu_hint:
+        say(job.suite.gpu_hint)
     if job.in_files:
         say(f"{job.in_files} cases have rows in the CSV files and are left out")
     if job.left_out:

@@ -8,6 +8,7 @@ import typer
 from bench.cli.document import AsJson, print_document
 from bench.cli.show import duration, print_rows
 from bench.errors import UsageError
+from bench.nearest import nearest
 
 _WHAT = ("suites", "cells", "tasks", "remedies", "keys")
 
@@ -22,7 +23,7 @@ def list_(
 ) -> None:
     """List the suites, the cells, tasks and remedies that they can name, or the keys of their tables."""
     if what not in _WHAT:
-        raise UsageError(f"list: {what!r} is not one of {', '.join(_WHAT)}")
+        raise UsageError(f"list: there are no {what!r}{nearest(what, _WHAT)}")
     if table is not None and what != "keys":
         raise UsageError(f"list: {what} takes no second word, got {table!r}; rnn-bench list keys TABLE does")
     if what == "keys":
@@ -85,7 +86,6 @@ def _tasks() -> list[dict[str, Any]]:
 
 def _keys(table: str | None) -> list[dict[str, Any]]:
     from bench.cases import KINDS
-    from bench.nearest import nearest
     from bench.suite.grids import parameters_of
 
     if table is not None and table not in KINDS:
@@ -119,6 +119,15 @@ def _remedies() -> list[dict[str, Any]]:
     ]
 
 
+def _choices(row: dict[str, Any]) -> str:
+    """The names that a key takes where they are few; of many the message about a wrong one tells them."""
+    _, is_named, names = row["allowed"].partition("one of ")
+    return f": {names}" if is_named and len(names) <= _MOST_LETTERS else ""
+
+
+_MOST_LETTERS = 60
+
+
 _HEADINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "suites": lambda row: {
         "suite": row["suite"],
@@ -142,7 +151,7 @@ _HEADINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "table": row["table"],
         "key": row["key"],
         "default": "required" if row["required"] else "" if row["default"] is None else f"{row['default']}",
-        "what it means": row["means"],
+        "what it means": row["means"] + _choices(row),
     },
     "remedies": lambda row: {
         "remedy": row["remedy"],

@@ -32,7 +32,7 @@ class _Lines:
     def start(self, cases: int, already_done: int) -> None:
         self.total = cases
         if already_done:
-            self._say(f"{already_done} cases were done before")
+            self._say(_done_before(already_done))
 
     def case(self, number: int, label: str) -> None:
         self.heading = f"[{number}/{self.total}] {label}"
@@ -81,7 +81,7 @@ class _Bar:
 
     def start(self, cases: int, already_done: int) -> None:
         if already_done:
-            self.progress.console.print(f"{already_done} cases were done before", highlight=False)
+            self.progress.console.print(_done_before(already_done), highlight=False)
         self.bar = self.progress.add_task("", total=max(cases, 1), place=f"0/{cases}")
         self.total = cases
         if cases:
@@ -119,3 +119,7 @@ class _Bar:
         """To all up to the last that began: those that did not begin did not fit into the time."""
         ended = self.last - len(self.running)
         self.progress.update(self.bar, completed=ended + sum(self.running.values()), **told)
+
+
+def _done_before(cases: int) -> str:
+    return "1 case was done before" if cases == 1 else f"{cases} cases were done before"

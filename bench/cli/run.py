@@ -260,7 +260,10 @@ def _say_what_is_to_come(asked: "Job", as_json: bool) -> None:
     known = chosen.cases == asked.whole.cases and chosen.estimate_s
     estimate = f" (about {chosen.estimate_s} s on {chosen.estimate_on})" if known else ""
     where = f"on {asked.environment.machine}, {asked.environment.dtype}, into {asked.store.folder}"
-    say(f"suite {chosen.name}: {len(chosen.cases)} cases{estimate} {where}", error=as_json)
+    count = "1 case" if len(chosen.cases) == 1 else f"{len(chosen.cases)} cases"
+    say(f"suite {chosen.name}: {count}{estimate} {where}", error=as_json)
+    if asked.environment.backend == "cpu" and chosen.gpu_hint:
+        say(chosen.gpu_hint, error=as_json)
     if asked.in_files:
         of = len(chosen.cases) + asked.in_files
         say(

@@ -75,7 +75,8 @@ def _remarks(each: "Status", now: float) -> Iterator[str]:
     if each.cases is None and each.done:
         yield f"{each.folder}: its suite is not known here; name its file too: status {each.folder} FILE.toml"
     if each.others:
-        yield f"{each.folder}: {each.others} more cases that are not of the suite as it is now"
+        more = "1 more case that is" if each.others == 1 else f"{each.others} more cases that are"
+        yield f"{each.folder}: {more} not of the suite as it is now"
     for label, failure in each.last_failures[-_MOST_FAILURES:]:
         took = f" after {duration(failure.elapsed_s)}" if failure.elapsed_s else ""
         yield f"{each.folder}: {failure.status}{took}: {label}: {failure.error}"

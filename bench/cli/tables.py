@@ -44,7 +44,7 @@ def tables(
         if made is not None:
             write_text(folder / plan.FILE, plan.text_of(made))
         if not as_json:
-            and_pictures = f" and {folder / 'figures'}" if pictures else ""
+            and_pictures = f" and {folder / 'figures'}" if pictures and (folder / "figures").is_dir() else ""
             say(f"derived {folder / 'tables'}{and_pictures}")
     for folder in comparisons if folders else comparison.kept(RESULTS):
         comparison.derive(folder, pictures)

@@ -135,6 +135,9 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 _TELLING = {
+    "method": "method",
+    "lag_count": "lags",
+    "seed_count": "nets",
     "variant": "variant",
     "hidden_size": "n",
     "sequence_length": "T",

@@ -18,6 +18,7 @@ from bench.statistics.crossover import crossovers
 from bench.statistics.grouping import without_usual_columns
 from bench.statistics.time_ratio import FACTOR
 from bench.store import Store, read_machine
+from bench.tables.ceilings import ceiling_table
 
 _KEYS = ["match_id", "seed"]
 _NET = ["cell", "layers", "gain", "input_deviation"]
@@ -35,9 +36,9 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
     Returns:
         by name, those that both allow of "times" (ratio of median run times, right over left, each
         by its fastest method, with its interval and verdict), "means" (geometric ones of these ratios),
-        "crossovers" (from which size on which is faster), "rates" and
-        "exponents" (difference in nats a step and in units of its standard error) and "verdicts"
-        (seeds whose verdict differs).
+        "crossovers" (from which size on which is faster), "ceilings" (of the two devices), "precision" (how far each
+        is from float64 on its CPU, in every arithmetic, at the longest lag), "rates" and "exponents" (difference in
+        nats a step and in units of its standard error) and "verdicts" (seeds whose verdict differs).
 
     Raises:
         UsageError: a folder holds no results, the two have no case in common, or the factor is not over 1.
@@ -50,6 +51,8 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
     shared = [kind for kind in stores[0].kinds() if kind in stores[1].kinds()]
     makers = {
         "timings": ("times", partial(compared_times, factor=factor)),
+        "ceilings": ("ceilings", _ceilings),
+        "precision": ("precision", _precision),
         "decay": ("rates", _rates),
         "lyapunov": ("exponents", _exponents),
         "task_accuracy": ("verdicts", _verdicts),
@@ -112,6 +115,25 @@ def _by_dtype(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd
     if max(left["dtype"].nunique(), right["dtype"].nunique()) < 2:
         return left, right
     return tuple(frame.assign(match_id=frame["match_id"] + " " + frame["dtype"]) for frame in (left, right))
+
+
+def _ceilings(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    keys = ["ceiling", "dtype", "matmul_precision", "unit"]
+    both = ceiling_table(left).merge(ceiling_table(right), on=keys, suffixes=("_left", "_right"))
+    return both.assign(ratio=both["value_right"] / both["value_left"])
+
+
+def _precision(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    told = [*_NET, "state_size", "input_scale", "sequence_length"]
+    values = ["log_norm_error_nats", "relative_product_error"]
+    keys = [*_KEYS, "dtype", "matmul_precision", "states", "lag"]
+    longest = left[left["lag"] == left.groupby("match_id")["lag"].transform("max")]
+    both = longest[[*keys, *told, *values]].merge(
+        right[[*keys, *values]], on=keys, suffixes=("_left", "_right")
+    )
+    both["difference_nats"] = both["log_norm_error_nats_right"] - both["log_norm_error_nats_left"]
+    kept = [*told, *keys[1:], *(f"{value}_{side}" for value in values for side in ("left", "right"))]
+    return both[[*kept, "difference_nats"]].sort_values([*told, *keys[1:]], kind="stable")
 
 
 def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:

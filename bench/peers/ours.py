@@ -12,6 +12,7 @@ import optax
 import rnn_jax as rj
 from bench.measuring.bare_products import bare_products
 from bench.peers.contender import Answer, ChainProblem, Contender, Problem, SpectrumProblem, TrainingProblem
+from rnn_jax.jacobian.factorizations import fastest
 from rnn_jax.tasks import Batch, Task
 from rnn_jax.training.model import Model
 
@@ -73,7 +74,7 @@ def _spectrum(problem: SpectrumProblem) -> tuple[Contender, ...]:
         Contender(
             name="rnn_jax",
             version=rj.__version__,
-            method=f"qr_every_{problem.qr_interval}",
+            method=f"{fastest()}_every_{problem.qr_interval}",
             call=lambda: compute().exponents,
             answer=answer,
         ),

@@ -1,7 +1,8 @@
 """What a report is of: result folders and kept comparisons, read once."""
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from bench.comparing import comparison
-from bench.comparing.two_folders import unlike
+from bench.comparing.two_folders import compared, unlike
 from bench.errors import UsageError
+from bench.machine import BACKENDS
 from bench.store import Store, read_machine
 from bench.tables import tables
 
@@ -103,10 +105,23 @@ def read(paths: Sequence[Path]) -> Results:
             raise UsageError(f"{path} holds no result file; name a folder that `rnn-bench run` wrote")
     facts = {path: read_machine(path) for path in plain}
     names = _labels(facts)
+    comparisons = [each for path in kept for each in _comparisons(path)]
     return Results(
         [Folder(names[path], Store(path), facts[path]) for path in plain],
-        [each for path in kept for each in _comparisons(path)],
+        comparisons or list(_of_backends(facts, names)),
     )
+
+
+def _of_backends(facts: Mapping[Path, Mapping[str, Any]], names: Mapping[Path, str]) -> Iterator[Comparison]:
+    """Every folder of a CPU beside every one of a GPU that has cases in common with it."""
+    of = {backend: [path for path, each in facts.items() if each["identity"].get("backend") == backend]
+          for backend in BACKENDS}  # fmt: skip
+    for left, right in itertools.product(of["cpu"], of["gpu"]):
+        try:
+            joined = compared(left, right)
+        except UsageError:
+            continue  # nothing in common
+        yield Comparison(names[left], names[right], joined, unlike(left, right))
 
 
 def _comparisons(folder: Path) -> list[Comparison]:

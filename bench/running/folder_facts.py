@@ -80,7 +80,7 @@ def in_files(folder: Path) -> dict[str, str]:
         if kind not in (FAILURES.kind, CASE_TIMES.kind):
             for line in _lines(folder / f"{kind}.csv"):
                 begin = line.split(",", 4)
-                if len(begin) == 5:
+                if len(begin) == 5 and begin[0].isdigit():
                     found[begin[1]] = begin[3]
     return found
 

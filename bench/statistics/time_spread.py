@@ -51,8 +51,8 @@ class Spread:
     rounds: int
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Between which seconds the median lies; of one process: of that process alone. NaN of one sample."""
-        if not self.degrees > 0:
+        """Between which seconds the median lies; of one process: of that process alone. NaN of one or two samples."""
+        if self.processes == 1 and self.rounds < LEAST_ROUNDS:
             return math.nan, math.nan
         reach = student.ppf((1 + level) / 2, self.degrees) * self.stderr
         return self.median_s * math.exp(-reach), self.median_s * math.exp(reach)

@@ -18,6 +18,8 @@ def read_machine(folder: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder; name one that `rnn-bench run` wrote") from error
         raise UsageError(f"{folder} is not a result folder: it has no machine.json") from error
     except (ValueError, RecursionError) as error:
         facts, problem = {}, f"it is no JSON: {error}"

@@ -20,6 +20,11 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 _OF_THE_CASE = ("kind", "dtype", "process")
 
 
+def value_of(case: Any, name: str) -> Any:
+    """What a case has for a parameter, or of its own; None where it has no such thing."""
+    return getattr(case, name) if name in _OF_THE_CASE else case.parameters.get(name)
+
+
 def condition(text: str, cases: Sequence[Any], where: str) -> Callable[[Any], bool]:
     """Reads one condition.
 
@@ -48,7 +53,7 @@ def condition(text: str, cases: Sequence[Any], where: str) -> Callable[[Any], bo
         raise UsageError(f"{where}: {name} is a number, got {wanted!r}") from None
 
     def met(case: Any) -> bool:
-        value = getattr(case, name) if name in _OF_THE_CASE else case.parameters.get(name)
+        value = value_of(case, name)
         return value is not None and _COMPARISONS[symbol](value, threshold)
 
     return met

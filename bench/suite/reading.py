@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.machine import DTYPES
 from bench.nearest import nearest
 from bench.suite.case import Case
-from bench.suite.conditions import condition
+from bench.suite.conditions import condition, value_of
 from bench.suite.grids import OF_ANY_CASE, cases_of, estimate_of, known_parameters
 from bench.suite.include import Included, entries
 from bench.suite.scale import Caps, caps_of
@@ -105,6 +105,16 @@ class Suite:
         cases = (replace(case, seeds=tuple(range(min(count, most_seeds(case.kind))))) for case in self.cases)
         return replace(self, cases=tuple(cases))
 
+    @property
+    def gpu_hint(self) -> str:
+        """Where its seconds are of a GPU: what one should know before it is run on a CPU; else empty."""
+        if "core" in self.estimate_on or (name_and_scale(self.name) or ("", None))[1] is not None:
+            return ""
+        return (
+            f"its times are of {self.estimate_on}; on a CPU a case can take hundreds of times as long: "
+            "--scale tiny, where a suite has it, tries all cases in minutes"
+        )
+
     def only(self, conditions: str, where: str = "--only") -> "Suite":
         """The cases that meet all of the comma-separated conditions, such as `cell=lstm,gain<=1`.
 
@@ -118,8 +128,25 @@ class Suite:
         meets = [condition(text.strip(), self.cases, where) for text in conditions.split(",")]
         kept = tuple(case for case in self.cases if all(met(case) for met in meets))
         if not kept:
-            raise UsageError(f"{where} {conditions} leaves no case of suite {self.name}")
+            raise UsageError(
+                f"{where} {conditions} leaves no case of suite {self.name}{self._values_asked_for(conditions, where)}"
+            )
         return replace(self, cases=kept)
+
+    def _values_asked_for(self, conditions: str, where: str) -> str:
+        """What there is of the first thing that is asked for by name and is not there."""
+        for text in conditions.split(","):
+            name, equal, value = (part.strip() for part in text.partition("="))
+            if (
+                equal
+                and name.isidentifier()
+                and not any(map(condition(text.strip(), self.cases, where), self.cases))
+            ):
+                there = sorted(
+                    {str(each) for case in self.cases if (each := value_of(case, name)) is not None}
+                )
+                return nearest(value, there)
+        return ""
 
 
 def names() -> list[str]:

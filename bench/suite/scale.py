@@ -1,11 +1,11 @@
 """Scales of a suite: the same cases with smaller numbers, so that all of its code runs in a minute or two."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from bench.cases.parameter import Parameter
 from bench.errors import UsageError
+from bench.nearest import nearest
 
 Caps = Mapping[str, float]
 """The largest value that each of some parameters may have."""
@@ -67,10 +67,7 @@ def capped(chosen: Mapping[str, Any], caps: Caps) -> dict[str, Any]:
 
 def _check(where: str, name: str, cap: Any, known: Mapping[str, Sequence[Parameter]]) -> None:
     if name not in known:
-        close = get_close_matches(name, known, n=1, cutoff=0.5)
-        raise UsageError(
-            f"{where}: unknown parameter {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
-        )
+        raise UsageError(f"{where}: unknown parameter {name!r}{nearest(name, known)}")
     if isinstance(cap, bool) or not isinstance(cap, int | float) or not cap > 0:
         raise UsageError(f"{where}: {name} must be a positive number, got {cap!r}")
     for parameter in known[name]:

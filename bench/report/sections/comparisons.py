@@ -18,6 +18,8 @@ _TITLES = {
     "crossovers": "Who is faster at the largest size, and from which size on",
     "means": "Geometric mean of the ratios of our times",
     "times": "Times and their ratios",
+    "ceilings": "What the devices can do at best",
+    "precision": "How far chains are from float64 on the CPU",
     "rates": "Rates of decay",
     "exponents": "Lyapunov exponents",
     "verdicts": "Verdicts of training",

@@ -63,7 +63,7 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
     values = norms["log10_spectral_norm"]
     # An exact zero lies well under all else, and not at minus infinity.
     floor = min(values[np.isfinite(values)].min(), -_SHOWN) - _SHOWN
-    traces, ends, most = [], [], 0
+    traces, ends, most, furthest = [], [], 0, 0.0
     by_cell = [of_cell for _, of_cell in norms.groupby("cell", sort=True)]
     telling = [name for name in _SETTINGS if any(varying_columns(of_cell, [name]) for of_cell in by_cell)]
     settings: list[str] = []
@@ -79,10 +79,12 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
             symbol = looks[cell].symbol + ("-open" if settings.index(setting) else "")
             look = Look(looks[cell].colour, symbol, _dash(gain))
             meta = [cells.index(cell), place, settings.index(setting)]
-            drawn, end, count = _net(name, of_net, look, meta, floor)
+            drawn, end, count, seen = _net(name, of_net, look, meta, floor)
             traces += drawn
             ends.append((end, name))
             most = max(most, count)
+            if gain != gain or _is_first(gain, gains):
+                furthest = max(furthest, seen)
     options = [Option(f"{gain:g}", Look(dash=_dash(gain)), _is_first(gain, gains)) for gain in gains]
     if norms["gain"].isna().any():
         options.append(Option("as given", Look(dash="solid")))
@@ -92,7 +94,8 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
         traces,
         layout(
             "lag T − t (steps)", NORM,
-            yaxis={"range": [-_SHOWN, _SHOWN]}, shapes=[level(REACH)],
+            # Not to the end of the longest sequence where every line that is shown first has left the chart long before.
+            xaxis={"range": [0, 1.05 * furthest], "exponentformat": "none"}, yaxis={"range": [-_SHOWN, _SHOWN]}, shapes=[level(REACH)],
         ),
         f"Line chart of {len(ends)} nets of {len(cells)} cells: log10 of the norm against lag. At the largest lag the "
         f"lowest is {lowest} with {_written(least)}, the highest {highest} with {_written(greatest)}. The tables hold "
@@ -108,8 +111,8 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
 
 def _net(
     name: str, norms: pd.DataFrame, look: Look, meta: list[int], floor: float
-) -> tuple[list[dict[str, Any]], float, int]:
-    """The band and the line of one net, the last value of the line, and how many lags it has."""
+) -> tuple[list[dict[str, Any]], float, int, float]:
+    """The band and the line of one net, the last value of the line, how many lags it has, and the last that is shown."""
     lags, middle, least, greatest = over_runs(norms, "log10_spectral_norm")
     at = thinned(len(lags), MOST_POINTS)
     shown = [np.maximum(values[at], floor) for values in (middle, least, greatest)]
@@ -118,7 +121,9 @@ def _net(
         meta=meta, text=[_written(value) for value in middle[at]],
     )  # fmt: skip
     drawn["marker"]["maxdisplayed"] = _MARKS_OF_A_LINE
-    return [band(lags[at], shown[1], shown[2], look.colour, meta), drawn], float(middle[-1]), len(lags)
+    within = np.flatnonzero(np.abs(middle) <= _SHOWN)
+    seen = float(lags[min(within[-1] + 1, len(lags) - 1)]) if within.size else float(lags[0])
+    return [band(lags[at], shown[1], shown[2], look.colour, meta), drawn], float(middle[-1]), len(lags), seen
 
 
 def _dash(gain: float) -> str:

@@ -136,7 +136,7 @@ def test_results_of_one_process_are_still_the_cases_of_a_suite_that_asks_for_thr
 
 def test_what_cannot_be_recomputed_is_noted_and_is_no_fault(timings):
     for change, said in (
-        ({"suite": "mine"}, "suite 'mine' is none that comes with the harness"),
+        ({"suite": "mine"}, "suite 'mine' is not one of the built-in suites"),
         ({"match_id": "ffff"}, "are none of suite 'scaling' as it is now"),
     ):
         (found,) = case_ids.recomputed(PUBLISHED, {"timings": timings.assign(**change)})
@@ -199,7 +199,7 @@ def test_rows_of_another_machine_are_found(timings, tmp_path):
     assert "its identity has no 'jax_version'" in told(machines.of_rows(tmp_path, {"timings": timings}))
 
 
-def test_shards_are_held_against_the_files(timings, tmp_path):
+def test_shards_are_held_against_the_files(timings, row, tmp_path):
     store, case_id = Store(tmp_path), timings["case_id"].iloc[0]
     of_case = json.loads(
         timings[timings["case_id"] == case_id].to_json(orient="records", double_precision=15)
@@ -209,6 +209,11 @@ def test_shards_are_held_against_the_files(timings, tmp_path):
         return told(shards.beside(store, {"timings": timings}))
 
     store.write(case_id, {"timings": of_case})
+    assert said() == ""
+    with_more = {"timings": of_case, "decay": [row("decay", case_id=case_id)]}
+    store.write(case_id, with_more)
+    assert f"other rows than in the CSV files: {case_id}.json" in said()
+    (tmp_path / "decay.csv").write_text("damaged, and told of elsewhere", encoding="utf-8")
     assert said() == ""
     for changed in ([of_case[0] | {"run_s": 9.0}, *of_case[1:]], of_case[1:]):
         store.write(case_id, {"timings": changed})
@@ -226,7 +231,7 @@ def test_shards_are_held_against_the_files(timings, tmp_path):
     ("kind", "words"),
     [
         ("decay", "seeds are missing: case"),
-        ("gradient_norms", "rows are missing, for every seed of a case has as many: case"),
+        ("gradient_norms", "rows are missing, as the seeds of one case have different numbers of rows: case"),
     ],
 )
 def test_a_row_that_went_is_found_where_another_seed_or_file_has_it(kind, words):

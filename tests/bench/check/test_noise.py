@@ -102,7 +102,7 @@ def test_all_well_is_exit_code_0(folder):
     told = check(folder(3))
     assert told.exit_code == 0, told.output
     assert "all well" in told.stdout
-    assert "note: case_id: suite 'tiny' is none" in told.stdout
+    assert "note: case_id: suite 'tiny' is not one of the built-in suites" in told.stdout
 
 
 def test_a_finding_is_exit_code_1_and_says_what_to_do(folder):

@@ -101,7 +101,7 @@ def test_a_linear_cell_has_the_rate_and_reach_of_its_scale(probe, tmp_path, type
     # Again: ours are not measured twice, and the table is for people.
     again = probe(LINEAR, "--seeds", "1", "--sequences", "1")
     assert again.returncode == 0, again.stderr
-    assert "1 cases were done before" in again.stderr
+    assert "1 case was done before" in again.stderr
     assert "[1/1] mycell:make_cell" in again.stderr
     for word in ("mycell:make_cell", "-0.693", "9.966", "vanishing", "elman_tanh", "probed.png"):
         assert word in again.stdout

@@ -25,7 +25,7 @@ def test_a_line_a_case(lines):
     assert lines(
         ("start", 2, 1), ("case", 1, "spectra"), ("within", "seed 0", 0.5), ("done", 2.04),
         ("case", 2, "timings"), ("note", "goes on"), ("failed", "timings", "no room"),
-    ) == ["1 cases were done before", "[1/2] spectra", "    2.0 s", "[2/2] timings", "    goes on",
+    ) == ["1 case was done before", "[1/2] spectra", "    2.0 s", "[2/2] timings", "    goes on",
           "    FAILED timings: no room"]  # fmt: skip
 
 

@@ -35,3 +35,18 @@ def test_rows_that_differ_in_what_is_not_shown_are_told_apart(row, folder_of):
     table = columns(0.1, 1.0)
     assert table["input"].tolist() == [0.1, 1.0]
     assert "T" not in table, "one column is enough"
+
+
+def test_times_of_two_methods_and_numbers_of_nets_are_told_apart(row, folder_of):
+    rows = [
+        row("timings", method=method, seed_count=nets, case_id=f"c{method}{nets}", round=number)
+        for method, nets in (("blocked", 1), ("sequential", 1), ("blocked", 8))
+        for number in range(3)
+    ]
+    tables = dict(terminal_tables(folder_of(timings=rows).folder))
+    (times,) = (table for title, table in tables.items() if title.startswith("Times"))
+    assert sorted(zip(times["method"], times["nets"], strict=True)) == [
+        ("blocked", 1),
+        ("blocked", 8),
+        ("sequential", 1),
+    ]

@@ -253,7 +253,7 @@ def test_running_a_part_of_the_suite_again_keeps_the_rest(measured, measured_aga
     assert (document["verb"], document["suite"], document["folder"]) == ("run", "tiny", "out")
     assert (document["cases"], document["measured"], document["done_before"]) == (1, 0, 1)
     assert (document["failed"], document["left"], document["interrupted"]) == (0, 0, False)
-    assert "1 cases were done before" in done.stderr, "progress goes to standard error"
+    assert "1 case was done before" in done.stderr, "progress goes to standard error"
     assert csv_bytes(here / "out") == before
     assert len(plan.read(here / "out").cases) == CASES, "the folder is still meant to hold all"
 

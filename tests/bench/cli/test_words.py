@@ -109,7 +109,7 @@ def test_the_version_is_told_with_that_of_jax(typed, tmp_path):
         (["run", "smoke", "--out", "out", "--only", "cel=lstm"], ["cel", "did you mean 'cell'"]),
         (["run", "bad.toml", "--out", "out"], ["bad.toml", "hiden_size", "did you mean 'hidden_size'"]),
         (["run", "smoke", "--out", "bad.toml"], ["bad.toml", "is a file"]),
-        (["compare", "nowhere", "elsewhere"], ["nowhere", "machine.json"]),
+        (["compare", "nowhere", "elsewhere"], ["nowhere is not a folder"]),
         (["tables", "nowhere"], ["nowhere"]),
     ],
     ids=lambda value: " ".join(value[:2]) if value and value[0] in VERBS else "",

@@ -179,7 +179,7 @@ def test_nothing_in_common_is_told(left, right, pair):
 def test_a_folder_that_is_none_is_told(pair, tmp_path):
     left, _ = pair({"decay": [{}]}, {"decay": [{}]})
     for folders in ((left, tmp_path / "nowhere"), (tmp_path / "nowhere", left)):
-        with pytest.raises(UsageError, match="nowhere is not a result folder"):
+        with pytest.raises(UsageError, match="nowhere is not a folder"):
             compare.compared(*folders)
 
 
@@ -195,3 +195,42 @@ def test_folders_of_several_dtypes_are_compared_dtype_by_dtype(pair):
         {"timings": times([2.0], dtype="float32") + times([5.0], dtype="float64")},
     )
     assert sorted(compare.compared(left, right)["times"]["ratio"]) == [0.5, 2.0]
+
+
+def test_ceilings_are_ratios_of_the_best_right_over_left(pair):
+    def ceilings(seconds):
+        common = {"size": 100, "flop": 2e9, "bytes_moved": 4e9}
+        return [
+            common | {"quantity": quantity, "round": number, "run_s": run_s}
+            for quantity in ("matrix_product", "copy", "scan_iterations")
+            for number, run_s in enumerate([9 * seconds, seconds])
+        ]
+
+    for made in (ceilings(1.0), ceilings(0.5)):
+        for each in made:
+            each["dtype"] = "float32"
+    told = compare.compared(*pair({"ceilings": ceilings(1.0)}, {"ceilings": ceilings(0.5)}))["ceilings"]
+    told = told.set_index("ceiling")
+    assert told.loc["matrix_product", ["value_left", "value_right", "ratio"]].tolist() == [2.0, 4.0, 2.0]
+    assert told.loc["copy", "ratio"] == 2.0
+    assert told.loc["scan_iteration", "ratio"] == 0.5
+
+
+def test_precision_is_compared_at_the_longest_lag_in_the_same_arithmetic(pair):
+    def precision(error, lags=(1, 50)):
+        return [
+            {
+                "dtype": dtype,
+                "matmul_precision": "highest",
+                "states": "stored",
+                "lag": lag,
+                "log_norm_error_nats": error * lag * scale,
+            }
+            for dtype, scale in (("float32", 1e-6), ("float64", 1e-14))
+            for lag in lags
+        ]
+
+    told = compare.compared(*pair({"precision": precision(1.0)}, {"precision": precision(-2.0)}))["precision"]
+    assert told["lag"].tolist() == [50, 50]
+    told = told.set_index("dtype")["difference_nats"]
+    assert told.to_dict() == pytest.approx({"float32": -150e-6, "float64": -150e-14})

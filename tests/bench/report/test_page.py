@@ -19,6 +19,7 @@ from bench.report.sections.decay import decay
 from bench.report.tables import html_table, without_constants
 from bench.report.thinning import thinned
 from bench.running.folders import RESULTS, result_folders
+from bench.store import Store
 
 VOID = {"meta", "img", "input", "br", "path", "circle", "rect", "link", "hr"}
 
@@ -270,3 +271,35 @@ def test_nets_of_two_settings_are_told_apart_and_switched(row, folder_of):
         "input scale 0.5",
         "input scale 1",
     ]
+
+
+@pytest.mark.parametrize(("steepest", "end"), [(1.0, 14), (1e-5, 10_000)])
+def test_the_lags_shown_end_where_every_line_that_is_shown_first_has_left_the_chart(
+    steepest, end, row, folder_of
+):
+    lags = [*range(15), 100, 1000, 10_000]
+    rows = [
+        row("gradient_norms", gain=gain, lag=lag, case_id=f"c{gain}", log10_spectral_norm=-lag * slope)
+        for gain, slope in ((1.0, steepest), (0.5, 2 * steepest), (2.0, 1e-9))
+        for lag in lags
+    ]
+    (chart, *_) = decay(report.read([folder_of("a", gradient_norms=rows).folder])).parts
+    low, high = chart.views[0].layout["xaxis"]["range"]
+    assert low == 0
+    assert end - 1 <= high <= 1.06 * end
+
+
+def test_a_cpu_and_a_gpu_stand_beside_each_other_though_nobody_kept_a_comparison(row, tmp_path, facts):
+    folders = []
+    for backend, run_s in (("cpu", 1.0), ("gpu", 0.25)):
+        store = Store(tmp_path / backend)
+        identity = facts["identity"] | {"backend": backend, "machine": f"a-{backend}"}
+        store.write_machine({"identity": identity, "volatile": {}})
+        rows = [row("timings", backend=backend, run_s=run_s, round=number) for number in range(3)]
+        store.write("c0", {"timings": rows})
+        store.collate()
+        folders.append(store.folder)
+    (found,) = report.read(folders).comparisons
+    assert (found.left, found.right) == ("a-cpu/cpu", "a-gpu/gpu")
+    assert found.tables["times"]["ratio"].tolist() == [0.25]
+    assert not report.read(folders[:1]).comparisons

@@ -60,10 +60,12 @@ def test_rounds_of_one_process_say_nothing_of_the_next():
     assert held / 200 < 0.6, "as if its processes did not differ"
 
 
-def test_one_sample_has_no_interval():
-    alone = spread_of([np.array([2.0])])
+@pytest.mark.parametrize("samples", [[2.0], [1.0, 3.0]])
+def test_one_or_two_samples_have_no_interval(samples):
+    alone = spread_of([np.array(samples)])
     assert alone.median_s == 2.0
     assert all(math.isnan(end) for end in alone.interval())
+    assert all(math.isfinite(end) for end in spread_of([np.array([*samples, 2.0, 2.5])]).interval())
 
 
 def test_equal_samples_are_not_known_exactly():

@@ -54,6 +54,8 @@ def test_a_damaged_machine_json_is_told(content, store):
 
 def test_a_folder_without_machine_json_is_told(tmp_path):
     with pytest.raises(UsageError, match=r"is not a result folder: it has no machine\.json"):
+        read_machine(tmp_path)
+    with pytest.raises(UsageError, match="absent is not a folder; name one that"):
         read_machine(tmp_path / "absent")
 
 
