@@ -4,7 +4,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 
 def checked_key(key: Any) -> None:
@@ -19,9 +18,3 @@ def checked_key(key: Any) -> None:
     if dtype != jnp.uint32 or shape is None or len(shape) != 1:
         told = repr(key) if dtype is None else f"an array of {dtype} of shape {shape}"
         raise ValueError(f"key must be a random key such as jax.random.key(0), got {told}")
-
-
-def key_numbers(key: Any) -> list[int]:
-    """The numbers behind one random key, new style or old."""
-    is_new = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    return np.asarray(jax.random.key_data(key) if is_new else key).tolist()

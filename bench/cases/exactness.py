@@ -19,6 +19,7 @@ from bench.cases.cell import (
 )
 from bench.cases.parameter import Parameter
 from bench.machine import Environment
+from bench.measuring.agreement import relative_distance
 from bench.schema import EXACTNESS
 from rnn_jax.coordinates import ravel_reals
 
@@ -50,10 +51,8 @@ def run(
             product = np.asarray(
                 rj.jacobian_product(cell, cell.initial_state(), xs, lag).to_array(), np.float64
             )
-            distance, size = np.linalg.norm(product - unrolled), np.linalg.norm(unrolled)
-            # A chain can be exactly zero, as in a rectified net whose units have all been off once.
-            error = 0.0 if distance == 0 else distance / size if size > 0 else np.inf
-            rows.append(common | {"seed": seed, "lag": lag, "relative_error": float(error)})
+            error, _ = relative_distance(unrolled, product)
+            rows.append(common | {"seed": seed, "lag": lag, "relative_error": error})
     return {EXACTNESS.kind: rows}
 
 

@@ -42,15 +42,20 @@ def run(
         report(f"seed {seed}", done / len(case.seeds))
         cell = create_cell(case, case["input_size"], seed_key(seed, 0), environment)
         inputs = white_noise(case, seed, case["sequences"], environment)
-        direction = jax.random.normal(seed_key(seed, 2), (case["hidden_size"],), jnp.float32)
-        direction = (direction / jnp.linalg.norm(direction)).astype(environment.dtype)
-        directions = jnp.broadcast_to(direction, (case["sequences"], case["hidden_size"]))
+        directions = same_direction(case, seed, case["hidden_size"], environment)
         reading = probe(
             cell, inputs, case["lags"], along_direction, directions, weights="initial", recorded_sequences=2
         )
         norm_rows += [common | {"seed": seed} | row for row in reading.norm_rows]
         decay_rows.append(common | {"seed": seed} | reading.decay_row)
     return {GRADIENT_NORMS.kind: norm_rows, DECAY.kind: decay_rows}
+
+
+def same_direction(case: Any, seed: int, size: int, environment: Environment) -> jax.Array:
+    """One unit vector of that many numbers, drawn for the seed, once for each of the case's sequences."""
+    direction = jax.random.normal(seed_key(seed, 2), (size,), jnp.float32)
+    direction = (direction / jnp.linalg.norm(direction)).astype(environment.dtype)
+    return jnp.broadcast_to(direction, (case["sequences"], size))
 
 
 def along_direction(direction: jax.Array, cell: Any, states: Any) -> jax.Array:

@@ -1,8 +1,9 @@
 """One key of a suite file: what it may be."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
+
+from rnn_jax.remedies.registry import parts_of
 
 
 @dataclass(frozen=True)
@@ -62,4 +63,4 @@ class Parameter:
 
 def combined_names(text: str) -> list[str]:
     """The names in a text such as "layer_norm+clip_by_norm(0.5)"."""
-    return [part.split("(")[0].strip() for part in re.split(r"\+(?![^()]*\))", text)]
+    return [part.split("(")[0].strip() for part in parts_of(text)]

@@ -168,18 +168,46 @@ def run(
     )
     state = jax.eval_shape(lambda model: model.cell.initial_state(), _model(result.model, 0))
     common = task_columns(case, environment, suite, task, state_size=real_size(state))
-    told = {
+    labels = {
         "task": task.name,
         "variant": task.variant,
         "remedy": remedy.name,
         "remedy_strength": remedy.strength,
     }
-    told_with_length = told | {"task_length": task.length}
-    setting = told_with_length | {
+    labels_and_length = labels | {"task_length": task.length}
+    setting = labels_and_length | _setting(case, task, remedy, result) | {"learning_rate": rate}
+    rows: dict[str, list[dict[str, Any]]] = {TUNING.kind: [common | labels_and_length | row for row in tried]}
+    for place, seed in enumerate(case.seeds):
+        readings = before, after = [
+            _probe(case, task, models, place, environment, weights)
+            for models, weights in ((result.initial_model, "initial"), (result.model, "trained"))
+        ]
+        of_seed: dict[str, list[dict[str, Any]]] = {
+            TASK_ACCURACY.kind: [setting | _outcome(result, place) | _reach(before, after)],
+            TRAINING_CURVES.kind: [labels | point for point in _curve(result, place, case["curve_points"])],
+            EVALUATIONS.kind: [labels_and_length | row for row in _evaluations(case, result, place)],
+            EXPLOSIONS.kind: [labels | row for row in _explosion(case, task, result, place)],
+            GRADIENT_NORMS.kind: [row for reading in readings for row in reading.norm_rows],
+            DECAY.kind: [reading.decay_row for reading in readings],
+            HELD_OUT_SCORES.kind: [
+                {"remedy": remedy.name} | row for row in net_rows(task, _model(result.model, place))
+            ],
+            SNAPSHOTS.kind: [
+                labels_and_length | row
+                for row in _snapshots(case, task, result, place, environment, before, after)
+            ],
+        }
+        for kind, made in of_seed.items():
+            rows.setdefault(kind, []).extend(common | {"seed": seed} | row for row in made)
+    return {kind: of_kind for kind, of_kind in rows.items() if of_kind}
+
+
+def _setting(case: Any, task: Task, remedy: rj.remedies.Remedy, result: rj.TrainingResult) -> dict[str, Any]:
+    """What is the same for all seeds, of the columns of task_accuracy.csv."""
+    return {
         "clip_threshold": _clip_threshold(remedy),
         "parameter_count": sum(leaf.size // len(case.seeds) for leaf in jax.tree.leaves(result.model)),
         "optimizer": case["optimizer"],
-        "learning_rate": rate,
         "learning_rate_grid": case["learning_rate_grid"],
         "tuning_seeds": case["tuning_seeds"],
         "tuning_steps": case["tuning_steps"],
@@ -193,48 +221,6 @@ def run(
         "train_s": result.train_s,
         "compile_s": result.compile_s,
     }
-    rows: dict[str, list[dict[str, Any]]] = {
-        TUNING.kind: [common | told_with_length | row for row in tried],
-        SNAPSHOTS.kind: [],
-    }
-    for place, seed in enumerate(case.seeds):
-        head = common | {"seed": seed}
-        before, after = (
-            _probe(case, task, models, place, environment, weights)
-            for models, weights in ((result.initial_model, "initial"), (result.model, "trained"))
-        )
-        rows.setdefault(TASK_ACCURACY.kind, []).append(
-            head | setting | _outcome(result, place) | _reach(before, after)
-        )
-        rows.setdefault(TRAINING_CURVES.kind, []).extend(
-            head | told | point for point in _curve(result, place, case["curve_points"])
-        )
-        if case["target"] is not None:
-            rows.setdefault(EVALUATIONS.kind, []).extend(
-                head | told_with_length | {"target_id": case["target"]} | point
-                for point in _evaluations(result, place)
-            )
-        if result.first_nonfinite_step[place] > 0:
-            lags = geometric_lags(task.sequence_length, case["lags"])
-            seen = rj.explosion(result, place, sequences=min(_WORST_SEQUENCES, case["batch_size"]), lags=lags)
-            rows.setdefault(EXPLOSIONS.kind, []).extend(head | told | row for row in _explosion_rows(seen))
-        for reading in (before, after):
-            rows.setdefault(GRADIENT_NORMS.kind, []).extend(head | row for row in reading.norm_rows)
-            rows.setdefault(DECAY.kind, []).append(head | reading.decay_row)
-        rows.setdefault(HELD_OUT_SCORES.kind, []).extend(
-            head | {"remedy": remedy.name} | row for row in net_rows(task, _model(result.model, place))
-        )
-        if place == 0 and case["snapshots"]:
-            between = [
-                (step, _probe(case, task, models, 0, environment, "snapshot"))
-                for step, models in result.snapshots
-                if step < result.steps_run[0]
-            ]
-            readings = [(0, before), *between, (int(result.steps_run[0]), after)]
-            rows[SNAPSHOTS.kind].extend(
-                head | told_with_length | _snapshot(result, step, reading) for step, reading in readings
-            )
-    return {kind: of_kind for kind, of_kind in rows.items() if of_kind}
 
 
 def _snapshot_steps(case: Any) -> list[int]:
@@ -243,6 +229,27 @@ def _snapshot_steps(case: Any) -> list[int]:
     if not case["snapshots"] or first >= budget:
         return []
     return sorted({int(step) for step in np.geomspace(first, budget, case["snapshots"] + 1)[:-1]})
+
+
+def _snapshots(
+    case: Any,
+    task: Task,
+    result: rj.TrainingResult,
+    place: int,
+    environment: Environment,
+    before: Reading,
+    after: Reading,
+) -> list[dict[str, Any]]:
+    """The first seed's net before, in between and after, where that is asked for."""
+    if place or not case["snapshots"]:
+        return []
+    between = [
+        (step, _probe(case, task, models, 0, environment, "snapshot"))
+        for step, models in result.snapshots
+        if step < result.steps_run[0]
+    ]
+    readings = [(0, before), *between, (int(result.steps_run[0]), after)]
+    return [_snapshot(result, step, reading) for step, reading in readings]
 
 
 def _snapshot(result: rj.TrainingResult, step: int, reading: Reading) -> dict[str, Any]:
@@ -346,21 +353,29 @@ def _curve(result: rj.TrainingResult, seed: int, points: int) -> list[dict[str, 
     ]
 
 
-def _evaluations(result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:
-    """Every score of a seed on the held-out examples while it was trained."""
+def _evaluations(case: Any, result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:
+    """Every score of a seed on the held-out examples while it was trained, where that is held against a target."""
+    if case["target"] is None:
+        return []
     points = []
     steps_run = result.steps_run[seed]
     scores = zip(
         result.evaluation_steps, result.evaluation_loss[seed], result.evaluation_accuracy[seed], strict=True
     )
     for step, loss, accuracy in scores:
-        points.append({"step": int(min(step, steps_run)), "loss": float(loss), "accuracy": float(accuracy)})
+        scored = {"loss": float(loss), "accuracy": float(accuracy)}
+        points.append({"target_id": case["target"], "step": int(min(step, steps_run))} | scored)
         if step >= steps_run:
             break
     return points
 
 
-def _explosion_rows(seen: rj.Explosion) -> list[dict[str, Any]]:
+def _explosion(case: Any, task: Task, result: rj.TrainingResult, seed: int) -> list[dict[str, Any]]:
+    """The chains over the batch at which a seed became not finite, the worst sequences first; nothing of one that did not."""
+    if result.first_nonfinite_step[seed] < 0:
+        return []
+    lags = geometric_lags(task.sequence_length, case["lags"])
+    seen = rj.explosion(result, seed, sequences=min(_WORST_SEQUENCES, case["batch_size"]), lags=lags)
     assert seen.chain.spectral_norm is not None
     frobenius, spectral = (
         norm.log10_float64() for norm in (seen.chain.frobenius_norm, seen.chain.spectral_norm)

@@ -4,7 +4,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from bench.statistics.grouping import NET
 from bench.store import read_machine
 from bench.suite.case import Case
 
-_ENVIRONMENT = ["machine", "backend", "device_kind", "jax_version", "dtype", "matmul_precision"]
+_ENVIRONMENT = [each.name for each in fields(Environment)]
 _PARAMETERS = (*NET, "operation")
 _OTHER_ARITHMETIC = ("ceilings", "precision", "peers")
 """Kinds some of whose rows are of another dtype or precision than their case."""

@@ -54,7 +54,7 @@ def by_lag(tolerance: float) -> Measure:
 
 
 def relative_distance(reference: np.ndarray, other: np.ndarray) -> tuple[float, str]:
-    """Euclidean distance over the norm of the reference."""
+    """Euclidean distance over the norm of the reference; 0 where both are exactly zero, as a rectified net's chain can be."""
     distance, size = np.linalg.norm(other - reference), np.linalg.norm(reference)
     return float(0.0 if distance == 0 else distance / size if size > 0 else np.inf), ""
 

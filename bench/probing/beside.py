@@ -9,12 +9,11 @@ from time import perf_counter
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from bench.cases.cell import bare_columns, create_cell, resolved_cell, seed_key, white_noise
-from bench.cases.gradient_norms import along_direction
+from bench.cases.gradient_norms import along_direction, same_direction
 from bench.cases.reach import probe
 from bench.errors import UsageError
 from bench.machine import Environment
@@ -136,14 +135,12 @@ def measured(
                 "numbers that need what comes after it are NaN"
             )
         loss, size = _loss(net)
-        direction = jax.random.normal(seed_key(seed, 2), (size,), jnp.float32)
-        direction = (direction / jnp.linalg.norm(direction)).astype(environment.dtype)
         reading = probe(
             net.step,
             inputs,
             case["lags"],
             loss,
-            jnp.broadcast_to(direction, (case["sequences"], size)),
+            same_direction(case, seed, size, environment),
             weights="initial",
             recorded_sequences=RECORDED_SEQUENCES,
             exponents=EXPONENTS,

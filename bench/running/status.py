@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,12 +182,11 @@ def _plan(folder: Path, own: "Suite | None", named: set[str], found: set[str]) -
 
 def _plan_there(suite: "Suite", facts: dict[str, Any]) -> Plan | None:
     """The plan of a suite on the machine that a folder's results are of; this process may run on another one."""
-    from bench.machine import Environment
+    from bench.machine import Environment, environment_of
 
-    names = ("machine", "backend", "device_kind", "jax_version", "dtype", "matmul_precision")
-    if not all(isinstance(facts.get(name), str) for name in names):
+    if not all(isinstance(facts.get(each.name), str) for each in fields(Environment)):
         return None
-    there = Environment(**{name: facts[name] for name in names})
+    there = environment_of({"identity": facts})
     return plans.plan_of(suite, there, suite.estimate_s)
 
 

@@ -11,9 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cells.initializers import checked_layers
+from rnn_jax.cells.normalization import normalized
 from rnn_jax.step import State
-
-_LEAST_VARIANCE = 1e-5
 
 
 @jax.tree_util.register_dataclass
@@ -77,7 +76,7 @@ class Stack:
         """One step for one example."""
         after, visible = [], x
         for place, (cell, before) in enumerate(zip(self.layers, state, strict=True)):
-            entering = _normalized(visible) if self.normalized and place else visible
+            entering = normalized(jnp.asarray(visible)) if self.normalized and place else visible
             now = cell(before, entering)
             shown = cell.output(now)
             visible = shown + visible if self.skip and place else shown
@@ -88,8 +87,3 @@ class Stack:
         """That of the highest layer; with skips the sum of all layers' outputs."""
         shown = [cell.output(each) for cell, each in zip(self.layers, state, strict=True)]
         return reduce(jnp.add, shown) if self.skip else shown[-1]
-
-
-def _normalized(vector: Any) -> Array:
-    centred = vector - jnp.mean(vector)
-    return centred / jnp.sqrt(jnp.mean(jnp.square(centred)) + _LEAST_VARIANCE)

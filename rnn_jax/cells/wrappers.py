@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from rnn_jax.cell_structure import DENSE, ELEMENTWISE, KRONECKER, structure_of
 from rnn_jax.cells.initializers import normal_matrix
+from rnn_jax.cells.normalization import normalized
 from rnn_jax.step import State
 from rnn_jax.whole_numbers import checked_whole
-
-_LEAST_VARIANCE = 1e-5
 
 
 @jax.tree_util.register_dataclass
@@ -286,7 +285,7 @@ class LayerNorm:
 
     def recurrent(self, state: State) -> Array:
         """That of the cell, normalized."""
-        return self.gain * _normalized(self.cell.recurrent(state))
+        return self.gain * normalized(self.cell.recurrent(state))
 
     def drive(self, x: Array | None) -> Array:
         """That of the cell."""
@@ -313,9 +312,3 @@ def with_innermost(cell: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(cell, WRAPPERS):
         return replace(cell, cell=with_innermost(cell.cell, change))
     return change(cell)
-
-
-def _normalized(rows: Float[Array, "gates hidden"]) -> Float[Array, "gates hidden"]:
-    centred = rows - jnp.mean(rows, axis=1, keepdims=True)
-    variance = jnp.mean(jnp.square(centred), axis=1, keepdims=True)
-    return centred / jnp.sqrt(variance + _LEAST_VARIANCE)

@@ -115,7 +115,7 @@ def create(name: str, strength: float | None = None) -> Remedy:
             raise ValueError(
                 f"strengths stand in brackets in {name!r}, so strength must be None, got {strength!r}"
             )
-        return combine(*(_told(part.strip(), name) for part in re.split(r"\+(?![^()]*\))", name)))
+        return combine(*(_from_text(part, name) for part in parts_of(name)))
     if name not in REMEDIES:
         raise ValueError(f"remedy must be one of {', '.join(REMEDIES)}, got {name!r}")
     family = REMEDIES[name]
@@ -126,7 +126,12 @@ def create(name: str, strength: float | None = None) -> Remedy:
     return family.create(family.strength if strength is None else strength)
 
 
-def _told(part: str, whole: str) -> Remedy:
+def parts_of(name: str) -> list[str]:
+    """What "layer_norm+clip_by_norm(0.5)" joins, in order, each with its strength where it has one."""
+    return [part.strip() for part in re.split(r"\+(?![^()]*\))", name)]
+
+
+def _from_text(part: str, whole: str) -> Remedy:
     match = re.fullmatch(r"(\w+)(?:\(([^()]*)\))?", part)
     if match is None:
         raise ValueError(f"remedy must be such as 'layer_norm+clip_by_norm(0.5)', got {whole!r}")

@@ -13,7 +13,7 @@ import optax
 from jaxtyping import Array
 
 from rnn_jax.devices import Devices, mesh_of
-from rnn_jax.keys import key_numbers
+from rnn_jax.leaves import to_numbers
 from rnn_jax.remedies.remedy import Remedy, none
 from rnn_jax.tasks.protocol_check import check_batches, checked_baseline
 from rnn_jax.tasks.task import Task, evaluation_task
@@ -165,7 +165,7 @@ def train(
             "task": f"{task.name}({task.length}, {task.variant!r})",
             "baseline": baseline,
             "remedy": _told(recipe.remedy),
-            "key": key_numbers(key),
+            "key": to_numbers(key).tolist(),
             "seeds": numbers.tolist(),
             "batch_size": batch_size,
             "step_budget": step_budget,

@@ -133,7 +133,7 @@ def test_strengths_reach_cells_steps_and_combinations():
         ({"remedy": leaky, "strengths": [0.5]}, "leak must be a concrete number"),
         (
             {"remedy": clip_by_norm, "strengths": [-1.0]},
-            "strengths: -1 is none for this remedy: threshold must be positive, got -1.0",
+            "strengths: -1 is not allowed for this remedy: threshold must be positive, got -1.0",
         ),
     ],
 )
