@@ -12,6 +12,10 @@ class UsageError(Exception):
     """A command, a suite file or a result folder cannot be used as it is."""
 
 
+class NothingInCommonError(UsageError):
+    """Two result folders hold no case of the same kind, so that they cannot be compared."""
+
+
 class CaseError(Exception):
     """A case did not finish in a process of its own.
 

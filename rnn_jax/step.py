@@ -72,7 +72,7 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
         if (
             len(_CHECKED) > _MOST_CHECKED
         ):  # a function in a `Partial` made anew at every call is another signature
-            del _CHECKED[next(iter(_CHECKED))]
+            _CHECKED.pop(next(iter(list(_CHECKED))), None)
     return state, xs, length
 
 

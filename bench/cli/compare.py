@@ -34,7 +34,7 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare result folders with the first one: times, precision, rates, exponents, verdicts.
+    """Compare result folders with the first one: times, ceilings, precision, rates, exponents, verdicts.
 
     Ratios and differences are of the folder on the right against the reference on the left: under 1 the right one is
     faster. It is called faster or slower where the whole interval lies beyond the factor; where nothing differs

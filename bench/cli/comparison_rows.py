@@ -33,10 +33,9 @@ def titled_rows(joined: Mapping[str, pd.DataFrame]) -> Iterator[Titled]:
     if "ceilings" in joined:
         yield "What the devices can do at best", _ceilings(joined["ceilings"])
     if "precision" in joined:
-        yield (
-            "How far a chain is from float64 on the CPU at the longest lag, log norm in nats",
-            _precision(joined["precision"]),
-        )
+        rows = _precision(joined["precision"])
+        if rows:
+            yield "How far a chain is from float64 on the CPU at the longest lag, log norm in nats", rows
     if "rates" in joined:
         rates = joined["rates"]
         yield f"Rate in nats a step, right minus left; {_far(rates)}", _rates(rates)
@@ -116,10 +115,10 @@ def _precision(precision: pd.DataFrame) -> list[dict[Any, Any]]:
     named = {"cell": "cell"} | unusual_columns(precision)
     named |= {"gain": "gain", "state_size": "n", "lag": "lag", "dtype": "dtype", "matmul_precision": "precision",
               "states": "states"}  # fmt: skip
-    rows = precision[precision[["log_norm_error_nats_left", "log_norm_error_nats_right"]].notna().all(axis=1)]
+    rows = precision[precision[["log_norm_error_nats_left", "log_norm_error_nats_right"]].notna().any(axis=1)]
     return [
         {short: row[name] for name, short in named.items()}
-        | {side: f"{row[f'log_norm_error_nats_{side}']:.1e}" for side in ("left", "right")}
+        | {side: f"{row[f'log_norm_error_nats_{side}']:.1e}".replace("nan", "") for side in ("left", "right")}
         for row in rows.to_dict("records")
     ]
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench import machine
 from bench.comparing.compared_times import compared_times, means
-from bench.errors import UsageError, making
+from bench.errors import NothingInCommonError, UsageError, making
 from bench.statistics.crossover import crossovers
 from bench.statistics.grouping import without_usual_columns
 from bench.statistics.time_ratio import FACTOR
@@ -41,7 +41,8 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
         nats a step and in units of its standard error) and "verdicts" (seeds whose verdict differs).
 
     Raises:
-        UsageError: a folder holds no results, the two have no case in common, or the factor is not over 1.
+        UsageError: a folder holds no results or one that cannot be read, or the factor is not over 1.
+        NothingInCommonError: a UsageError: the two have no case in common.
     """
     if not 1 < factor < math.inf:
         raise UsageError(f"--factor must be a number over 1, got {factor:g}")
@@ -71,7 +72,9 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
         if len(table):
             joined["crossovers"] = table
     if not joined:
-        raise UsageError(f"{left} and {right} have no case in common: they must run the same suite and seeds")
+        raise NothingInCommonError(
+            f"{left} and {right} have no case in common: they must run the same suite and seeds"
+        )
     return joined
 
 
@@ -119,7 +122,9 @@ def _by_dtype(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd
 
 def _ceilings(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     keys = ["ceiling", "dtype", "matmul_precision", "unit"]
-    both = ceiling_table(left).merge(ceiling_table(right), on=keys, suffixes=("_left", "_right"))
+    same = set(left["match_id"]) & set(right["match_id"])
+    one, other = (ceiling_table(frame[frame["match_id"].isin(same)]) for frame in (left, right))
+    both = one.merge(other, on=keys, suffixes=("_left", "_right"))
     return both.assign(ratio=both["value_right"] / both["value_left"])
 
 
@@ -127,10 +132,8 @@ def _precision(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     told = [*_NET, "state_size", "input_scale", "sequence_length"]
     values = ["log_norm_error_nats", "relative_product_error"]
     keys = [*_KEYS, "dtype", "matmul_precision", "states", "lag"]
-    longest = left[left["lag"] == left.groupby("match_id")["lag"].transform("max")]
-    both = longest[[*keys, *told, *values]].merge(
-        right[[*keys, *values]], on=keys, suffixes=("_left", "_right")
-    )
+    both = left[[*keys, *told, *values]].merge(right[[*keys, *values]], on=keys, suffixes=("_left", "_right"))
+    both = both[both["lag"] == both.groupby("match_id")["lag"].transform("max")].copy()
     both["difference_nats"] = both["log_norm_error_nats_right"] - both["log_norm_error_nats_left"]
     kept = [*told, *keys[1:], *(f"{value}_{side}" for value in values for side in ("left", "right"))]
     return both[[*kept, "difference_nats"]].sort_values([*told, *keys[1:]], kind="stable")

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import pandas as pd
 
 from bench.comparing import comparison
 from bench.comparing.two_folders import compared, unlike
-from bench.errors import UsageError
+from bench.errors import NothingInCommonError, UsageError
 from bench.machine import BACKENDS
 from bench.store import Store, read_machine
 from bench.tables import tables
@@ -105,22 +105,30 @@ def read(paths: Sequence[Path]) -> Results:
             raise UsageError(f"{path} holds no result file; name a folder that `rnn-bench run` wrote")
     facts = {path: read_machine(path) for path in plain}
     names = _labels(facts)
-    comparisons = [each for path in kept for each in _comparisons(path)]
+    shown = {
+        frozenset((reference.resolve(), other.resolve()))
+        for reference, *others in map(comparison.sides, kept)
+        for other in others
+    }
     return Results(
         [Folder(names[path], Store(path), facts[path]) for path in plain],
-        comparisons or list(_of_backends(facts, names)),
+        [each for path in kept for each in _comparisons(path)] + list(_of_backends(facts, names, shown)),
     )
 
 
-def _of_backends(facts: Mapping[Path, Mapping[str, Any]], names: Mapping[Path, str]) -> Iterator[Comparison]:
-    """Every folder of a CPU beside every one of a GPU that has cases in common with it."""
+def _of_backends(
+    facts: Mapping[Path, Mapping[str, Any]], names: Mapping[Path, str], shown: Collection[frozenset[Path]]
+) -> Iterator[Comparison]:
+    """Every folder of a CPU beside every one of a GPU that has cases in common with it, but for pairs shown already."""
     of = {backend: [path for path, each in facts.items() if each["identity"].get("backend") == backend]
           for backend in BACKENDS}  # fmt: skip
     for left, right in itertools.product(of["cpu"], of["gpu"]):
+        if frozenset((left.resolve(), right.resolve())) in shown:
+            continue
         try:
             joined = compared(left, right)
-        except UsageError:
-            continue  # nothing in common
+        except NothingInCommonError:
+            continue
         yield Comparison(names[left], names[right], joined, unlike(left, right))
 
 

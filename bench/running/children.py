@@ -1,4 +1,4 @@
-"""Measures cases in processes of their own, one process at a time, so that its dtype, peak memory or crash is of one case alone."""
+"""Measures cases in processes of their own, one process at a time, so that a dtype, a peak of memory or a crash concerns one case alone."""
 
 import contextlib
 import json

@@ -51,7 +51,7 @@ class Spread:
     rounds: int
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Between which seconds the median lies; of one process: of that process alone. NaN of one or two samples."""
+        """Between which seconds the median lies; of one process: of that alone, NaN where it has fewer than three samples."""
         if self.processes == 1 and self.rounds < LEAST_ROUNDS:
             return math.nan, math.nan
         reach = student.ppf((1 + level) / 2, self.degrees) * self.stderr

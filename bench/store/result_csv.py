@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import UsageError
+from bench.privacy import error_line
 from bench.schema import SCHEMA_VERSION, Column, ResultFile
 from bench.store.shard import DTYPES, UNREADABLE
-from rnn_jax.messages import first_line
 
 _MEND = "restore the file, or move it away: a run of its suite makes it again from the shards, or measures"
 _TRUTHS = {"true", "false", ""}
@@ -32,7 +32,7 @@ def read(path: Path, file: ResultFile) -> pd.DataFrame:
     try:
         frame = _parsed(content, file).copy()
     except UNREADABLE as error:
-        found = _problem(content, file) or f"{type(error).__name__}: {first_line(error)}"
+        found = _problem(content, file) or f"{type(error).__name__}: {error_line(str(error))}"
         raise UsageError(
             f"{path} cannot be read as schema version {SCHEMA_VERSION}: {found}; {_MEND}"
         ) from error

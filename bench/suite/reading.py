@@ -1,6 +1,7 @@
 """Reads a suite file, checks every key and value, and lists its cases."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,9 @@ from bench.suite.toml_file import read_toml
 SUITES = Path(__file__).parents[1] / "suites"
 _TOP_LEVEL = ("description", "estimate_s", "estimate_on", "dtype", "scale", "include")
 _FOLLOWS_FROM_CELL = ("initialization", "forget_bias")
+
+
+_A_GPU = re.compile(r"GPU|\b[ABHLTV]\d{2,4}\b")
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Suite:
     @property
     def gpu_hint(self) -> str:
         """Where its seconds are of a GPU: what one should know before it is run on a CPU; else empty."""
-        if "core" in self.estimate_on or (name_and_scale(self.name) or ("", None))[1] is not None:
+        if not _A_GPU.search(self.estimate_on) or (name_and_scale(self.name) or ("", None))[1] is not None:
             return ""
         return (
             f"its times are of {self.estimate_on}; on a CPU a case can take hundreds of times as long: "

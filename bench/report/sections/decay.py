@@ -39,7 +39,7 @@ def decay(results: Results) -> Section:
             "Norm of dh_T/dh_t against the lag T − t, at white noise: a line is the median over seeds and input "
             "sequences of one net before training, its band goes from least to most. Straight lines down: the gradient "
             "vanishes exponentially. A mark tells the cell, a dash the gain; open marks are of another setting. The grey line is a norm of 0.001, under "
-            "which the reach ends. A line ends at the length of its sequences; where it drops out at once the norm is zero."
+            "which the reach ends. A line ends at the length of its sequences, which “Fit all” shows; where it drops out at once the norm is zero."
             + note(MOST_POINTS, most, "lags a line")
         )
         tables = [
@@ -121,7 +121,7 @@ def _net(
         meta=meta, text=[_written(value) for value in middle[at]],
     )  # fmt: skip
     drawn["marker"]["maxdisplayed"] = _MARKS_OF_A_LINE
-    within = np.flatnonzero(np.abs(middle) <= _SHOWN)
+    within = np.flatnonzero(np.min(np.abs([middle, least, greatest]), axis=0) <= _SHOWN)
     seen = float(lags[min(within[-1] + 1, len(lags) - 1)]) if within.size else float(lags[0])
     return [band(lags[at], shown[1], shown[2], look.colour, meta), drawn], float(middle[-1]), len(lags), seen
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench.comparing import two_folders as compare
-from bench.errors import UsageError
+from bench.errors import NothingInCommonError, UsageError
 from bench.store import Store
 
 
@@ -216,6 +216,13 @@ def test_ceilings_are_ratios_of_the_best_right_over_left(pair):
     assert told.loc["scan_iteration", "ratio"] == 0.5
 
 
+def test_ceilings_of_another_case_are_none_in_common(pair):
+    rows = [{"quantity": each, "run_s": 1.0} for each in ("matrix_product", "copy", "scan_iterations")]
+    others = [each | {"match_id": "another"} for each in rows]
+    with pytest.raises(NothingInCommonError):
+        compare.compared(*pair({"ceilings": rows}, {"ceilings": others}))
+
+
 def test_precision_is_compared_at_the_longest_lag_in_the_same_arithmetic(pair):
     def precision(error, lags=(1, 50)):
         return [
@@ -230,7 +237,8 @@ def test_precision_is_compared_at_the_longest_lag_in_the_same_arithmetic(pair):
             for lag in lags
         ]
 
-    told = compare.compared(*pair({"precision": precision(1.0)}, {"precision": precision(-2.0)}))["precision"]
+    left, right = precision(1.0, lags=(1, 50, 99)), precision(-2.0)  # one lag is of the left folder alone
+    told = compare.compared(*pair({"precision": left}, {"precision": right}))["precision"]
     assert told["lag"].tolist() == [50, 50]
     told = told.set_index("dtype")["difference_nats"]
     assert told.to_dict() == pytest.approx({"float32": -150e-6, "float64": -150e-14})

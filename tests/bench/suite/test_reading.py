@@ -369,3 +369,22 @@ def test_only_is_told_what_it_cannot_do(conditions, told, several):
         several.only(conditions)
     for words in told:
         assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("estimate_on", "hinted"),
+    [
+        ("one H100 or H200", True),
+        ("one GPU, a guess", True),
+        ("two cores", False),
+        ("my M2 laptop", False),
+        ("", False),
+    ],
+)
+def test_a_suite_whose_times_are_of_a_gpu_says_so(estimate_on, hinted, loaded):
+    case = '[[exactness]]\ncell = "lstm"\nhidden_size = 4\n'
+    hint = loaded(f'estimate_s = 10\nestimate_on = "{estimate_on}"\n{case}').gpu_hint
+    assert bool(hint) == hinted
+    assert hint.startswith(f"its times are of {estimate_on};") or not hinted
+    assert suite.load("gpu").gpu_hint
+    assert not suite.load("gpu", "tiny").gpu_hint
