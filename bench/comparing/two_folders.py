@@ -72,8 +72,10 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
         if len(table):
             joined["crossovers"] = table
     if not joined:
+        files = " and ".join(f"{kind}.csv" for kind in makers if kind in shared)
         raise NothingInCommonError(
-            f"{left} and {right} have no case in common: they must run the same suite and seeds"
+            f"{left} and {right} have no case in common{f' in {files}' if files else ''}: they must run the same suite "
+            "and seeds"
         )
     return joined
 

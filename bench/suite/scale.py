@@ -49,7 +49,7 @@ def caps_of(
         if above is not None or only_includes:
             return above
         has = (
-            f"it has {', '.join(scales)}"
+            f"it has {', '.join(map(repr, scales))}"
             if scales
             else "it has none: leave it out, or write a table [scale.tiny] into a suite of your own"
         )

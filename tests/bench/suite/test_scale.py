@@ -49,7 +49,7 @@ def test_what_was_left_out_stays_out_and_types_stay():
     ("table", "scale", "told"),
     [
         ("", "tiny", "no scale 'tiny'; it has none"),
-        ("[scale.small]\nhidden_size = 2\n", "tiny", "no scale 'tiny'; it has small"),
+        ("[scale.small]\nhidden_size = 2\n", "tiny", "no scale 'tiny'; it has 'small'"),
         ("[scale.small]\nhiden_size = 2\n", None, "did you mean 'hidden_size'"),
         ("[scale.small]\nhidden_size = 0\n", None, "hidden_size must be a positive number, got 0"),
         ("[scale.small]\nhidden_size = true\n", None, "hidden_size must be a positive number, got True"),
