@@ -75,7 +75,7 @@ def test_a_scaled_run_says_so(here, typed):
     [
         (("own.toml", "--minutes", "0"), "--minutes must be a positive number, got 0"),
         (("own.toml", "--minutes", "nan"), "--minutes must be a positive number, got nan"),
-        (("own.toml", "--scale", "huge"), "no scale 'huge'; it has tiny"),
+        (("own.toml", "--scale", "huge"), "no scale 'huge'; it has 'tiny'"),
         (("quick", "--scale", "tiny"), "no scale 'tiny'; it has none"),
     ],
 )
