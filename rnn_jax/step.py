@@ -69,9 +69,8 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     _require_same_state(before, after)
     if known is not None:
         _CHECKED[known] = None
-        if (
-            len(_CHECKED) > _MOST_CHECKED
-        ):  # a function in a `Partial` made anew at every call is another signature
+        # A function in a `Partial` that is made anew at every call is another signature each time.
+        if len(_CHECKED) > _MOST_CHECKED:
             _CHECKED.pop(next(iter(list(_CHECKED))), None)
     return state, xs, length
 

@@ -11,6 +11,8 @@ from bench.errors import UsageError
 from bench.nearest import nearest
 
 _WHAT = ("suites", "cells", "tasks", "remedies", "keys")
+_MOST_LETTERS = 60
+"""Of the names that a key takes: more are not listed with it."""
 
 
 def list_(
@@ -123,9 +125,6 @@ def _choices(row: dict[str, Any]) -> str:
     """The names that a key takes where they are few; of many the message about a wrong one tells them."""
     _, is_named, names = row["allowed"].partition("one of ")
     return f": {names}" if is_named and len(names) <= _MOST_LETTERS else ""
-
-
-_MOST_LETTERS = 60
 
 
 _HEADINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

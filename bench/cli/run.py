@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -104,14 +104,12 @@ def run(
     from bench.running.job import job
 
     _check_options(minutes, checkpoint_every_s, ray, ray_cpus, ray_gpus, simulated_devices, dry)
-    with ExitStack() as at_end:
-        cluster = None
-        if ray is not None:
-            cluster = at_end.enter_context(
-                _Cluster(
-                    ray, backend, ray_cpus, ray_gpus, checkpoint_every_s, debug, partial(say, error=as_json)
-                )
-            )
+    note = partial(say, error=as_json)
+    with (
+        nullcontext()
+        if ray is None
+        else _Cluster(ray, backend, ray_cpus, ray_gpus, checkpoint_every_s, debug, note)
+    ) as cluster:
         try:
             asked = job(
                 suite,

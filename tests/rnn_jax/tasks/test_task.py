@@ -94,6 +94,12 @@ def test_a_wrong_argument_is_named(task, message):
         checked_variant(task, ("only",), shortest=2)
 
 
+def test_a_length_may_be_a_whole_number_of_numpy():
+    checked_variant(Toy(length=np.int64(3)), ("only",), shortest=2)  # pyright: ignore
+    with pytest.raises(ValueError, match="length of toy must be at least 2, got 1"):
+        checked_variant(Toy(length=np.int64(1)), ("only",), shortest=2)  # pyright: ignore
+
+
 @pytest.mark.parametrize("name", ["adding", "copy", "temporal_order"])
 def test_outputs_that_would_broadcast_are_refused(name):
     task = rj.tasks.TASKS[name](20)
