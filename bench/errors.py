@@ -39,8 +39,8 @@ def failure_of(error: Exception) -> tuple[str, str]:
     """What became of a case, as in failures.csv: its status and the error in one line without names or folders."""
     if isinstance(error, CaseError):
         return error.status, error_line(str(error))
-    told = f"{type(error).__name__}: {error}"
-    return failure_status(told), error_line(told)
+    text = f"{type(error).__name__}: {error}"
+    return failure_status(text), error_line(text)
 
 
 def is_unsupported(error: Exception) -> bool:

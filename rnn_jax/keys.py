@@ -16,5 +16,5 @@ def checked_key(key: Any) -> None:
             f"key must be one random key, got an array of them of shape {shape}; split gives one each"
         )
     if dtype != jnp.uint32 or shape is None or len(shape) != 1:
-        told = repr(key) if dtype is None else f"an array of {dtype} of shape {shape}"
-        raise ValueError(f"key must be a random key such as jax.random.key(0), got {told}")
+        got = repr(key) if dtype is None else f"an array of {dtype} of shape {shape}"
+        raise ValueError(f"key must be a random key such as jax.random.key(0), got {got}")

@@ -22,11 +22,11 @@ _Class = TypeVar("_Class", bound=type)
 
 def brief(cls: _Class) -> _Class:
     """A dataclass whose instances print on a line, whatever the arrays in them."""
-    cls.__repr__ = _told  # pyright: ignore[reportAttributeAccessIssue]
+    cls.__repr__ = _summary  # pyright: ignore[reportAttributeAccessIssue]
     return cls
 
 
-def _told(instance: Any) -> str:
+def _summary(instance: Any) -> str:
     shown = [f"{each.name}={_value(getattr(instance, each.name))}" for each in fields(instance) if each.repr]
     return f"{type(instance).__name__}({', '.join(shown)})"
 
@@ -37,7 +37,7 @@ def _value(value: Any) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{value.dtype}{list(value.shape)}"
     if any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(value)):
-        inside: Callable[[Any], str] = _told if is_dataclass(value) and _is_flat(value) else _folded
+        inside: Callable[[Any], str] = _summary if is_dataclass(value) and _is_flat(value) else _folded
         return inside(value)
     text = repr(value)
     return text if len(text) <= _LONG else f"{' '.join(text[:_LONG].split())}..."

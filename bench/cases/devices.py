@@ -84,9 +84,9 @@ def _chain(
         "lag_count": case["sequence_length"] + 1 if lags is None else len(lags),
         "seed_count": 1,
     }
-    told = ("round", "inner_calls", "run_s", "compile_s")
+    columns = ("round", "inner_calls", "run_s", "compile_s")
     rows = [
-        {"method": chain(count).method, "device_count": count} | {name: timed[name] for name in told}
+        {"method": chain(count).method, "device_count": count} | {name: timed[name] for name in columns}
         for count in shared
         for timed in timing_columns(samples[str(count)])
     ]

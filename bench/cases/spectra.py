@@ -119,7 +119,7 @@ def run(
             _timing_columns(case, common, spectrum) | {"seed": seed, "round": number} | sample
             for number, sample in enumerate(samples)
         ]
-        told = {
+        facts = {
             "steps": spectrum.steps,
             "qr_interval_steps": int(spectrum.qr_interval),
             "logdet_residual_nats_per_step": float(spectrum.logdet_residual),
@@ -132,7 +132,7 @@ def run(
                 "exponent_nats_per_step": exponent,
                 "stderr_nats_per_step": error,
             }
-            | told
+            | facts
             for index, (exponent, error) in enumerate(
                 zip(
                     np.asarray(spectrum.exponents, float).tolist(),

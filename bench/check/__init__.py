@@ -19,7 +19,7 @@ def checked(folder: Path, widest_percent: float = noise.WIDEST_PERCENT) -> list[
     Raises:
         UsageError: it is neither.
     """
-    if comparison.is_kept(folder):
+    if comparison.is_comparison(folder):
         return derived.of_comparison(folder)
     store = Store(folder)
     store.refuse_without_results()

@@ -31,8 +31,8 @@ def recomputed(folder: Path, frames: Mapping[str, pd.DataFrame]) -> Iterator[Fin
     for suite, of_suite in _by_suite(frames).items():
         shipped = suites.shipped(suite)
         if shipped is None:
-            told = f"suite {suite!r} is not one of the built-in suites, so no case_id can be recomputed"
-            yield Finding(NOTE, "case_id", told, "nothing need be done if the suite is your own")
+            problem = f"suite {suite!r} is not one of the built-in suites, so no case_id can be recomputed"
+            yield Finding(NOTE, "case_id", problem, "nothing need be done if the suite is your own")
             continue
         yield from _held_to(shipped.cases, of_suite, _identity(folder), suite)
 
@@ -46,8 +46,8 @@ def _held_to(
     old: dict[str, set[str]] = {}
     unknown: set[str] = set()
     for kind, frame in frames.items():
-        told = ["case_id", "match_id", *_ENVIRONMENT, *(name for name in _PARAMETERS if name in frame)]
-        for row in frame[told].drop_duplicates().to_dict("records"):
+        columns = ["case_id", "match_id", *_ENVIRONMENT, *(name for name in _PARAMETERS if name in frame)]
+        for row in frame[columns].drop_duplicates().to_dict("records"):
             if row["match_id"] in known:
                 problem = _problem(known[row["match_id"]], row, identity)
                 if problem:
@@ -56,15 +56,15 @@ def _held_to(
                 old.setdefault(f"{kind}.csv", set()).add(older[row["match_id"]])
             else:
                 unknown.add(row["case_id"])
-    for file, cases_told in wrong.items():
-        told = f"case_id does not follow from its row: {named(dict.fromkeys(cases_told))}"
-        yield Finding(DAMAGED, file, told, "rows were edited or mixed: measure these cases again")
+    for file, problems in wrong.items():
+        problem = f"case_id does not follow from its row: {named(dict.fromkeys(problems))}"
+        yield Finding(DAMAGED, file, problem, "rows were edited or mixed: measure these cases again")
     for file, versions in old.items():
-        told = f"rows of older code: {named(sorted(versions))}"
-        yield Finding(DAMAGED, file, told, "measure them again: they match nothing that is measured now")
+        problem = f"rows of older code: {named(sorted(versions))}"
+        yield Finding(DAMAGED, file, problem, "measure them again: they match nothing that is measured now")
     if unknown:
-        told = f"{len(unknown)} cases are none of suite {suite!r} as it is now, so their ids cannot be recomputed"
-        yield Finding(NOTE, "case_id", told, "nothing, if the suite was changed since; else measure again")
+        problem = f"{len(unknown)} cases are none of suite {suite!r} as it is now, so their ids cannot be recomputed"
+        yield Finding(NOTE, "case_id", problem, "nothing, if the suite was changed since; else measure again")
 
 
 def _by_match_id(
@@ -79,8 +79,8 @@ def _by_match_id(
             known.setdefault(of_count.match_id(), []).append(of_count)
             current = KINDS[case.kind].VERSION
             for version in range(1, current):
-                told = f"version {version} of {case.kind}, now {current}"
-                older.setdefault(of_count.match_id(version), told)
+                what = f"version {version} of {case.kind}, now {current}"
+                older.setdefault(of_count.match_id(version), what)
     return known, older
 
 

@@ -29,14 +29,14 @@ def _held(
     try:
         expected = dict(derive())
     except Exception as error:  # rows that were tampered with can break any table
-        told = f"the tables cannot be derived: {type(error).__name__}: {error}".splitlines()[0]
-        yield Finding(DAMAGED, "tables", told, "mend what is said of the CSV files first")
+        problem = f"the tables cannot be derived: {type(error).__name__}: {error}".splitlines()[0]
+        yield Finding(DAMAGED, "tables", problem, "mend what is said of the CSV files first")
         return
     for path, text in _texts(folder, expected).items():
         if not path.is_file():
-            yield Finding(DAMAGED, _told(path), "is missing; the CSV files give it", command)
+            yield Finding(DAMAGED, _file_name(path), "is missing; the CSV files give it", command)
         elif path.read_bytes() != text.encode("utf-8"):
-            yield Finding(DAMAGED, _told(path), "differs from what the CSV files give", command)
+            yield Finding(DAMAGED, _file_name(path), "differs from what the CSV files give", command)
     for name in known:
         if name not in expected and (folder / f"{name}.csv").is_file():
             yield Finding(DAMAGED, f"tables/{name}.csv", "is no table that the CSV files give", command)
@@ -50,5 +50,5 @@ def _texts(folder: Path, expected: Mapping[str, pd.DataFrame]) -> dict[Path, str
     return given
 
 
-def _told(path: Path) -> str:
+def _file_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"

@@ -17,13 +17,13 @@ class Finding:
         weight: "damaged" where it does not hold what it claims, "noisy" where a time is not to be quoted, "note"
             where something could not be checked.
         file: which file it is about.
-        told: what was found.
+        problem: what was found.
         mend: what to do about it.
     """
 
     weight: str
     file: str
-    told: str
+    problem: str
     mend: str
 
 

@@ -28,5 +28,7 @@ def of_rows(folder: Path, frames: Mapping[str, pd.DataFrame]) -> Iterator[Findin
             other = frame[name].ne(identity[name]).fillna(True)
             if other.any():
                 got = frame.loc[other, name].iloc[0]
-                told = f"{line_numbers(other)}: {name} is {got!r}, but machine.json says {identity[name]!r}"
-                yield Finding(DAMAGED, f"{kind}.csv", told, _MEND)
+                problem = (
+                    f"{line_numbers(other)}: {name} is {got!r}, but machine.json says {identity[name]!r}"
+                )
+                yield Finding(DAMAGED, f"{kind}.csv", problem, _MEND)

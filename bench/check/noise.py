@@ -31,12 +31,12 @@ def of_times(timings: pd.DataFrame, widest_percent: float = WIDEST_PERCENT) -> l
 
 def _found(groups: Sequence[pd.DataFrame], widest_percent: float) -> Iterator[Finding]:
     spreads = [spread_of(by_process(group)) for group in groups]
-    told = list(zip(groups, spreads, strict=True))
+    spread_of_each = list(zip(groups, spreads, strict=True))
 
     def finding(hit: list[str], what: str, mend: str) -> Finding:
-        return Finding(NOISY, FILE, f"{len(hit)} of {len(told)} timings {what}: {named(hit)}", mend)
+        return Finding(NOISY, FILE, f"{len(hit)} of {len(spread_of_each)} timings {what}: {named(hit)}", mend)
 
-    few = [_name(g) for g, s in told if s.processes < LEAST_PROCESSES]
+    few = [_name(g) for g, s in spread_of_each if s.processes < LEAST_PROCESSES]
     if few:
         least = min(spread.processes for spread in spreads)
         of = "1 process" if least == 1 else f"{least} processes"
@@ -45,13 +45,13 @@ def _found(groups: Sequence[pd.DataFrame], widest_percent: float) -> Iterator[Fi
             f"are of fewer than {LEAST_PROCESSES} fresh processes ({of})",
             f'write "{of}" beside such a time, or set processes = 3 in the suite and measure again',
         )
-    short = [_name(g) for g, s in told if s.rounds < LEAST_ROUNDS]
+    short = [_name(g) for g, s in spread_of_each if s.rounds < LEAST_ROUNDS]
     if short:
         yield finding(
             short, f"have fewer than {LEAST_ROUNDS} rounds", "raise rounds in the suite, measure again"
         )
     # Of fewer rounds an interval is as wide as the formula likes.
-    enough = [(100 * s.relative_width, _name(g)) for g, s in told if s.rounds >= LEAST_ROUNDS]
+    enough = [(100 * s.relative_width, _name(g)) for g, s in spread_of_each if s.rounds >= LEAST_ROUNDS]
     wide = [(width, name) for width, name in enough if width > widest_percent]
     if wide:
         worst = [f"{name} {width:.0f}%" for width, name in sorted(wide, reverse=True)]

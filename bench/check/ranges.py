@@ -40,12 +40,12 @@ def out_of_range(kind: str, frame: pd.DataFrame) -> Iterator[tuple[pd.Series, st
             yield from _said(values.ne(SCHEMA_VERSION), f"schema_version must be {SCHEMA_VERSION}", values)
         elif name in _CHOICES and column.type == "text":
             known = _CHOICES[name]
-            told = f"{name} must be one of {', '.join(filter(None, known))}"
+            rule = f"{name} must be one of {', '.join(filter(None, known))}"
             unknown = values.notna() & ~values.isin(known)
             if name == "cell":  # a name with a colon is that of a cell of somebody's own
-                told += ", or MODULE:FUNCTION"
+                rule += ", or MODULE:FUNCTION"
                 unknown &= ~values.str.contains(":", na=False)
-            yield from _said(unknown, told, values)
+            yield from _said(unknown, rule, values)
         elif name == "run_s":
             yield from _said(values.isna() | values.le(0), "run_s must be over 0 seconds", values)
         elif name in _SHARES and "metric" in frame:
@@ -59,7 +59,7 @@ def out_of_range(kind: str, frame: pd.DataFrame) -> Iterator[tuple[pd.Series, st
             yield from _said(values.lt(0), f"{name} must not be under 0", values)
 
 
-def _said(where: pd.Series, told: str, values: pd.Series) -> Iterator[tuple[pd.Series, str]]:
+def _said(where: pd.Series, rule: str, values: pd.Series) -> Iterator[tuple[pd.Series, str]]:
     where = where.fillna(False).astype(bool)
     if where.any():
-        yield where, f"{told}, got {values[where].iloc[0]}"
+        yield where, f"{rule}, got {values[where].iloc[0]}"

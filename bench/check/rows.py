@@ -52,8 +52,8 @@ def of_each_file(frames: Mapping[str, pd.DataFrame]) -> list[Finding]:
         found += _missing_seeds(kind, frame, seeds)
         found += _missing_rows(kind, frame)
         found += [
-            Finding(DAMAGED, f"{kind}.csv", f"{line_numbers(where)}: {told}", _AGAIN)
-            for where, told in out_of_range(kind, frame)
+            Finding(DAMAGED, f"{kind}.csv", f"{line_numbers(where)}: {problem}", _AGAIN)
+            for where, problem in out_of_range(kind, frame)
         ]
     return found
 
@@ -62,8 +62,8 @@ def _doubled(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
     keys = ["case_id", "seed", *RESULT_FILES[kind].order]
     twice = frame.duplicated(keys)
     if twice.any():
-        told = f"{line_numbers(twice)}: a row of the same {', '.join(keys)} stands there before"
-        yield Finding(DAMAGED, f"{kind}.csv", told, _AGAIN)
+        problem = f"{line_numbers(twice)}: a row of the same {', '.join(keys)} stands there before"
+        yield Finding(DAMAGED, f"{kind}.csv", problem, _AGAIN)
 
 
 def _seeds_of_cases(frames: Mapping[str, pd.DataFrame]) -> dict[str, set[int]]:
@@ -84,8 +84,8 @@ def _missing_seeds(kind: str, frame: pd.DataFrame, seeds: Mapping[str, set[int]]
         if missing:
             lacking.append(f"case {case_id} lacks {named(missing)}")
     if lacking:
-        told = f"seeds are missing: {named(lacking)}"
-        yield Finding(DAMAGED, f"{kind}.csv", told, "measure these cases again")
+        problem = f"seeds are missing: {named(lacking)}"
+        yield Finding(DAMAGED, f"{kind}.csv", problem, "measure these cases again")
 
 
 def _missing_rows(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
@@ -100,8 +100,8 @@ def _missing_rows(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
             f"case {index[0] if isinstance(index, tuple) else index} has {least} to {most}"
             for index, (least, most) in zip(uneven.index, uneven.to_numpy(), strict=True)
         ]
-        told = f"rows are missing, as the seeds of one case have different numbers of rows: {named(cases)}"
-        yield Finding(DAMAGED, f"{kind}.csv", told, "measure these cases again")
+        problem = f"rows are missing, as the seeds of one case have different numbers of rows: {named(cases)}"
+        yield Finding(DAMAGED, f"{kind}.csv", problem, "measure these cases again")
 
 
 def _first_difference(expected: str, text: str) -> str:

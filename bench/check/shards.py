@@ -45,8 +45,8 @@ def beside(store: Store, frames: Mapping[str, pd.DataFrame]) -> Iterator[Finding
     if unlike:
         yield Finding(DAMAGED, "shards", f"other rows than in the CSV files: {named(unlike)}", _AGAIN)
     if absent:
-        told = f"cases of which the CSV files hold nothing: {named(absent)}"
-        yield Finding(NOTE, "shards", told, f"of an older suite or version, or a run was killed: {_AGAIN}")
+        problem = f"cases of which the CSV files hold nothing: {named(absent)}"
+        yield Finding(NOTE, "shards", problem, f"of an older suite or version, or a run was killed: {_AGAIN}")
 
 
 def _same(

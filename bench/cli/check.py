@@ -34,22 +34,22 @@ def check(
 
     if not widest_percent > 0:
         raise UsageError(f"--widest-percent must be a number over 0, got {widest_percent:g}")
-    chosen = folders or [*result_folders(), *comparison.kept(RESULTS)]
+    chosen = folders or [*result_folders(), *comparison.folders_below(RESULTS)]
     if not chosen:
         raise UsageError(f"no result folder below {RESULTS}; measure something first: rnn-bench run quick")
-    told = {folder: checked(folder, widest_percent) for folder in chosen}
+    findings = {folder: checked(folder, widest_percent) for folder in chosen}
     if as_json:
         everything = [
             {"folder": str(folder), "findings": [asdict(each) for each in found]}
-            for folder, found in told.items()
+            for folder, found in findings.items()
         ]
         print_document("check", {"folders": everything})
     else:
-        for folder, found in told.items():
+        for folder, found in findings.items():
             faults = sum(each.weight != NOTE for each in found)
             say(f"{folder}: {'all well' if not faults else f'{faults} found'}")
             for each in found:
-                say(f"  {each.weight}: {each.file}: {each.told}")
+                say(f"  {each.weight}: {each.file}: {each.problem}")
                 say(f"    {each.mend}")
-    if any(each.weight != NOTE for found in told.values() for each in found):
+    if any(each.weight != NOTE for found in findings.values() for each in found):
         raise typer.Exit(FOUND)

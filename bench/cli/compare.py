@@ -51,17 +51,17 @@ def compare(
     if fail_on is not None:
         for other in others:
             require_same_identity(reference, other)
-    told = [(other, compared(reference, other, factor), unlike(reference, other)) for other in others]
+    comparisons = [(other, compared(reference, other, factor), unlike(reference, other)) for other in others]
     if as_json:
-        print_document("compare", _everything(reference, told, factor))
+        print_document("compare", _everything(reference, comparisons, factor))
     else:
-        for other, joined, differing in told:
+        for other, joined, differing in comparisons:
             _show(reference, other, joined, differing)
     if out is not None:
-        comparison.keep(folders, out, factor, [joined for _, joined, _ in told])
+        comparison.keep(folders, out, factor, [joined for _, joined, _ in comparisons])
         if not as_json:
             say(f"tables and pictures: {out}")
-    if fail_on is not None and _regressed(told, factor, quiet=as_json):
+    if fail_on is not None and _regressed(comparisons, factor, quiet=as_json):
         raise typer.Exit(REGRESSION)
 
 
@@ -100,7 +100,7 @@ def _explain_too_few(times: "pd.DataFrame") -> None:
         )
 
 
-def _regressed(told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float, *, quiet: bool) -> bool:  # fmt: skip
+def _regressed(comparisons: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float, *, quiet: bool) -> bool:  # fmt: skip
     """Whether any folder is slower than the reference at any of our own timings.
 
     Raises:
@@ -109,7 +109,7 @@ def _regressed(told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", fa
     from bench.comparing.compared_times import regressions
 
     found = 0
-    for other, joined, _ in told:
+    for other, joined, _ in comparisons:
         times = joined.get("times")
         if times is None or not times["ratio_low"].notna().any():
             raise UsageError(
@@ -124,7 +124,7 @@ def _regressed(told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", fa
 
 
 def _everything(
-    reference: Path, told: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float
+    reference: Path, comparisons: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float
 ) -> dict[str, Any]:
     from bench.statistics.time_ratio import FALSE_ALARM_RATE
 
@@ -133,6 +133,6 @@ def _everything(
         "factor": factor,
         "false_alarm_rate": FALSE_ALARM_RATE,
         "comparisons": [
-            {"folder": other, "differs_in": differing} | joined for other, joined, differing in told
+            {"folder": other, "differs_in": differing} | joined for other, joined, differing in comparisons
         ],
     }

@@ -60,10 +60,10 @@ def titled_rows(joined: Mapping[str, pd.DataFrame]) -> Iterator[Titled]:
     if "verdicts" in joined:
         verdicts = joined["verdicts"]
         differing = verdicts[~verdicts["same_verdict"]]
-        kept = {"task": "task", "task_length": "T", "cell": "cell"} | unusual_columns(verdicts)
-        kept |= {"gain": "gain", "remedy": "remedy",
+        columns = {"task": "task", "task_length": "T", "cell": "cell"} | unusual_columns(verdicts)
+        columns |= {"gain": "gain", "remedy": "remedy",
                 "seed": "seed", "verdict_left": "left", "verdict_right": "right"}  # fmt: skip
-        yield "Verdicts that differ", differing[list(kept)].rename(columns=kept).to_dict("records")
+        yield "Verdicts that differ", differing[list(columns)].rename(columns=columns).to_dict("records")
 
 
 def _times(times: pd.DataFrame) -> Iterator[Titled]:
@@ -140,7 +140,9 @@ def _crossovers(crossings: pd.DataFrame) -> Iterator[Titled]:
             {
                 "cell": row["cell"],
                 "dtype": row["dtype"],
-                "at": ", ".join(_SIZES[part.split("=")[0]] + "=" + part.split("=")[1] for part in _told(row)),
+                "at": ", ".join(
+                    _SIZES[part.split("=")[0]] + "=" + part.split("=")[1] for part in _telling_sizes(row)
+                ),
                 "faster": row["faster"],
                 f"from {short}": "throughout" if row["throughout"] else f"{row['from_size']:.4g}",
                 "ratios": f"{row['ratio_at_smallest']:.3g} to {row['ratio_at_largest']:.3g}",
@@ -154,7 +156,7 @@ def _crossovers(crossings: pd.DataFrame) -> Iterator[Titled]:
         yield f"{operation}: who is faster at the largest {short}, and from which on{by_medians}", rows
 
 
-def _told(row: Mapping[Any, Any]) -> list[str]:
+def _telling_sizes(row: Mapping[Any, Any]) -> list[str]:
     """The sizes that stay, without those that are one."""
     return [part for part in row["fixed"].split(", ") if not part.endswith("=1")]
 

@@ -14,7 +14,7 @@ def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     """Prints the cases of a run, what each is expected to take and from what that is known."""
     from bench.running.dry_run import DONE, NO_TIME, STATES, counts, foreseen, time_of
     from bench.running.expected import SOURCES, meaning
-    from bench.running.runner import leaving
+    from bench.running.runner import note_of_dropped_cases
 
     cases = foreseen(job, minutes)
     seconds, unknown = time_of(cases)
@@ -34,7 +34,7 @@ def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     if job.left_out:
         packages = sorted({str(case.needs) for case in job.left_out})
         say(f"{len(job.left_out)} cases are left out: {', '.join(packages)} is not installed")
-    for line in leaving(job.store, [case.case_id(job.environment) for case in job.whole.cases]):
+    for line in note_of_dropped_cases(job.store, [case.case_id(job.environment) for case in job.whole.cases]):
         say(line)
     shown = {case.expected.source for case in cases if case.state not in (DONE, NO_TIME)}
     for source in (each for each in SOURCES if each in shown):

@@ -79,7 +79,7 @@ def _comparison(folder: Path, wanted: list[str], out: Path | None) -> list[Path]
     from bench import plots
     from bench.comparing import comparison
 
-    if not comparison.is_kept(folder):
+    if not comparison.is_comparison(folder):
         return []
     if out is not None or (wanted and wanted != ["times"]):
         raise UsageError(f"{folder} keeps a comparison: its picture is times, and is drawn there")

@@ -66,7 +66,7 @@ def probe(
     store, note = Store(out), partial(say, error=True)
     facts = describe(here, sys.argv[1:])
     store.make_folder()
-    with store.turn(note):
+    with store.exclusive(note):
         store.refuse_other_suites(PROBED)
         store.claim(facts)
         write_text(out / plan.FILE, plan.text_of(probing.plan_with(plan.read(out), cases, here)))
@@ -81,7 +81,7 @@ def probe(
         rows = probing.measured(cases[place], here, makers[place], progress.within, progress.note)
         store.write(ids[place], rows)
         progress.done(perf_counter() - begun)
-    with store.turn(note):
+    with store.exclusive(note):
         frames = store.collate(note=note)
         store.write_machine(finished(facts))
         derive(store)
@@ -107,14 +107,14 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
     name, reach = row["cell"], row["reach_steps"]
     if len(name) > _LONGEST_NAME:
         name = f"...{name[3 - _LONGEST_NAME :]}"
-    told = "" if reach != reach else f"{'>' if row['reach_censored'] else ''}{reach:.4g}"
+    reach_text = "" if reach != reach else f"{'>' if row['reach_censored'] else ''}{reach:.4g}"
     lag = row["explosion_lag_steps"]
     return {
         "cell": name,
         "n": str(row["state_size"]),
         "rate": _number(row["rate_nats_per_step"]),
         "error": f"{row['rate_stderr_nats_per_step']:.1g}",
-        "reach": told,
+        "reach": reach_text,
         "explodes": "" if lag != lag else f"{lag:.4g}",
         "regime": row["regime"],
         "exponents": " ".join(_number(each) for each in row["exponents_nats_per_step"][:2]),

@@ -99,8 +99,8 @@ class _Bar:
         self._move(description=f"{self.label}: {what}", place=f"{self.number}/{self.total}")
 
     def note(self, line: str) -> None:
-        told = f"{self.label}: {line}" if self.label else line
-        self.progress.console.print(told, markup=False, highlight=False)
+        text = f"{self.label}: {line}" if self.label else line
+        self.progress.console.print(text, markup=False, highlight=False)
 
     def done(self, seconds: float) -> None:
         self._finish_case()
@@ -115,10 +115,10 @@ class _Bar:
         if self.progress.finished:
             self.progress.stop()
 
-    def _move(self, **told: Any) -> None:
+    def _move(self, **changes: Any) -> None:
         """To all up to the last that began: those that did not begin did not fit into the time."""
         ended = self.last - len(self.running)
-        self.progress.update(self.bar, completed=ended + sum(self.running.values()), **told)
+        self.progress.update(self.bar, completed=ended + sum(self.running.values()), **changes)
 
 
 def _done_before(cases: int) -> str:

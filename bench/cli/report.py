@@ -51,7 +51,7 @@ def _of_this_machine() -> list[Path]:
         )
     theirs = {folder.resolve() for folder in found}
     return found + [
-        kept
-        for kept in comparison.kept(RESULTS)
-        if theirs & {side.resolve() for side in comparison.sides(kept)}
+        folder
+        for folder in comparison.folders_below(RESULTS)
+        if theirs & {side.resolve() for side in comparison.sides(folder)}
     ]

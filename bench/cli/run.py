@@ -183,7 +183,7 @@ class _Cluster:
         found = gathered(
             self.address, assignment, self.note, cpus=self.cpus, gpus=self.gpus, command=sys.argv[1:]
         )
-        self.note(f"Ray: {found.told}")
+        self.note(f"Ray: {found.summary}")
         self.crew = found.crew
         return found.environment, dict(found.facts)
 
@@ -215,7 +215,7 @@ def _measure(
     budget = Budget(minutes, known=None if minutes is None else asked.known(asked.earlier()))
     chosen, environment, store = asked.suite, asked.environment, asked.store
     store.make_folder()
-    with store.turn(partial(say, error=as_json)):
+    with store.exclusive(partial(say, error=as_json)):
         store.refuse_other_suites(chosen.name)
         store.claim(asked.facts)
     write_text(store.folder / plan.FILE, plan.text_of(asked.plan()))

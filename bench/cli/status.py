@@ -52,8 +52,8 @@ def status(
             (source, each.estimate_on) for each in found for source in each.sources if source != "unknown"
         ]
         sources.sort(key=lambda each: list(SOURCES).index(each[0]))
-        told = dict.fromkeys(meaning(*each) for each in sources)
-        say(f"time left is from: {'; '.join(told)}")
+        meanings = dict.fromkeys(meaning(*each) for each in sources)
+        say(f"time left is from: {'; '.join(meanings)}")
 
 
 def _row(each: "Status") -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _row(each: "Status") -> dict[str, Any]:
 
 def _remarks(each: "Status", now: float) -> Iterator[str]:
     for sign in each.runs:
-        yield f"{each.folder}: {_told(sign, now)}"
+        yield f"{each.folder}: {_run_line(sign, now)}"
     if each.cases is None and each.done:
         yield f"{each.folder}: its suite is not known here; name its file too: status {each.folder} FILE.toml"
     if each.others:
@@ -84,18 +84,18 @@ def _remarks(each: "Status", now: float) -> Iterator[str]:
         yield f"{each.folder}: and {len(each.last_failures) - _MOST_FAILURES} more, see failures.csv or --json"
 
 
-def _told(sign: "Sign", now: float) -> str:
+def _run_line(sign: "Sign", now: float) -> str:
     alive = sign.alive()
     if alive is False:
         hand = f" while it measured {sign.in_hand[0].label}" if sign.in_hand else ""
         return f"a run was killed{hand}; the same command goes on from there"
     which = f"process {sign.pid}" if alive else "a run elsewhere (another machine or container)"
     ended = f"{sign.done} of {sign.cases} done" + (f", {sign.failed} failed" if sign.failed else "")
-    told = f"{which} measures for {duration(now - sign.began)}, {ended}"
+    line = f"{which} measures for {duration(now - sign.began)}, {ended}"
     for case in sign.in_hand:
         within = f" ({case.within}, {case.fraction:.0%})" if case.within else ""
-        told += f"; in hand for {duration(now - case.began)}: {case.label}{within}"
-    return told if alive else f"{told}; last heard of {duration(now - sign.told)} ago"
+        line += f"; in hand for {duration(now - case.began)}: {case.label}{within}"
+    return line if alive else f"{line}; last heard of {duration(now - sign.heard)} ago"
 
 
 def _document(each: "Status", now: float) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _run_document(sign: "Sign", now: float) -> dict[str, Any]:
         "state": state,
         "pid": sign.pid,
         "began_utc": _utc(sign.began),
-        "told_utc": _utc(sign.told),
+        "last_heard_utc": _utc(sign.heard),
         "cases": sign.cases,
         "done": sign.done,
         "failed": sign.failed,

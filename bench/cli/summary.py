@@ -17,16 +17,16 @@ def say_summary(
     store, folder = job.store, job.store.folder
     if store.kinds():
         show_tables(folder)
-    told = [f"{outcome.measured} measured"]
+    parts = [f"{outcome.measured} measured"]
     if outcome.found_done:
-        told.append(f"{outcome.found_done} done before")
+        parts.append(f"{outcome.found_done} done before")
     if outcome.failed:
-        told.append(f"{outcome.failed} failed, see {folder / 'failures.csv'}")
+        parts.append(f"{outcome.failed} failed, see {folder / 'failures.csv'}")
     if outcome.left:
-        told.append(f"{outcome.left} left")
+        parts.append(f"{outcome.left} left")
     if outcome.elsewhere:
-        told.append(f"{outcome.elsewhere} in the hand of another run")
-    say(f"cases: {', '.join(told)}")
+        parts.append(f"{outcome.elsewhere} in the hand of another run")
+    say(f"cases: {', '.join(parts)}")
     say(f"CSV files: {folder}")
     say(f"tables:    {folder / 'tables'}")
     if not drawn:

@@ -34,11 +34,11 @@ def tables(
     chosen = folders or result_folders()
     if not chosen:
         raise UsageError(f"no result folder below {RESULTS}; measure something first: rnn-bench run quick")
-    comparisons = [folder for folder in chosen if comparison.is_kept(folder)]
+    comparisons = [folder for folder in chosen if comparison.is_comparison(folder)]
     done = []
     for folder in (each for each in chosen if each not in comparisons):
         store = Store(folder)
-        with store.turn(partial(say, error=as_json)):  # a run may be writing the CSV files just now
+        with store.exclusive(partial(say, error=as_json)):  # a run may be writing the CSV files just now
             done.append({"folder": folder, "tables": derived.derive(store, pictures)})
         made = plan_to_keep(folder)
         if made is not None:
@@ -46,7 +46,7 @@ def tables(
         if not as_json:
             and_pictures = f" and {folder / 'figures'}" if pictures and (folder / "figures").is_dir() else ""
             say(f"derived {folder / 'tables'}{and_pictures}")
-    for folder in comparisons if folders else comparison.kept(RESULTS):
+    for folder in comparisons if folders else comparison.folders_below(RESULTS):
         comparison.derive(folder, pictures)
         if as_json:
             done.append({"folder": folder, "tables": dict(comparison.tables(folder))})

@@ -41,9 +41,9 @@ def targets(
     for row in table.to_dict("records"):
         for line in _remarks(row):
             say(line)
-    told = ", ".join(f"{verdict} {count}" for verdict, count in counts(table).items())
+    counted = ", ".join(f"{verdict} {count}" for verdict, count in counts(table).items())
     weak = int((table["remark"] != "").sum())
-    say(told + (f"; {weak} of those that agree have a remark" if weak else ""))
+    say(counted + (f"; {weak} of those that agree have a remark" if weak else ""))
 
 
 def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -61,13 +61,13 @@ def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
 def _remarks(row: Mapping[Any, Any]) -> list[str]:
     if row["ours_median"] != row["ours_median"]:
         return []
-    told = {
+    details = {
         "settings": row["settings_that_differ"],
         "shortened": row["shortened"],
         "why": row["why_differs"],
         "remark": row["remark"],
     }
-    lines = [f"  {name}: {text}" for name, text in told.items() if text]
+    lines = [f"  {name}: {text}" for name, text in details.items() if text]
     return [f"{row['target_id']}: {row['verdict']} ({row['rule']}; {row['ours']})", *lines]
 
 

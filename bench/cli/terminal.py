@@ -119,7 +119,7 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 bases = table["basis"].unique()
                 if len(bases) == 1:
                     title = f"{title[:-1]}; of {bases[0]})"
-                    columns = {column: told for column, told in columns.items() if column != "basis"}
+                    columns = {column: name for column, name in columns.items() if column != "basis"}
             if name == "accuracy_summary":
                 table = table.assign(verdicts=[_verdicts(row) for row in table.to_dict("records")])
             if name == "peers":

@@ -21,7 +21,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     has_debug = "debug" in signature.parameters
 
     @functools.wraps(function)
-    def told(*arguments: Any, **options: Any) -> None:
+    def guarded(*arguments: Any, **options: Any) -> None:
         debug = options["debug"] if has_debug else options.pop("debug", False)
         try:
             function(*arguments, **options)
@@ -41,9 +41,9 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
 
     if not has_debug:
         own = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug)
-        told.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])  # pyright: ignore[reportAttributeAccessIssue]
-        told.__annotations__ = {**function.__annotations__, "debug": Debug}
-    return told
+        guarded.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])  # pyright: ignore[reportAttributeAccessIssue]
+        guarded.__annotations__ = {**function.__annotations__, "debug": Debug}
+    return guarded
 
 
 def sentence_of(error: Exception, debug: bool = False) -> tuple[int, str]:

@@ -111,15 +111,15 @@ class Crew:
         """What workers say of the cases that they began, or why one of these was lost; waits so long for it."""
         if perf_counter() - self._looked_at > _LOOK_S:
             self._look()
-        told = []
+        news = []
         for place, is_case, answer in self._answers(wait_s):
             if isinstance(answer, Lost):
                 self.lose(place, str(answer))
             if is_case:
-                told.append((place, answer))
+                news.append((place, answer))
             elif not isinstance(answer, Lost):
                 self._admit(place, why_left_out(answer, self._here, self._facts))
-        return told
+        return news
 
     def lose(self, place: Place, reason: str) -> None:
         """Gives a worker up; the next look at its node starts another one, if the node is alive."""

@@ -19,13 +19,13 @@ class Gathered:
         crew: its workers.
         environment: what they measure on.
         facts: the content of `machine.json`.
-        told: for a person, what was found.
+        summary: for a person, what was found.
     """
 
     crew: Crew
     environment: Environment
     facts: Mapping[str, Any]
-    told: str
+    summary: str
 
 
 def gathered(
@@ -62,9 +62,9 @@ def gathered(
         raise
     places = list(crew.idle)
     each = f"{places[0].cpus} cores" + (f" and {places[0].gpus} GPUs" if share.gpus else "")
-    told = f"{len(places)} workers on {len({place.node for place in places})} nodes, {each} a case"
+    summary = f"{len(places)} workers on {len({place.node for place in places})} nodes, {each} a case"
     # An address would name a computer of the user's.
     plain = [argument.replace(address, "ADDRESS") if address != "auto" else argument for argument in command]
-    volatile = facts["volatile"] | machine.provenance(plain) | {"cluster": told}
+    volatile = facts["volatile"] | machine.provenance(plain) | {"cluster": summary}
     facts = {"identity": facts["identity"], "volatile": volatile}
-    return Gathered(crew, machine.environment_of(facts), facts, told)
+    return Gathered(crew, machine.environment_of(facts), facts, summary)

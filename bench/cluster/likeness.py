@@ -31,10 +31,10 @@ def agreed(answers: Mapping[Place, Answer], here: Mapping[str, str]) -> Mapping[
         kinds.setdefault(machine.identity_hash(answer["facts"]), (place, answer))
     (first, model), *others = kinds.values()
     for place, answer in others:
-        told = "; ".join(machine.differences(model["facts"], answer["facts"]))
+        differing = "; ".join(machine.differences(model["facts"], answer["facts"]))
         raise UsageError(
             "the nodes of the cluster are not alike, and a result folder is of one kind of machine. "
-            f"At {first.address} and at {place.address}: {told}. "
+            f"At {first.address} and at {place.address}: {differing}. "
             "Start Ray on nodes of one kind, or, where only cores differ, give each case as many with --ray-cpus"
         )
     return model["facts"]

@@ -12,7 +12,7 @@ from bench.cluster.places import Place
 from bench.errors import CaseError, UsageError
 from bench.machine import Environment
 from bench.running.dispatch import Ended, Teller
-from bench.running.parts import Turn
+from bench.running.parts import CasePart
 from bench.store import Store, write_bytes
 
 ATTEMPTS = 3
@@ -27,7 +27,7 @@ class _Begun:
     """A case that has not ended: where it stands does not depend on who measures it."""
 
     number: int
-    turn: Turn
+    part: CasePart
     until: float | None
     teller: Teller
     started: float
@@ -63,10 +63,10 @@ class OnCluster:
         self._await_worker()
         return True
 
-    def begin(self, number: int, turn: Turn, limit_s: float | None, teller: Teller) -> None:
+    def begin(self, number: int, part: CasePart, limit_s: float | None, teller: Teller) -> None:
         """Gives a case to an idle worker."""
         now = perf_counter()
-        self._give(_Begun(number, turn, None if limit_s is None else now + limit_s, teller, now))
+        self._give(_Begun(number, part, None if limit_s is None else now + limit_s, teller, now))
 
     def ended(self) -> Ended:
         """Waits until one of those begun has ended."""
@@ -86,11 +86,11 @@ class OnCluster:
             self._end(begun, error=CaseError("timeout", "its worker was lost and the time was over"))
             return
         place = self._crew.idle[0]
-        case, case_id = begun.turn.case, begun.turn.case.case_id(self._environment)
+        case, case_id = begun.part.case, begun.part.case.case_id(self._environment)
         kept = {path.name: path.read_bytes() for path in self._store.checkpoints(case_id).glob("*.npz")}
         own = case.own(self._environment)
         self._busy[place] = begun
-        self._crew.begin(place, case_id, asdict(case), asdict(own), kept, limit_s, begun.turn.process)
+        self._crew.begin(place, case_id, asdict(case), asdict(own), kept, limit_s, begun.part.process)
 
     def _hear(self, place: Place, messages: list[dict[str, Any]] | Lost) -> None:
         begun = self._busy[place]
@@ -104,7 +104,7 @@ class OnCluster:
                 case {"note": line}:
                     begun.teller.note(line)
                 case {"checkpoint": [name, content]}:
-                    case_id = begun.turn.case.case_id(self._environment)
+                    case_id = begun.part.case.case_id(self._environment)
                     write_bytes(self._store.checkpoints(case_id) / name, content)
                 case {"lost": reason}:
                     self._crew.lose(place, reason)

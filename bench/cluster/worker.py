@@ -107,8 +107,8 @@ class Worker:
         except queue.Empty:
             pass
         within, self._within = self._within, None
-        told = [{"within": within}] if within is not None else []
-        return [*told, *self._new_checkpoints(), *said]
+        progress = [{"within": within}] if within is not None else []
+        return [*progress, *self._new_checkpoints(), *said]
 
     def close(self) -> None:
         """Ends its processes and removes its files."""

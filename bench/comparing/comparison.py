@@ -90,26 +90,26 @@ def _stacked(folder: Path, made: Sequence[Pair]) -> Iterator[tuple[str, pd.DataF
     for _, right, joined in made:
         label = Path(os.path.relpath(right, folder)).as_posix()
         for name, table in joined.items():
-            told = table.copy()
-            told.insert(0, "right", label)
-            parts.setdefault(name, []).append(told)
+            labelled = table.copy()
+            labelled.insert(0, "right", label)
+            parts.setdefault(name, []).append(labelled)
     for name, of_name in parts.items():
         yield name, pd.concat(of_name, ignore_index=True)
 
 
 def pairs(folder: Path) -> Iterator[Pair]:
     """The reference, each other folder, and what `compared` gives of the two."""
-    (reference, *others), factor = _kept(folder)
+    (reference, *others), factor = _content(folder)
     for other in others:
         yield reference, other, compared(reference, other, factor)
 
 
-def is_kept(folder: Path) -> bool:
+def is_comparison(folder: Path) -> bool:
     """Whether a folder keeps a comparison."""
     return (folder / FILE).is_file()
 
 
-def kept(root: Path) -> list[Path]:
+def folders_below(root: Path) -> list[Path]:
     """Every folder below `root` that keeps one, in alphabetical order."""
     return sorted(path.parent for path in root.glob(f"**/{FILE}"))
 
@@ -120,10 +120,10 @@ def sides(folder: Path) -> list[Path]:
     Raises:
         UsageError: `folder` keeps none, or its file is damaged.
     """
-    return _kept(folder)[0]
+    return _content(folder)[0]
 
 
-def _kept(folder: Path) -> tuple[list[Path], float]:
+def _content(folder: Path) -> tuple[list[Path], float]:
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         named = content["folders"] if "folders" in content else [content["left"], content["right"]]

@@ -82,7 +82,11 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
 
 def unlike(left: Path, right: Path) -> list[str]:
     """Where the machines, installations or dtypes of two result folders differ, and the code that was measured."""
-    return [*machine.differences(*_told(left, right, "identity")), *machine.differences(*_told(left, right))]
+    return [
+        difference
+        for part in ("identity", "volatile")
+        for difference in machine.differences(*_facts_of_both(left, right, part))
+    ]
 
 
 def require_same_identity(left: Path, right: Path) -> None:
@@ -91,7 +95,7 @@ def require_same_identity(left: Path, right: Path) -> None:
     Raises:
         UsageError: the two are of different machines, installations or dtypes.
     """
-    differing = machine.differences(*_told(left, right, "identity"))
+    differing = machine.differences(*_facts_of_both(left, right, "identity"))
     if differing:
         raise UsageError(
             f"--fail-on regression compares one machine and installation before and after, but {left} and {right} "
@@ -99,20 +103,20 @@ def require_same_identity(left: Path, right: Path) -> None:
         )
 
 
-def _told(left: Path, right: Path, part: str = "volatile") -> tuple[dict[str, Any], dict[str, Any]]:
+def _facts_of_both(left: Path, right: Path, part: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """One part of what is known of both, what nests in it beside it, so that only what differs is told."""
     return _flat(read_machine(left), part), _flat(read_machine(right), part)
 
 
 def _flat(facts: dict[str, Any], part: str) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in facts.get(part, {}).items():
         if part == "identity" or name in _OF_THE_CODE:
             nested = (
                 {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else None
             )
-            told |= {name: value} if nested is None else nested
-    return {"identity": told}
+            flat |= {name: value} if nested is None else nested
+    return {"identity": flat}
 
 
 def _by_dtype(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -131,21 +135,23 @@ def _ceilings(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
 
 
 def _precision(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    told = [*_NET, "state_size", "input_scale", "sequence_length"]
+    setting = [*_NET, "state_size", "input_scale", "sequence_length"]
     values = ["log_norm_error_nats", "relative_product_error"]
     keys = [*_KEYS, "dtype", "matmul_precision", "states", "lag"]
-    both = left[[*keys, *told, *values]].merge(right[[*keys, *values]], on=keys, suffixes=("_left", "_right"))
+    both = left[[*keys, *setting, *values]].merge(
+        right[[*keys, *values]], on=keys, suffixes=("_left", "_right")
+    )
     both = both[both["lag"] == both.groupby("match_id")["lag"].transform("max")].copy()
     both["difference_nats"] = both["log_norm_error_nats_right"] - both["log_norm_error_nats_left"]
-    kept = [*told, *keys[1:], *(f"{value}_{side}" for value in values for side in ("left", "right"))]
-    return both[[*kept, "difference_nats"]].sort_values([*told, *keys[1:]], kind="stable")
+    columns = [*setting, *keys[1:], *(f"{value}_{side}" for value in values for side in ("left", "right"))]
+    return both[[*columns, "difference_nats"]].sort_values([*setting, *keys[1:]], kind="stable")
 
 
 def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    told = [*_NET, "input_kind", "sequence_length", "weights"]
+    setting = [*_NET, "input_kind", "sequence_length", "weights"]
     values = ["rate_nats_per_step", "rate_stderr_nats_per_step"]
     keys = [*_KEYS, "weights"]
-    both = left[[*_KEYS, *told, *values, "regime"]].merge(
+    both = left[[*_KEYS, *setting, *values, "regime"]].merge(
         right[[*keys, *values, "regime"]], on=keys, suffixes=("_left", "_right")
     )
     rates = both["rate_nats_per_step_left"], both["rate_nats_per_step_right"]
@@ -154,27 +160,31 @@ def _rates(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     error = np.hypot(both["rate_stderr_nats_per_step_left"], both["rate_stderr_nats_per_step_right"])
     both["difference_in_stderr"] = both["difference"] / error.replace(0, np.nan)
     both["same_regime"] = both["regime_left"] == both["regime_right"]
-    kept = [*told, "seed", *(f"{values[0]}_{side}" for side in ("left", "right")), "difference"]
-    return both[[*kept, "difference_in_stderr", "same_regime"]].sort_values([*told, "seed"], kind="stable")
+    columns = [*setting, "seed", *(f"{values[0]}_{side}" for side in ("left", "right")), "difference"]
+    return both[[*columns, "difference_in_stderr", "same_regime"]].sort_values(
+        [*setting, "seed"], kind="stable"
+    )
 
 
 def _exponents(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    told = [*_NET, "state_size", "input_scale", "sequence_length"]
+    setting = [*_NET, "state_size", "input_scale", "sequence_length"]
     values = ["exponent_nats_per_step", "stderr_nats_per_step"]
     keys = [*_KEYS, "index"]
-    both = left[[*keys, *told, *values]].merge(right[[*keys, *values]], on=keys, suffixes=("_left", "_right"))
+    both = left[[*keys, *setting, *values]].merge(
+        right[[*keys, *values]], on=keys, suffixes=("_left", "_right")
+    )
     sides = [f"{values[0]}_{side}" for side in ("left", "right")]
     both["difference"] = both[sides[1]] - both[sides[0]]
     error = np.hypot(both[f"{values[1]}_left"], both[f"{values[1]}_right"])
     both["difference_in_stderr"] = both["difference"] / error.replace(0.0, np.nan)
-    kept = [*told, "seed", "index", *sides, "difference", "difference_in_stderr"]
-    return both[kept].sort_values([*told, "seed", "index"], kind="stable")
+    columns = [*setting, "seed", "index", *sides, "difference", "difference_in_stderr"]
+    return both[columns].sort_values([*setting, "seed", "index"], kind="stable")
 
 
 def _verdicts(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    told = ["task", "variant", "task_length", *_NET, "remedy"]
-    both = left[[*_KEYS, *told, "verdict", "accuracy"]].merge(
+    setting = ["task", "variant", "task_length", *_NET, "remedy"]
+    both = left[[*_KEYS, *setting, "verdict", "accuracy"]].merge(
         right[[*_KEYS, "verdict", "accuracy"]], on=_KEYS, suffixes=("_left", "_right")
     )
     both["same_verdict"] = both["verdict_left"] == both["verdict_right"]
-    return both.drop(columns="match_id").sort_values([*told, "seed"], kind="stable")
+    return both.drop(columns="match_id").sort_values([*setting, "seed"], kind="stable")

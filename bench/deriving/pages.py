@@ -75,7 +75,7 @@ def filled(page: str, text: str, root: Path, tables_of: Callable[[Path], Tables]
 
 
 def _tables(folder: Path) -> Tables:
-    return dict(comparison.tables(folder) if comparison.is_kept(folder) else tables(Store(folder)))
+    return dict(comparison.tables(folder) if comparison.is_comparison(folder) else tables(Store(folder)))
 
 
 _START = "<!-- results "

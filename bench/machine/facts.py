@@ -100,5 +100,5 @@ def differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[str]:
 def _settings() -> dict[str, str]:
     """What else is set for JAX and XLA: it changes times at most."""
     ours = (name for name in sorted(os.environ) if name.startswith(("JAX_", "XLA_")))
-    told = (name for name in ours if name not in (*CHANGE_RESULTS, "XLA_FLAGS"))
-    return {name: without_names(os.environ[name]) for name in told if not name.endswith(_PLACES)}
+    named = (name for name in ours if name not in (*CHANGE_RESULTS, "XLA_FLAGS"))
+    return {name: without_names(os.environ[name]) for name in named if not name.endswith(_PLACES)}

@@ -17,9 +17,9 @@ def cpu_model() -> str:
     if models:
         return models[0]
     if sys.platform == "darwin":
-        told = _output("sysctl", "-n", "machdep.cpu.brand_string")
-        if told:
-            return told
+        name = _output("sysctl", "-n", "machdep.cpu.brand_string")
+        if name:
+            return name
     return platform.processor() or platform.machine()
 
 

@@ -177,8 +177,10 @@ def _held_out_loss(
 ) -> float:
     """The loss on what is asked, whose features follow those of the training questions."""
     count = len(answers)
-    kept = int((1 - _VALIDATION_SHARE) * count)
-    validation = _ridge_losses(features[:count], penalised, answers[:kept], answers[kept:], penalties)
+    training_count = int((1 - _VALIDATION_SHARE) * count)
+    validation = _ridge_losses(
+        features[:count], penalised, answers[:training_count], answers[training_count:], penalties
+    )
     penalty = penalties[int(np.argmin(validation))]
     return _ridge_losses(features, penalised, answers, asked_answers, (penalty,))[0]
 

@@ -55,13 +55,13 @@ class Sample:
     def _warm_up(self, once: float) -> tuple[bool | None, float]:
         """Samples until they agree: whether they did, and the seconds of a call in the last one."""
         until = perf_counter() + _WARM_UP_S - once
-        told = [once] if self.inner_calls == 1 else []
-        while len(told) < _MOST_WARM_UPS and (perf_counter() < until or not told):
-            told.append(self._timed(self.inner_calls))
-            last = told[-_STEADY_SAMPLES:]
+        seconds = [once] if self.inner_calls == 1 else []
+        while len(seconds) < _MOST_WARM_UPS and (perf_counter() < until or not seconds):
+            seconds.append(self._timed(self.inner_calls))
+            last = seconds[-_STEADY_SAMPLES:]
             if len(last) == _STEADY_SAMPLES and max(last) <= _STEADY_WITHIN * min(last):
-                return True, told[-1]
-        return (False if len(told) >= _STEADY_SAMPLES else None), told[-1]
+                return True, seconds[-1]
+        return (False if len(seconds) >= _STEADY_SAMPLES else None), seconds[-1]
 
     def _timed(self, calls: int) -> float:
         started = perf_counter()

@@ -33,8 +33,8 @@ def times(table: pd.DataFrame, left: str, right: str) -> Figure:
         axes.set_title(operation, loc="left", fontsize=10)
     panels[0].set_ylabel("time, right / left")
     hollow = ours["verdict"].eq(TOO_FEW).any()
-    told = "; hollow: too few samples to say so" if hollow else ""
-    figure.suptitle(f"left: {left}\nright: {right}, faster under 1{told}", fontsize=10, ha="left", x=0.02)
+    note = "; hollow: too few samples to say so" if hollow else ""
+    figure.suptitle(f"left: {left}\nright: {right}, faster under 1{note}", fontsize=10, ha="left", x=0.02)
     return figure
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from bench.plots.labels import NORM, setting_name, verdict_counts
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
 from bench.plots.training import fullest_setting
-from bench.schema.net_names import told, varying_columns
+from bench.schema.net_names import setting_label, varying_columns
 from bench.statistics.grouping import OPTIONS
 from bench.store import Store
 
@@ -42,7 +42,9 @@ def decay(store: Store) -> Figure | None:
         varying = varying_columns(of_cell, NET[1:])
         for (_, of_net), colour, line in zip(nets, cycle(COLOURS), cycle(LINES), strict=False):
             lags, middle, least, most = over_runs(of_net, "log10_spectral_norm")
-            label = told(of_net.iloc[0], ["gain", *varying]) or "as given"  # somebody's own cell has no gain
+            label = (
+                setting_label(of_net.iloc[0], ["gain", *varying]) or "as given"
+            )  # somebody's own cell has no gain
             axes.fill_between(lags, least, most, color=colour, alpha=0.2, linewidth=0)
             axes.plot(lags, middle, color=colour, linestyle=line, linewidth=1.8, label=label)
         axes.axhline(REACH, color="0.4", linewidth=0.8)

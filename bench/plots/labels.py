@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.schema.net_names import cell_name, told
+from bench.schema.net_names import cell_name, setting_label
 
 NORM = "log10 of the spectral norm of dh_T/dh_t"
 
@@ -15,7 +15,7 @@ NORM = "log10 of the spectral norm of dh_T/dh_t"
 def line_name(row: object, varying: Sequence[str] = (), named: str | None = None) -> str:
     """Cell, or what it is `named`, and remedy, and what else tells the line from the others of that cell and remedy."""
     remedy = row.remedy if row.remedy == "none" else f"{row.remedy} {row.remedy_strength:g}"
-    more = told(pd.Series({name: getattr(row, name) for name in varying}), varying)
+    more = setting_label(pd.Series({name: getattr(row, name) for name in varying}), varying)
     return ", ".join(part for part in (named or row.cell, remedy, more) if part)
 
 

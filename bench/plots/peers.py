@@ -25,11 +25,11 @@ def peer_ratios(store: Store) -> Figure | None:
     if "agreement" not in store.kinds():
         return None
     table = peers(store.read("agreement"), store.read("timings") if "timings" in store.kinds() else None)
-    told = table[(table["implementation"] != OURS) & (table["ratio"].notna() | _is_wrong(table))]
-    if told.empty:
+    rivals = table[(table["implementation"] != OURS) & (table["ratio"].notna() | _is_wrong(table))]
+    if rivals.empty:
         return None
-    operations = sorted(told["operation"].unique())
-    of = {name: told[told["operation"] == name] for name in operations}
+    operations = sorted(rivals["operation"].unique())
+    of = {name: rivals[rivals["operation"] == name] for name in operations}
     names = {name: [_setting(row, of[name]) for row in of[name].itertuples()] for name in operations}
     # A panel is as high as its settings or its legend.
     lines = [max(len(set(names[name])), of[name]["implementation"].nunique()) + 1.5 for name in operations]

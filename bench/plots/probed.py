@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from bench.plots.decay import REACH, limits, over_runs
 from bench.plots.labels import NORM
 from bench.plots.style import COLOURS, LINES, columns_of, panels_of
-from bench.schema.net_names import told
+from bench.schema.net_names import setting_label
 from bench.store import Store
 
 _SETTING = ["hidden_size", "input_size", "input_scale", "sequence_length", "dtype"]
@@ -48,7 +48,7 @@ def probed(store: Store) -> Figure | None:
             )  # fmt: skip
         axes.axhline(REACH, color="0.4", linewidth=0.8)
         axes.set_xscale("symlog", linthresh=1.0)
-        title = told(of_setting.iloc[0], ["hidden_size", "sequence_length", "input_scale"])
+        title = setting_label(of_setting.iloc[0], ["hidden_size", "sequence_length", "input_scale"])
         axes.set(xlim=(0, of_setting["lag"].max()), xlabel="lag T − t (steps)", title=title)
         axes.title.set_fontsize(9)
         axes.legend(fontsize=8, loc="best")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from bench.schema.net_names import told, varying_columns
+from bench.schema.net_names import setting_label, varying_columns
 from bench.statistics.grouping import NET
 from bench.store import Store
 from bench.tables.remedy_grid import remedy_grid as remedy_grid_table
@@ -62,7 +62,9 @@ def _row_names(table: pd.DataFrame) -> pd.Series:
     names = []
     for _, row in table.iterrows():
         strength = "" if pd.isna(row["remedy_strength"]) else f" {row['remedy_strength']:g}"
-        names.append(", ".join(part for part in (f"{row['remedy']}{strength}", told(row, varying)) if part))
+        names.append(
+            ", ".join(part for part in (f"{row['remedy']}{strength}", setting_label(row, varying)) if part)
+        )
     return pd.Series(names, index=table.index)
 
 

@@ -1,13 +1,12 @@
 """Somebody's own cell: found by its name, made, and looked at before anything is measured.
 
-Everything that is wrong with it is told in one sentence, with the file and line where it is in their code.
+Everything that is wrong with it is told in one sentence, with the file and line where it is in their code (`own_error`).
 """
 
 import importlib
 import inspect
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,11 +21,11 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 import rnn_jax as rj
 from bench.errors import UsageError
 from bench.nearest import nearest
+from bench.probing.own_error import of_step, one_line, theirs
 from rnn_jax.coordinates import ravel_reals, real_dtype
 from rnn_jax.step import checked, is_pytree_of_arrays
 
 CALL = "make_cell(input_size, hidden_size, *, key) -> (step, initial_state)"
-_LIBRARIES = ("bench", "rnn_jax", "jax", "jaxlib", "numpy", "beartype", "jaxtyping")
 
 MakeCell = Callable[..., Any]
 
@@ -115,8 +114,8 @@ def make(name: str, function: MakeCell, input_size: int, hidden_size: int, key: 
     try:
         inspect.signature(function).bind(input_size, hidden_size, key=key)
     except TypeError as error:
-        told = f"{name} cannot be called as make_cell(input_size, hidden_size, key=key): {error}"
-        raise UsageError(f"{told}; its signature must be {CALL}") from error
+        message = f"{name} cannot be called as make_cell(input_size, hidden_size, key=key): {error}"
+        raise UsageError(f"{message}; its signature must be {CALL}") from error
     except ValueError:  # a builtin tells no signature
         pass
     try:
@@ -138,7 +137,7 @@ def make(name: str, function: MakeCell, input_size: int, hidden_size: int, key: 
     except UsageError:
         raise
     except Exception as error:
-        raise _of_step(name, error) from error
+        raise of_step(name, error) from error
 
 
 def with_arrays(step: Callable[[Any, Any], Any], state: Any, x: Any) -> Any:
@@ -167,41 +166,6 @@ def _finite_states(step: Any, state: Any, xs: jax.Array) -> jax.Array:
     """For each of h_0..h_T, whether all of its real coordinates are finite."""
     states = rj.trajectory(step, state, xs)
     return jnp.all(jnp.isfinite(jax.vmap(lambda each: ravel_reals(each)[0])(states)), axis=1)
-
-
-def theirs(error: BaseException, what: str) -> UsageError:
-    """An exception out of somebody's own code, in a sentence that says where."""
-    line = next(iter(str(error).splitlines()), "").strip()
-    where = _where(error)
-    told = f"{type(error).__name__}{': ' if line else ''}{line}"
-    return UsageError(f"{what}{f' in {where}' if where else ''}: {told}; --debug shows the whole traceback")
-
-
-def _of_step(name: str, error: Exception) -> UsageError:
-    """What the library, or the step itself, says of a step."""
-    cause = error.__cause__
-    if isinstance(cause, jax.errors.ConcretizationTypeError):
-        error = cause
-    if isinstance(error, jax.errors.ConcretizationTypeError):
-        where = _where(error)
-        return UsageError(
-            f"the step of {name} makes a Python decision on a number that is not known beforehand"
-            f"{f', in {where}' if where else ''} ({type(error).__name__}); use jnp.where or jax.lax.cond there"
-        )
-    if isinstance(cause, jax.errors.TracerArrayConversionError):
-        error = cause
-    if isinstance(error, jax.errors.TracerArrayConversionError):
-        where = _where(error)
-        return UsageError(
-            f"the step of {name} hands a traced array to NumPy{f', in {where}' if where else ''}; use jax.numpy there"
-        )
-    where = _where(cause) if cause is not None else _where(error)
-    own = isinstance(error, ValueError | TypeError) and _innermost_is_library(error)
-    if own:
-        told = _one_line(error)
-        more = "; a step is called as step(state, x)" if "positional argument" in told else ""
-        return UsageError(f"{name}: {told}{more}{f' ({where})' if where else ''}")
-    return theirs(error, f"the step of {name} failed")
 
 
 _ADAPTED = ("equinox", "flax", "torch")
@@ -244,7 +208,7 @@ def _refuse_other_dtypes(name: str, state: Any) -> None:
     try:
         bits = jnp.finfo(real_dtype(state)).bits
     except ValueError as error:
-        raise UsageError(f"{name}: {_one_line(error)}; give the initial state a floating dtype") from error
+        raise UsageError(f"{name}: {one_line(error)}; give the initial state a floating dtype") from error
     if bits < 32:
         raise UsageError(
             f"{name}: the state is {real_dtype(state)}; it must be float32 or float64 to be measured"
@@ -279,41 +243,6 @@ def _pulled_back(step: Callable[[Any, Any], Any], state: Any, x: Any) -> Any:
     vector, rebuild = ravel_reals(state)
     after, pull = jax.vjp(lambda v: ravel_reals(step(rebuild(v), x))[0], vector)
     return pull(after)
-
-
-def _where(error: BaseException) -> str:
-    """File, line and function of the innermost frame that is no library's."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{_shown(error.filename)}, line {error.lineno}"
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not _is_library(frame.filename):
-            return f"{_shown(frame.filename)}, line {frame.lineno}, in {frame.name}"
-    return ""
-
-
-def _innermost_is_library(error: BaseException) -> bool:
-    """Whether it was raised by a library that the step's code did not call: the library's own check of it."""
-    return all(_is_library(frame.filename) for frame in traceback.extract_tb(error.__traceback__))
-
-
-def _is_library(file: str) -> bool:
-    if file.startswith("<"):
-        return True
-    path = Path(file).resolve()
-    loaded = [sys.modules[name].__file__ for name in _LIBRARIES if name in sys.modules]
-    if any(path.is_relative_to(Path(each).resolve().parent) for each in loaded if each):
-        return True
-    standard = path.is_relative_to(Path(os.__file__).resolve().parent)
-    return standard and not {"site-packages", "dist-packages"} & set(path.parts)
-
-
-def _shown(file: str) -> str:
-    path = Path(file)
-    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else path.name
-
-
-def _one_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _kind(value: Any) -> str:

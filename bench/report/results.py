@@ -96,8 +96,8 @@ def read(paths: Sequence[Path]) -> Results:
     Raises:
         UsageError: a path is neither, or holds no results.
     """
-    kept = [path for path in paths if comparison.is_kept(path)]
-    plain = list(dict.fromkeys(path for path in paths if path not in kept))
+    comparisons = [path for path in paths if comparison.is_comparison(path)]
+    plain = list(dict.fromkeys(path for path in paths if path not in comparisons))
     for path in plain:
         if not path.is_dir():
             raise UsageError(f"{path} is not a folder; name one that `rnn-bench run` wrote")
@@ -107,12 +107,13 @@ def read(paths: Sequence[Path]) -> Results:
     names = _labels(facts)
     shown = {
         frozenset((reference.resolve(), other.resolve()))
-        for reference, *others in map(comparison.sides, kept)
+        for reference, *others in map(comparison.sides, comparisons)
         for other in others
     }
     return Results(
         [Folder(names[path], Store(path), facts[path]) for path in plain],
-        [each for path in kept for each in _comparisons(path)] + list(_of_backends(facts, names, shown)),
+        [each for path in comparisons for each in _comparisons(path)]
+        + list(_of_backends(facts, names, shown)),
     )
 
 

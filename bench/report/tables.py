@@ -22,9 +22,9 @@ def html_table(table: Table, name: str) -> str:
         name: a word, unique in the page.
     """
     frame, constant = without_constants(table.frame)
-    told = "".join(f"; {text(_words(column))}: {text(_cell(value))}" for column, value in constant.items())
+    shared = "".join(f"; {text(_words(column))}: {text(_cell(value))}" for column, value in constant.items())
     rows = f"{len(frame)} row{'' if len(frame) == 1 else 's'}"
-    note = f'<span class="note">{rows}{told}</span>'
+    note = f'<span class="note">{rows}{shared}</span>'
     numeric = {column: pd.api.types.is_numeric_dtype(frame[column]) for column in frame.columns}
     head = "".join(_head(column, numeric[column]) for column in frame.columns)
     body = "".join(
@@ -51,8 +51,8 @@ def without_constants(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, obje
     if len(alike) == len(frame.columns):
         return frame, {}
     constant = {column: frame[column].iloc[0] for column in alike}
-    told = {column: value for column, value in constant.items() if _cell(value) != ""}
-    return frame.drop(columns=alike), told
+    constants = {column: value for column, value in constant.items() if _cell(value) != ""}
+    return frame.drop(columns=alike), constants
 
 
 def _head(column: object, numeric: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from bench.plots.training import TRAINED
-from bench.schema.net_names import told, varying_columns
+from bench.schema.net_names import setting_label, varying_columns
 
 
 def named(frame: pd.DataFrame, but: Collection[str] = ()) -> pd.DataFrame:
@@ -25,6 +25,6 @@ def named(frame: pd.DataFrame, but: Collection[str] = ()) -> pd.DataFrame:
     strength = frame["remedy_strength"].map(lambda each: "" if pd.isna(each) else f" {each:g}")
     return frame.assign(
         mended=frame["remedy"] + strength.astype("string"),
-        setting=[told(row, varying) for _, row in frame.iterrows()],
+        setting=[setting_label(row, varying) for _, row in frame.iterrows()],
         score=frame["accuracy"].where(frame["verdict"] != "diverged", 0.0),
     )

@@ -10,7 +10,7 @@ from bench.cases import measure
 from bench.errors import UsageError
 from bench.machine import Environment
 from bench.running.children import Children
-from bench.running.parts import Turn
+from bench.running.parts import CasePart
 from bench.store import Rows, Store
 from bench.store.checkpoints import EVERY_S, Checkpoints
 from bench.suite import Suite
@@ -50,8 +50,8 @@ class Dispatch(Protocol):
         """True where a case can begin now; always where none is begun and not ended."""
         ...
 
-    def begin(self, number: int, turn: Turn, limit_s: float | None, teller: Teller) -> None:
-        """Begins a turn of a case, known by its number, to be given up after so many seconds; None: never."""
+    def begin(self, number: int, part: CasePart, limit_s: float | None, teller: Teller) -> None:
+        """Begins a part of a case, known by its number, to be given up after so many seconds; None: never."""
         ...
 
     def ended(self) -> Ended:
@@ -87,7 +87,7 @@ class Here:
         """
         self._suite, self._environment, self._store = suite, environment, store
         self._debug, self._checkpoint_every_s = debug, checkpoint_every_s
-        self._begun: tuple[int, Turn, float | None, Teller, float] | None = None
+        self._begun: tuple[int, CasePart, float | None, Teller, float] | None = None
         self._children: Children | None = None
         self._open = ExitStack()
 
@@ -110,23 +110,23 @@ class Here:
         """True where no case is begun."""
         return self._begun is None
 
-    def begin(self, number: int, turn: Turn, limit_s: float | None, teller: Teller) -> None:
-        """Takes a turn, which `ended` then measures."""
-        self._begun = (number, turn, limit_s, teller, perf_counter())
+    def begin(self, number: int, part: CasePart, limit_s: float | None, teller: Teller) -> None:
+        """Takes a part, which `ended` then measures."""
+        self._begun = (number, part, limit_s, teller, perf_counter())
 
     def ended(self) -> Ended:
         """Measures what was begun."""
         assert self._begun is not None, "no case is begun"
-        number, turn, limit_s, teller, started = self._begun
-        case = turn.case
+        number, part, limit_s, teller, started = self._begun
+        case = part.case
         tables, failure = None, None
         try:
             own = case.own(self._environment)
             if self._children is not None:
-                self._children.measure(case, own, teller.within, limit_s, turn.process)
+                self._children.measure(case, own, teller.within, limit_s, part.process)
             else:
-                kept = self._store.checkpoints(case.case_id(self._environment))
-                checkpoints = Checkpoints(kept, self._checkpoint_every_s, teller.note)
+                folder = self._store.checkpoints(case.case_id(self._environment))
+                checkpoints = Checkpoints(folder, self._checkpoint_every_s, teller.note)
                 tables = measure(case, own, self._suite.name, teller.within, checkpoints)
         except UsageError:
             raise

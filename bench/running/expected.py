@@ -23,8 +23,8 @@ SOURCES = {
 
 def meaning(source: str, estimate_on: str) -> str:
     """What a source means; of a suite's file also on what device its seconds are."""
-    told = SOURCES[source]
-    return f"{told}, on {estimate_on}" if estimate_on and source in ("suite", "share") else told
+    text = SOURCES[source]
+    return f"{text}, on {estimate_on}" if estimate_on and source in ("suite", "share") else text
 
 
 @dataclass(frozen=True)

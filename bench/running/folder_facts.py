@@ -104,7 +104,7 @@ def took(folder: Path) -> dict[str, Took]:
 
 def failures(folder: Path, failed: dict[str, Shard]) -> list[Failure]:
     """The cases that did not finish, the last one last: of shards, then of failures.csv where there is none."""
-    told = {
+    found = {
         row["case_id"]: Failure(
             row["case_id"], row["kind"], row["status"], row["error"], _number(row["elapsed_s"]), None
         )
@@ -112,7 +112,7 @@ def failures(folder: Path, failed: dict[str, Shard]) -> list[Failure]:
     }
     for case_id, shard in failed.items():
         row = _failure_row(shard.path)
-        told[case_id] = Failure(
+        found[case_id] = Failure(
             case_id,
             str(row.get("kind", "")),
             str(row.get("status", "failed")),
@@ -120,7 +120,7 @@ def failures(folder: Path, failed: dict[str, Shard]) -> list[Failure]:
             shard.elapsed_s,
             shard.written,
         )
-    return sorted(told.values(), key=lambda each: each.written or 0.0)
+    return sorted(found.values(), key=lambda each: each.written or 0.0)
 
 
 def identity(folder: Path) -> tuple[dict[str, Any], str]:

@@ -11,7 +11,7 @@ from bench.errors import UsageError
 from bench.machine import Environment
 from bench.running.expected import Earlier, Expected, earlier_runs, expectations
 from bench.running.folders import RESULTS, default_folder, result_folders
-from bench.running.parts import Turn
+from bench.running.parts import CasePart
 from bench.running.plan import Plan, plan_of
 from bench.store import Store
 from bench.suite import Suite
@@ -74,8 +74,8 @@ class Job:
         for case in self.suite.cases:
             label, case_id = self.suite.label(case), case.case_id(self.environment)
             processes = range(case.processes) if case.processes > 1 else ()
-            turns = [Turn(case, process) for process in (*processes, None)]
-            found |= {turn.label(label): case_id for turn in turns}
+            parts = [CasePart(case, process) for process in (*processes, None)]
+            found |= {part.label(label): case_id for part in parts}
         return found
 
 
@@ -127,7 +127,7 @@ def job(
     asked = len(chosen.cases)
     if missing:
         there = store.case_ids()
-        kept = tuple(case for case in chosen.cases if case.case_id(environment) not in there)
-        chosen = replace(chosen, cases=kept)
+        absent = tuple(case for case in chosen.cases if case.case_id(environment) not in there)
+        chosen = replace(chosen, cases=absent)
     in_files = asked - len(chosen.cases)
     return Job(whole, chosen, planned, left_out, in_files, environment, facts, store)

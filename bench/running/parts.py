@@ -1,4 +1,4 @@
-"""A case that is measured in several fresh processes: its turns, spread over a run, and what each of them gave.
+"""A case that is measured in several fresh processes: its parts, spread over a run, and what each of them gave.
 
 All cases have their first process before any has its second, so that the processes of one case lie apart in time, and a
 spell in which the machine is busy meets several cases once rather than one case three times.
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One visit to a case.
+class CasePart:
+    """What one process measures of a case.
 
     Attributes:
         case: what is measured.
@@ -33,7 +33,7 @@ class Turn:
 
     @property
     def costed(self) -> "Case":
-        """The case with the part of its estimate that this turn takes."""
+        """The case with the part of its estimate that is this part's."""
         if self.process is None or self.case.estimate_s is None:
             return self.case
         return replace(self.case, estimate_s=self.case.estimate_s / self.case.processes)
@@ -45,11 +45,11 @@ class Turn:
         return f"{of_case}, process {self.process + 1} of {self.case.processes}"
 
 
-def turns(cases: "Sequence[Case]", store: Store, environment: Environment) -> list[Turn]:
-    """The turns that are still to be taken, in order: of each case the first process, then of each the second, ..."""
-    of_each = [[Turn(case, process) for process in _missing(case, store, environment)] for case in cases]
+def parts_to_measure(cases: "Sequence[Case]", store: Store, environment: Environment) -> list[CasePart]:
+    """The parts that are still to be measured, in order: of each case the first process, then of each the second, ..."""
+    of_each = [[CasePart(case, process) for process in _missing(case, store, environment)] for case in cases]
     whole = itertools.chain.from_iterable(of_each)
-    return sorted(whole, key=lambda turn: turn.process or 0)  # stable: the cases keep their order
+    return sorted(whole, key=lambda part: part.process or 0)  # stable: the cases keep their order
 
 
 def _missing(case: "Case", store: Store, environment: Environment) -> list[int | None]:

@@ -12,7 +12,7 @@ from bench.machine import Environment, finished
 from bench.running import parts
 from bench.running.budget import Budget
 from bench.running.dispatch import Dispatch, Ended, Here
-from bench.running.parts import Turn, turns
+from bench.running.parts import CasePart, parts_to_measure
 from bench.schema import FAILURES
 from bench.store import Store
 from bench.store.checkpoints import EVERY_S
@@ -84,26 +84,26 @@ def run(
         UsageError: what was measured cannot be kept, or nothing can be measured any more.
     """
     budget = Budget(None) if budget is None else budget
-    kept = {*also_kept, *(case.case_id(environment) for case in suite.cases)}
-    set_aside = store.clean(kept)
-    # Before looking what is done: what another run does from here on is seen when its turn comes.
-    tried = {case_id: store.written_at(case_id) for case_id in kept}
+    case_ids = {*also_kept, *(case.case_id(environment) for case in suite.cases)}
+    set_aside = store.clean(case_ids)
+    # Before looking what is done: what another run does from here on is seen when a case is begun.
+    tried = {case_id: store.written_at(case_id) for case_id in case_ids}
     todo = in_order(suite, environment, store)
     if dispatch is None:
         dispatch = Here(suite, environment, store, debug=debug, checkpoint_every_s=checkpoint_every_s)
     run_of = _Run(suite, environment, store, progress, dispatch, budget, debug, tried)
-    to_take = turns(todo, store, environment)
-    progress.start(len(to_take), len(suite.cases) - len(todo))
-    for line in (*set_aside, *leaving(store, kept)):
+    to_measure = parts_to_measure(todo, store, environment)
+    progress.start(len(to_measure), len(suite.cases) - len(todo))
+    for line in (*set_aside, *note_of_dropped_cases(store, case_ids)):
         progress.note(line)
     try:
-        run_of.take(to_take)
+        run_of.measure(to_measure)
     except BaseException:
-        with suppress(UsageError), store.turn(progress.note):  # the first error is the one to tell
-            _publish(store, machine, kept, progress)
+        with suppress(UsageError), store.exclusive(progress.note):  # the first error is the one to tell
+            _publish(store, machine, case_ids, progress)
         raise
-    with store.turn(progress.note):
-        _publish(store, machine, kept, progress)
+    with store.exclusive(progress.note):
+        _publish(store, machine, case_ids, progress)
         if store.kinds():
             # It takes a second to import, which who asks for help need not wait for.
             from bench.deriving import derived
@@ -112,9 +112,9 @@ def run(
     return run_of.outcome(len(todo))
 
 
-def leaving(store: Store, kept: Collection[str]) -> list[str]:
+def note_of_dropped_cases(store: Store, case_ids: Collection[str]) -> list[str]:
     """A line that tells of cases whose rows a run will take out of the CSV files; none where there are none."""
-    gone = sum(store.has_shard(case_id) for case_id in store.case_ids() - set(kept))
+    gone = sum(store.has_shard(case_id) for case_id in store.case_ids() - set(case_ids))
     if not gone:
         return []
     cases = "1 case" if gone == 1 else f"{gone} cases"
@@ -130,14 +130,14 @@ def in_order(suite: Suite, environment: Environment, store: Store) -> list[Case]
     return sorted(todo, key=lambda case: store.has_shard(case.case_id(environment)))
 
 
-def _publish(store: Store, machine: Mapping[str, Any], kept: Collection[str], progress: Progress) -> None:
+def _publish(store: Store, machine: Mapping[str, Any], case_ids: Collection[str], progress: Progress) -> None:
     """Collates what is finished, and dates it."""
     store.write_machine(finished(machine))
-    store.collate(kept, progress.note)
+    store.collate(case_ids, progress.note)
 
 
 class _Run:
-    """The turns of one run, and what became of their cases."""
+    """The parts of one run's cases, and what became of them."""
 
     def __init__(
         self,
@@ -160,9 +160,9 @@ class _Run:
         self._elsewhere: set[str] = set()
         self._theirs: set[str] = set()
 
-    def take(self, turns: list[Turn]) -> None:
-        """Takes every turn, as many at once as the dispatch measures; two of one case follow each other."""
-        waiting = dict(enumerate(turns, start=1))
+    def measure(self, parts: list[CasePart]) -> None:
+        """Has every part measured, as many at once as the dispatch can; two of one case follow each other."""
+        waiting = dict(enumerate(parts, start=1))
         try:
             with self._dispatch:
                 while waiting or self._begun:
@@ -184,20 +184,20 @@ class _Run:
         measured = cases - found_done - len(failed) - len(left) - len(self._elsewhere)
         return Outcome(measured, found_done, len(failed), len(left), len(self._elsewhere))
 
-    def _next(self, waiting: Mapping[int, Turn]) -> int | None:
-        """The first turn whose case is not in hand."""
+    def _next(self, waiting: Mapping[int, CasePart]) -> int | None:
+        """The first part whose case is not in hand."""
         in_hand = {begun.case_id for begun in self._begun.values()}
-        for number, turn in waiting.items():
-            if turn.case.case_id(self._environment) not in in_hand:
+        for number, part in waiting.items():
+            if part.case.case_id(self._environment) not in in_hand:
                 return number
         return None
 
-    def _begin(self, number: int, turn: Turn) -> None:
-        """Has a turn measured, unless its case failed, does not fit in the time, or is another run's."""
-        case_id = turn.case.case_id(self._environment)
+    def _begin(self, number: int, part: CasePart) -> None:
+        """Has a part measured, unless its case failed, does not fit in the time, or is another run's."""
+        case_id = part.case.case_id(self._environment)
         if case_id in self._failed | self._theirs | self._elsewhere:
             return
-        if not self._budget.fits(turn.costed):
+        if not self._budget.fits(part.costed):
             self._left.add(case_id)
             return
         with ExitStack() as reservation:
@@ -209,23 +209,23 @@ class _Run:
             ):  # by another run, since this one began
                 self._theirs.add(case_id)
                 return
-            teller = _Teller(self._speaking, number, turn.label(self._suite.label(turn.case)))
-            self._begun[number] = _Begun(turn, case_id, teller, reservation.pop_all())
+            teller = _Teller(self._speaking, number, part.label(self._suite.label(part.case)))
+            self._begun[number] = _Begun(part, case_id, teller, reservation.pop_all())
         teller.begins()
-        self._dispatch.begin(number, turn, self._budget.limit_s(), teller)
+        self._dispatch.begin(number, part, self._budget.limit_s(), teller)
 
     def _end(self, ended: Ended) -> None:
         begun = self._begun[ended.number]
         error = self._kept(begun, ended)
         self._begun.pop(ended.number).reservation.close()
-        self._budget.took(begun.turn.costed, ended.seconds)
+        self._budget.took(begun.part.costed, ended.seconds)
         if error:
             self._failed.add(begun.case_id)
         begun.teller.ends(ended.seconds, error)
 
     def _kept(self, begun: "_Begun", ended: Ended) -> str:
         """Keeps what a turn gave; returns the error in one line, or nothing."""
-        case, case_id, process = begun.turn.case, begun.case_id, begun.turn.process
+        case, case_id, process = begun.part.case, begun.case_id, begun.part.process
         error = ended.error
         if error is None and ended.tables is not None:
             try:
@@ -254,9 +254,9 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A turn that has not ended; its case is reserved until then."""
+    """A part that has not ended; its case is reserved until then."""
 
-    turn: Turn
+    part: CasePart
     case_id: str
     teller: "_Teller"
     reservation: ExitStack
@@ -264,7 +264,7 @@ class _Begun:
 
 @dataclass
 class _Speaking:
-    """Which turn the last word was of."""
+    """Which part the last word was of."""
 
     progress: Progress
     last: int = 0
@@ -272,7 +272,7 @@ class _Speaking:
 
 @dataclass(frozen=True)
 class _Teller:
-    """Says how one turn goes on, and names it where the last word was of another."""
+    """Says how one part goes on, and names it where the last word was of another."""
 
     speaking: _Speaking
     number: int

@@ -42,7 +42,7 @@ class Sign:
         place: a hash of what process numbers count in: the boot of a machine, or a container.
         suite: what it measures.
         began: when the run did.
-        told: when this was written last.
+        heard: when this was written last.
         cases: how many it set out to measure.
         done, failed: how many of them it has ended.
         in_hand: those that it measures now: none between two, several where a run measures on other machines.
@@ -53,7 +53,7 @@ class Sign:
     place: str
     suite: str
     began: float
-    told: float
+    heard: float
     cases: int = 0
     done: int = 0
     failed: int = 0
@@ -114,7 +114,7 @@ class Signs:
         if self._label in self._in_hand:
             known = self._in_hand[self._label]
             self._in_hand[self._label] = replace(known, within=what, fraction=fraction)
-        if time.time() - self._sign.told > _AT_MOST_EVERY_S:
+        if time.time() - self._sign.heard > _AT_MOST_EVERY_S:
             self._write()
         self._progress.within(what, fraction)
 
@@ -133,7 +133,7 @@ class Signs:
 
     def _write(self, **changed: Any) -> None:
         in_hand = tuple(self._in_hand.values())
-        self._sign = replace(self._sign, told=time.time(), in_hand=in_hand, **changed)
+        self._sign = replace(self._sign, heard=time.time(), in_hand=in_hand, **changed)
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             new = self._path.with_suffix(_NEW)
@@ -155,7 +155,7 @@ def signs(folder: Path) -> list[tuple[Path, Sign]]:
 def _checked(content: dict[str, Any]) -> Sign:
     in_hand = tuple(InHand(**each) for each in content.pop("in_hand"))
     sign = Sign(**content, in_hand=in_hand)
-    numbers = [sign.pid, sign.began, sign.told, sign.cases, sign.done, sign.failed]
+    numbers = [sign.pid, sign.began, sign.heard, sign.cases, sign.done, sign.failed]
     for value in [*numbers, *(number for each in in_hand for number in (each.began, each.fraction))]:
         if not isinstance(value, int | float):
             raise TypeError("not a sign of this program")
@@ -171,10 +171,13 @@ def _remove(path: Path) -> None:
 
 def _place() -> str:
     """Nothing that names a machine: a hash of this boot's random number and of the namespace of processes."""
-    told = []
+    identifiers = []
     with suppress(OSError):
-        told = [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]
-    return hashlib.sha256(" ".join(told).encode()).hexdigest()[:8]
+        identifiers = [
+            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            os.readlink("/proc/self/ns/pid"),
+        ]
+    return hashlib.sha256(" ".join(identifiers).encode()).hexdigest()[:8]
 
 
 def _process_began(pid: int) -> str:

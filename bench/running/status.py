@@ -164,9 +164,9 @@ def plan_to_keep(folder: Path) -> Plan | None:
 def _plan(folder: Path, own: "Suite | None", named: set[str], found: set[str]) -> Plan | None:
     """What the folder is meant to hold: by the suite that was given, the plan that it keeps, or the suite it names."""
     if own is None:
-        kept = plans.read(folder)
-        if kept is not None:
-            return kept
+        plan = plans.read(folder)
+        if plan is not None:
+            return plan
         if len(named) != 1:
             return None
         from bench import suite as suites
@@ -191,8 +191,8 @@ def _plan_there(suite: "Suite", facts: dict[str, Any]) -> Plan | None:
 
 
 def _suites(folder: Path) -> set[str]:
-    kept = plans.read(folder)
-    return {kept.suite} if kept else set(in_files(folder).values())
+    plan = plans.read(folder)
+    return {plan.suite} if plan else set(in_files(folder).values())
 
 
 def _beside(folder: Path) -> list[Path]:

@@ -33,14 +33,14 @@ def cell_name(row: object) -> str:
     more = pd.Series(
         {name: getattr(row, name) for name in _USUAL if _is_unusual(name, getattr(row, name, None))}
     )
-    return ", ".join(part for part in (row.cell, told(more, list(more.index))) if part)
+    return ", ".join(part for part in (row.cell, setting_label(more, list(more.index))) if part)
 
 
 def _is_unusual(name: str, value: object) -> bool:
     return name in _USUAL and bool(pd.notna(value)) and value != _USUAL[name]
 
 
-def told(row: pd.Series, columns: Sequence[str]) -> str:
+def setting_label(row: pd.Series, columns: Sequence[str]) -> str:
     """The values of a row, each with its name unless it is a text."""
     values = [(name, row[name]) for name in columns if pd.notna(row[name])]
     return ", ".join(

@@ -36,10 +36,10 @@ def crossovers(times: pd.DataFrame) -> pd.DataFrame:
             judged = judged_at(group, axis)
             if len(by_size) < 2 or by_size.iloc[-1] == 1:
                 continue
-            told = dict(zip([*_SETTING, *others], setting, strict=True))
-            fixed = ", ".join(f"{name}={told[name]:g}" for name in others)
+            values = dict(zip([*_SETTING, *others], setting, strict=True))
+            fixed = ", ".join(f"{name}={values[name]:g}" for name in others)
             rows.append(
-                {name: told[name] for name in _SETTING}
+                {name: values[name] for name in _SETTING}
                 | {"varied": axis, "fixed": fixed}
                 | _crossing(by_size)
                 | {"sizes": len(by_size), "judged": int(judged.sum())}

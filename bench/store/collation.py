@@ -46,10 +46,10 @@ def write_collected(
             continue
         lost = 0 if kind in (FAILURES.kind, CASE_TIMES.kind) else _rows_lost(before, text, in_shards)
         if lost:
-            kept = set_aside(path, put_aside, copy=True)
+            copy = set_aside(path, put_aside, copy=True)
             rows = "a row that is" if lost == 1 else f"{lost} rows that are"
             note(
-                f"{path} had {rows} in no shard, as after an edit by hand or where a shard was set aside: kept as {kept}"
+                f"{path} had {rows} in no shard, as after an edit by hand or where a shard was set aside: kept as {copy}"
             )
         if text:
             write_bytes(path, encoded(text))
@@ -95,13 +95,13 @@ def _rows_lost(before: bytes, after: str, in_shards: Collection[str]) -> int:
     old = _rows(before.decode("utf-8", errors="replace"))
     new = _rows(after)
     header = next(new, [])
-    kept = {tuple(row) for row in new}
+    new_rows = {tuple(row) for row in new}
     old_header, lost = next(old, []), 0
     for row in old:
         values = dict(zip(old_header, row, strict=False))
         known = len(row) == len(old_header) and (not header or set(old_header) <= set(header))
         whole = tuple(values.get(name, "") for name in header) if known else tuple(row)
-        lost += whole not in kept and values.get("case_id") not in in_shards
+        lost += whole not in new_rows and values.get("case_id") not in in_shards
     return lost
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import UsageError
-from bench.store.holding import TEMPORARY, hold
+from bench.store.locks import TEMPORARY, lock
 
 _TRIES = 3
 
@@ -35,7 +35,7 @@ def encoded(text: str) -> bytes:
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all: a temporary file, fsync, rename, fsync of the folder.
 
-    The temporary file is held while it is written, so that `holding.sweep` knows it from one that a killed
+    The temporary file is held while it is written, so that `locks.delete_leftovers` knows it from one that a killed
     process left.
 
     Raises:
@@ -47,7 +47,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             try:
                 _write(path, content)
                 break
-            except FileNotFoundError:  # swept away between its making and its holding
+            except FileNotFoundError:  # swept away between its making and its locking
                 if attempt == _TRIES:
                     raise
         _sync_folder(path.parent)
@@ -61,7 +61,7 @@ def _write(path: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=TEMPORARY)
     try:
         with os.fdopen(handle, "wb") as file:
-            hold(handle, wait=True)
+            lock(handle, wait=True)
             file.write(content)
             file.flush()
             os.fsync(handle)

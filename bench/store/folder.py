@@ -17,7 +17,7 @@ import pandas as pd
 from bench.errors import UsageError
 from bench.machine import differences
 from bench.schema import CASE_TIMES, FAILURES, RESULT_FILES
-from bench.store import holding, result_csv, shard
+from bench.store import locks, result_csv, shard
 from bench.store.collation import write_collected
 from bench.store.files import make_folder, write_text
 from bench.store.machine_file import read_machine, with_earlier_commits
@@ -101,7 +101,7 @@ class Store:
         """
         with suppress(OSError):
             self.shards.mkdir(parents=True, exist_ok=True)
-        with holding.reserved(self.shards / f".{case_id}{holding.TEMPORARY}") as held:
+        with locks.reserved(self.shards / f".{case_id}{locks.TEMPORARY}") as held:
             if held:
                 for path in self.checkpoints(case_id).glob(".*"):
                     with suppress(OSError):
@@ -116,13 +116,13 @@ class Store:
         """
         make_folder(self.folder)
 
-    def turn(self, note: Callable[[str], None] = _silent) -> Any:
+    def exclusive(self, note: Callable[[str], None] = _silent) -> Any:
         """One run at a time, for what is written of all cases; a context manager.
 
         Args:
             note: told where another run has to be waited for.
         """
-        return holding.turn(
+        return locks.exclusive(
             self.folder, lambda: note(f"waiting for another run to write the files of {self.folder}")
         )
 
@@ -136,7 +136,7 @@ class Store:
             UsageError: a shard is of another version of the schema, or cannot be moved.
         """
         for folder in (self.folder, self.shards, self.folder / "tables", self.folder / "figures"):
-            holding.sweep(folder)
+            locks.delete_leftovers(folder)
         lines = []
         for case_id in sorted(case_ids):
             try:

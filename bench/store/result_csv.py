@@ -85,10 +85,10 @@ def _wrong_column(header: list[str], file: ResultFile) -> str:
     """How a header differs from the schema's; empty if it does not."""
     later = {column.name for column in file.all_columns if column.later}
     names = [column.name for column in file.all_columns]
-    kept = [name for name in names if name in header or name not in later]
-    if header == kept:
+    expected = [name for name in names if name in header or name not in later]
+    if header == expected:
         return ""
-    pairs = zip([*header, "nothing"], [*kept, "nothing"], strict=False)
+    pairs = zip([*header, "nothing"], [*expected, "nothing"], strict=False)
     there, wanted = next(pair for pair in pairs if pair[0] != pair[1])
     return (
         f"it has other columns than schema version {SCHEMA_VERSION}: {_short(there)} where {wanted!r} belongs"

@@ -18,16 +18,16 @@ def set_aside(path: Path, folder: Path, *, copy: bool = False) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        number, kept = 1, folder / path.name
-        while kept.exists():
+        number, target = 1, folder / path.name
+        while target.exists():
             number += 1
-            kept = folder / f"{path.stem}.{number}{path.suffix}"
+            target = folder / f"{path.stem}.{number}{path.suffix}"
         if copy:
-            shutil.copyfile(path, kept)
+            shutil.copyfile(path, target)
         else:
-            os.replace(path, kept)
+            os.replace(path, target)
     except OSError as error:
         raise UsageError(
             f"cannot set {path} aside in {folder}: {error.strerror}; it is left as it is"
         ) from error
-    return kept
+    return target

@@ -63,8 +63,8 @@ class Case:
             version: of the measuring code; as it is now if None.
         """
         left_out = ("method", "implementation", "processes")
-        told = self._configuration() | ({} if version is None else {"version": version})
-        return _hash({k: v for k, v in told.items() if k not in left_out})
+        configuration = self._configuration() | ({} if version is None else {"version": version})
+        return _hash({k: v for k, v in configuration.items() if k not in left_out})
 
     def difference(self) -> str:
         """A key that is equal for two cases only where they are the same case, named twice."""
@@ -73,24 +73,24 @@ class Case:
     def _configuration(self) -> dict[str, Any]:
         kind = KINDS[self.kind]
         silent = {each.name: each.default for each in kind.PARAMETERS if each.later}
-        told = {
+        identity = {
             name: value
             for name, value in self.parameters.items()
             if name not in silent or value != silent[name]
         }
-        told |= {"kind": self.kind, "seeds": list(self.seeds), "version": kind.VERSION}
-        return told | _versions(self.parameters)
+        identity |= {"kind": self.kind, "seeds": list(self.seeds), "version": kind.VERSION}
+        return identity | _versions(self.parameters)
 
 
 def _versions(parameters: Mapping[str, Any]) -> dict[str, int]:
     """The versions of the remedies and the task, where they changed meaning: so only their cases are measured again."""
     remedy, task = parameters.get("remedy"), parameters.get("task")
-    told = {
+    versions = {
         f"version of {name}": rj.remedies.REMEDIES[name].version for name in combined_names(remedy or "none")
     }
     if task is not None:
-        told[f"version of {task}"] = getattr(rj.tasks.TASKS[task], "draws_version", 1)
-    return {name: version for name, version in told.items() if version > 1}
+        versions[f"version of {task}"] = getattr(rj.tasks.TASKS[task], "draws_version", 1)
+    return {name: version for name, version in versions.items() if version > 1}
 
 
 def _hash(configuration: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ class Suite:
 
     def label(self, case: Case) -> str:
         """What a person calls a case: its kind, and what tells it from the others of that kind."""
-        told = []
+        parts = []
         plain = {each.name: each.default for each in KINDS[case.kind].PARAMETERS if each.later}
         for name, value in case.parameters.items():
             if name in plain and value == plain[name]:
@@ -65,12 +65,12 @@ class Suite:
             alike = (case.kind, case.parameters.get("cell") if name in _FOLLOWS_FROM_CELL else None)
             if value is None or not (name in self._varying[alike] or name in ("cell", "task")):
                 continue
-            told.append(value if isinstance(value, str) else f"{name}={value:g}")
+            parts.append(value if isinstance(value, str) else f"{name}={value:g}")
         if "dtype" in self._varying[case.kind, None]:
-            told.append(case.dtype or self.dtype)
+            parts.append(case.dtype or self.dtype)
         if case.process == "fresh":
-            told.append("in a fresh process")
-        return " ".join([case.kind, *told])
+            parts.append("in a fresh process")
+        return " ".join([case.kind, *parts])
 
     @cached_property
     def _varying(self) -> dict[tuple[str, Any], set[str]]:
@@ -88,15 +88,15 @@ class Suite:
     def installed(self) -> tuple["Suite", tuple[Case, ...]]:
         """The suite of those cases whose packages are there, and the others."""
         there = {each.needs: each.needs is None or find_spec(each.needs) is not None for each in self.cases}
-        kept = tuple(case for case in self.cases if there[case.needs])
-        return replace(self, cases=kept), tuple(case for case in self.cases if not there[case.needs])
+        cases = tuple(case for case in self.cases if there[case.needs])
+        return replace(self, cases=cases), tuple(case for case in self.cases if not there[case.needs])
 
     def in_dtype(self, dtype: str) -> "Suite":
         """The same cases as a part of a suite of another dtype: each is still measured in this one's."""
         if dtype == self.dtype:
             return self
-        told = tuple(replace(case, dtype=case.dtype or self.dtype) for case in self.cases)
-        return replace(self, cases=told, dtype=dtype)
+        cases = tuple(replace(case, dtype=case.dtype or self.dtype) for case in self.cases)
+        return replace(self, cases=cases, dtype=dtype)
 
     def with_seeds(self, count: int) -> "Suite":
         """The same cases, each for seeds 0..count-1, or as many of them as its kind allows.
@@ -130,12 +130,12 @@ class Suite:
             UsageError: a condition cannot be read, names no parameter of the suite, or nothing is left.
         """
         meets = [condition(text.strip(), self.cases, where) for text in conditions.split(",")]
-        kept = tuple(case for case in self.cases if all(met(case) for met in meets))
-        if not kept:
+        cases = tuple(case for case in self.cases if all(met(case) for met in meets))
+        if not cases:
             raise UsageError(
                 f"{where} {conditions} leaves no case of suite {self.name}{self._values_asked_for(conditions, where)}"
             )
-        return replace(self, cases=kept)
+        return replace(self, cases=cases)
 
     def _values_asked_for(self, conditions: str, where: str) -> str:
         """What there is of the first thing that is asked for by name and is not there."""
@@ -287,9 +287,9 @@ def _included(
         else:
             part = _read(found, scale, caps, files)
     except UsageError as error:
-        told = str(error)
+        message = str(error)
         raise UsageError(
-            told if "included by" in told or where in told else f"{told} (included by {path})"
+            message if "included by" in message or where in message else f"{message} (included by {path})"
         ) from error
     whole = part.cases
     if entry.seeds is not None:

@@ -62,9 +62,9 @@ def atlas(
     )
 
 
-def _place(told: str) -> float:
+def _place(regimes: str) -> float:
     """Of a regime in the order of the atlas; where seeds differ, such as "stable 2, vanishing 1", halfway to the worst."""
-    places = [place for place, regime in enumerate(_REGIMES) if regime in told]
+    places = [place for place, regime in enumerate(_REGIMES) if regime in regimes]
     return (places[0] + places[-1]) / 2 if places else len(_REGIMES)
 
 

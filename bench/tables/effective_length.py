@@ -35,8 +35,8 @@ def effective_length(accuracy: pd.DataFrame) -> pd.DataFrame:
     table = grouped(task_runs(accuracy), _LINE, _summary)
     if table.empty:
         return table
-    kept = table[table.pop("_count") >= LEAST_LENGTHS]
-    return in_remedy_order(kept, [*TASK, *NET])
+    long_enough = table[table.pop("_count") >= LEAST_LENGTHS]
+    return in_remedy_order(long_enough, [*TASK, *NET])
 
 
 def _summary(line: pd.DataFrame) -> dict[str, Any]:

@@ -32,12 +32,12 @@ def reach_answers(predicts: pd.DataFrame) -> pd.DataFrame:
     over_tasks = predicts[(predicts[TASK] == ALL).all(axis=1)]
     rows = []
     for when, question in _QUESTIONS.items():
-        told = over_tasks[over_tasks["when"].isin([when, ""])].set_index(["predictor", "cell"])
+        scores = over_tasks[over_tasks["when"].isin([when, ""])].set_index(["predictor", "cell"])
         rows.append(
             {
                 "question": question,
-                "answer": _answer(told.loc[("reach_share", ALL)]),
-                "figures": _figures(told),
+                "answer": _answer(scores.loc[("reach_share", ALL)]),
+                "figures": _figures(scores),
                 "figure": "figures/reach_predicts.png",
             }
         )
@@ -54,16 +54,16 @@ def _answer(reach: pd.Series) -> str:
     return "the other way round" if below else "not shown"
 
 
-def _figures(told: pd.DataFrame) -> str:
-    reach = told.loc[("reach_share", ALL)]
-    cells = [cell for predictor, cell in told.index if predictor == "reach_share" and cell != ALL]
+def _figures(scores: pd.DataFrame) -> str:
+    reach = scores.loc[("reach_share", ALL)]
+    cells = [cell for predictor, cell in scores.index if predictor == "reach_share" and cell != ALL]
     parts = [
         f"area under the ROC curve of reach / T {_interval(reach, 'auc_better')} over {reach['runs']} runs of "
         f"{reach['cases']} cases, {reach['better']} better than the best constant guess",
         f"among runs of the same cell, task and length {_interval(reach, 'auc_better_matched')}",
         *(
-            f"{cell} {_interval(told.loc[('reach_share', cell)], 'auc_better')}, matched "
-            f"{_interval(told.loc[('reach_share', cell)], 'auc_better_matched')}"
+            f"{cell} {_interval(scores.loc[('reach_share', cell)], 'auc_better')}, matched "
+            f"{_interval(scores.loc[('reach_share', cell)], 'auc_better_matched')}"
             for cell in cells
         ),
     ]
@@ -71,8 +71,8 @@ def _figures(told: pd.DataFrame) -> str:
         ("largest_exponent", "largest exponent"),
         ("shortness", "shortness of the task alone"),
     ):
-        if (predictor, ALL) in told.index:
-            parts.append(f"{words} {_interval(told.loc[(predictor, ALL)], 'auc_better')}")
+        if (predictor, ALL) in scores.index:
+            parts.append(f"{words} {_interval(scores.loc[(predictor, ALL)], 'auc_better')}")
     return "; ".join(parts)
 
 

@@ -121,8 +121,8 @@ def _predictors(runs: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series]]:
 
 def _sharing(runs: pd.DataFrame) -> np.ndarray:
     """A number for each run: the same for runs of one case, and of one initial net."""
-    told = ["rate_before_nats_per_step", "reach_before_steps", "largest_exponent_before_nats_per_step"]
-    net = runs.groupby([*_MATCHED, "seed", *told], dropna=False).ngroup()
+    measured = ["rate_before_nats_per_step", "reach_before_steps", "largest_exponent_before_nats_per_step"]
+    net = runs.groupby([*_MATCHED, "seed", *measured], dropna=False).ngroup()
     case, nets = runs["case"].to_numpy(), net.to_numpy()
     size = case.max() + 1 + nets.max() + 1
     edges = coo_array((np.ones(len(runs)), (case, case.max() + 1 + nets)), shape=(size, size))
@@ -154,8 +154,8 @@ def _scores(
         "solved": int(solved.sum()),
         "better": int(better.sum()),
     }
-    for score, told in found.items():
-        row |= {score: told.value, f"{score}_low": told.low, f"{score}_high": told.high}
+    for score, interval in found.items():
+        row |= {score: interval.value, f"{score}_low": interval.low, f"{score}_high": interval.high}
     return row
 
 

@@ -118,21 +118,21 @@ def _scores(row: dict[str, object], group: pd.DataFrame, scores: pd.DataFrame | 
     plain = (
         of_task[of_task["predictor"] != "net"].drop_duplicates("predictor").set_index("predictor")["score"]
     )
-    told: dict[str, object] = {
+    facts: dict[str, object] = {
         "quantity": quantity,
         "score": own["score"].median(),
         "score_least": own["score"].min(),
         "score_most": own["score"].max(),
     }
     if len(own):
-        told |= {
+        facts |= {
             name: own[name].iloc[0] for name in ("training_examples", "held_out_examples", "data_source")
         }
     if len(plain):
-        told |= {
+        facts |= {
             "baseline": baseline,
             "baseline_score": plain.get(baseline, float("nan")),
             "best_plain": plain.idxmax(),
             "best_plain_score": plain.max(),
         }
-    return told
+    return facts

@@ -69,14 +69,14 @@ def counts(table: pd.DataFrame) -> dict[str, int]:
 def settings_that_differ(target: Target, run: pd.DataFrame) -> str:
     """What we did otherwise than the source says, as text; what the source does not say is not compared."""
     ours = run.iloc[0]
-    told = []
+    differences = []
     for name, value in _settings(target, ours):
         theirs = target[name]
         if theirs and not _same(theirs, value):
-            told.append(f"{name} {value}, there {theirs}")
+            differences.append(f"{name} {value}, there {theirs}")
     if target["remedy"] and _parts(target["remedy"]) != _parts(ours["remedy"]):
-        told.append(f"remedy {ours['remedy']}, there {target['remedy']}")
-    return "; ".join(told)
+        differences.append(f"remedy {ours['remedy']}, there {target['remedy']}")
+    return "; ".join(differences)
 
 
 def _of_targets(stores: Sequence[Store], kind: str) -> pd.DataFrame | None:

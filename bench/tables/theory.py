@@ -71,11 +71,11 @@ def theory_table(lyapunov: pd.DataFrame) -> pd.DataFrame:
             found = np.array([each[quantity] for each in measured])
             # Another processor ends in other last digits: what is 0 there must not be 1e-17 here.
             theirs = round(predicted.get(quantity, float("nan")), _DIGITS) + 0.0
-            told = _held_against(found, theirs)
+            comparison = _held_against(found, theirs)
             rows.append(
                 dict(zip(SETTING, values, strict=True))
                 | {"quantity": quantity, "seeds": len(found)}
-                | told
+                | comparison
                 | {"prediction": _kind_of_prediction(setting)}
                 | {"logdet_residual_nats_per_step": residual}
             )

@@ -38,7 +38,9 @@ class _DeltaRule:
 
     structure = "kronecker"
 
-    def kept(self, memory: Float[Array, "hidden hidden"], x: Array | None) -> Float[Array, "hidden hidden"]:
+    def retained(
+        self, memory: Float[Array, "hidden hidden"], x: Array | None
+    ) -> Float[Array, "hidden hidden"]:
         """What is left of the associations before they are corrected."""
         raise NotImplementedError
 
@@ -53,8 +55,8 @@ class _DeltaRule:
         query, k, v = drive.reshape(3, -1)
         k = _of_unit_length(jax.nn.silu(k))
         beta = jax.nn.sigmoid(self.bias_beta if x is None else self.weight_beta @ x + self.bias_beta)
-        kept = self.kept(state.memory, x)
-        memory = kept + beta * jnp.outer(v - kept @ k, k)
+        retained = self.retained(state.memory, x)
+        memory = retained + beta * jnp.outer(v - retained @ k, k)
         return DeltaNetState(memory, _of_unit_length(jax.nn.silu(query)))
 
     def output(self, state: DeltaNetState) -> Float[Array, " hidden"]:
@@ -123,7 +125,9 @@ class DeltaNet(_DeltaRule):
             bias_beta=jnp.zeros((), dtype),
         )
 
-    def kept(self, memory: Float[Array, "hidden hidden"], x: Array | None) -> Float[Array, "hidden hidden"]:
+    def retained(
+        self, memory: Float[Array, "hidden hidden"], x: Array | None
+    ) -> Float[Array, "hidden hidden"]:
         """All of it."""
         return memory
 
@@ -198,7 +202,9 @@ class GatedDeltaNet(_DeltaRule):
             log_rate=jnp.log(rate).astype(dtype),
         )
 
-    def kept(self, memory: Float[Array, "hidden hidden"], x: Array | None) -> Float[Array, "hidden hidden"]:
+    def retained(
+        self, memory: Float[Array, "hidden hidden"], x: Array | None
+    ) -> Float[Array, "hidden hidden"]:
         """a S."""
         pace = self.bias_decay if x is None else self.weight_decay @ x + self.bias_decay
         return jnp.exp(-jnp.exp(self.log_rate) * jax.nn.softplus(pace)) * memory

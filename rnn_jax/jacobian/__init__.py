@@ -3,10 +3,10 @@
 `steps` has the definition, `jax.jacrev` of one step; `structure` the same in the cheapest form, in two parts: what can be
 made for many steps at once (`prepared`) and the factor made from it; `scaled` the number format of long products.
 
-How `chain.jacobian_chain` comes to its norms: `walk` goes over the states in segments, backwards, and keeps or computes
+How `chain.jacobian_chain` comes to its norms: `forward_pass` goes over the states in segments, backwards, and keeps or computes
 again what `checkpoint` says; `material` makes what the Jacobians of a segment need; `groups` multiplies them, several
 between two rescalings; `measure` takes norms on the way, in the order of entries that `layout` says. In which order the
-factors come is a module each, all with `every_lag` and `chosen_lags`: `sequential` one after the other, `blocked` many
+factors come `order` chooses; each is a module with `every_lag` and `chosen_lags`: `sequential` one after the other, `blocked` many
 blocks at once (`blocks` a block, `low_rank` where few rows of what comes after are enough, `block_count` and
 `block_table` how many), `sharded` blocks on several devices.
 

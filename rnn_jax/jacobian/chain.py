@@ -3,19 +3,16 @@
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Float
 
-from rnn_jax.coordinates import real_size
-from rnn_jax.devices import Devices, mesh_of, platform_of
-from rnn_jax.jacobian import blocked, sequential, sharded
-from rnn_jax.jacobian.block_count import block_count_of
+from rnn_jax.devices import Devices
+from rnn_jax.jacobian import sequential
+from rnn_jax.jacobian.order import Order
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
 from rnn_jax.shown import brief
 from rnn_jax.step import (
@@ -27,14 +24,10 @@ from rnn_jax.step import (
     checked,
     checked_states,
     concrete_integers,
-    is_pytree_of_arrays,
 )
 
 NORMS = ("frobenius", "spectral")
 METHODS = ("auto", "sequential", "blocked")
-
-_SPARSE = 8
-"""Steps between two lags from which on it is cheaper to measure at those alone."""
 
 
 @partial(
@@ -180,69 +173,26 @@ def jacobian_chain(
     References:
         Pascanu, Mikolov, Bengio 2013, arXiv 1211.5063, section 2.1.
     """
-    if output is not None and not callable(output):
-        raise TypeError(f"output must be a callable state -> array, got {type(output).__name__}")
-    _known("norms", norms, NORMS)
-    _known("method", (method,), METHODS)
-    _known_precision(precision)
-    if checkpoint and states is not None:
-        raise ValueError("checkpoint=True makes states again, but states are given; leave one of the two out")
+    _check_options(norms, method, output, checkpoint, states, precision, devices, block_count)
     states, state = checked_states(states, state, xs, length)
     state, xs, length = checked(step, state, xs, length)
-    if checkpoint and method == "blocked":
-        raise ValueError(
-            'checkpoint=True needs method="sequential" or "auto", got "blocked", which keeps every state'
-        )
-    mesh = None if devices is None else mesh_of(devices, sharded.AXIS)
-    if checkpoint and mesh is not None:
-        raise ValueError(
-            "checkpoint=True keeps few states on one device; leave it or devices= out: "
-            "several devices keep every state, each those of its own stretch of time"
-        )
-    platform = jax.default_backend() if mesh is None else platform_of(mesh)
-    if block_count is not None and method != "blocked":
-        raise ValueError(f'block_count={block_count!r} needs method="blocked", got {method!r}')
-    blocks_of = partial(block_count_of, "sequential" if checkpoint else method, block_count, state, platform)
-    options: dict[str, Any] = {"spectral": "spectral" in norms, "precision": precision}
-    callables, operands, plan = (step, bound_method_as_pytree(output)), (state, xs, states), None
-    if mesh is not None and length:
-        plan = sharded.plan_of(mesh, length, blocks_of)
-        block_count = plan.block_count
-        module, method, options["plan"] = sharded, "sharded", plan
-        callables, *operands = sharded.placed(plan, callables, state, xs, states)
-    elif (block_count := blocks_of(length)) is not None:
-        module, method = blocked, "blocked"
-        options |= {"length": length, "block_count": block_count}
-    else:
-        module, method = sequential, "sequential"
-        options |= {"length": length, "checkpoint": checkpoint}
-    if lags is None:
-        function, lags = module.every_lag, np.arange(length + 1)
-        position = lags
-    else:
-        lags = concrete_integers("lags", lags, 0, length)
-        ascending, position = np.unique(lags, return_inverse=True)
-        if not options["spectral"] and _SPARSE * ascending.size >= length:
-            # It is cheaper to measure at every lag than to look which are wanted.
-            function, position = module.every_lag, lags
-        elif plan is not None:
-            chosen, place = sharded.shared_lags(plan, ascending)
-            function, operands, position = module.chosen_lags, (*operands, chosen), place[position]
-        else:
-            function, operands = module.chosen_lags, (*operands, jnp.asarray(ascending, jnp.int32))
-    measured = call_compiled(_as_compiled(function, callables, state), callables, *operands, **options)
-    if plan is not None:
-        measured = sharded.on_first_device(plan, measured)
-    if not np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):
-        measured = jax.tree.map(lambda norm: norm[position], measured)
-    frobenius, spectral, outputs = measured
+    order = Order.of(method, block_count, state, length, checkpoint, devices)
+    wanted = np.arange(length + 1) if lags is None else concrete_integers("lags", lags, 0, length)
+    frobenius, spectral, outputs = order.norms_at(
+        wanted,
+        (step, bound_method_as_pytree(output)),
+        (state, xs, states),
+        length=length,
+        spectral="spectral" in norms,
+        precision=precision,
+    )
     return JacobianChain(
-        lags=jnp.asarray(lags, jnp.int32),
+        lags=jnp.asarray(wanted, jnp.int32),
         frobenius_norm=frobenius,
         spectral_norm=spectral,
         output_norm=outputs,
-        method=method,
-        block_count=block_count,
+        method=order.method,
+        block_count=order.block_count,
         source=(step, state, xs, length, states, precision),
     )
 
@@ -281,36 +231,35 @@ def jacobian_product(
     return call_compiled(sequential.one_lag, (step,), *operands, length=length, precision=precision)
 
 
-def _as_compiled(function: Callable, callables: tuple, state: State) -> Callable:
-    """The function as it is compiled for a step and a readout.
-
-    Under vmap on a CPU one example follows the other: products of a batch of small matrices are slow
-    there, but for the smallest. A closure may hold arrays of an outer transformation that cannot be
-    taken apart, so it is left as it is.
-    """
-    if not all(is_pytree_of_arrays(each) for each in callables):
-        return function
-    return _guarded(function, jax.default_backend() == "cpu" and real_size(state) >= 16)
-
-
-@cache
-def _guarded(function: Callable, one_after_the_other: bool) -> Callable:
-    def call(*operands: Any, **static: Any) -> Any:
-        def inner(*operands: Any) -> Any:
-            return function(*operands, **static)
-
-        guarded = jax.custom_jvp(sequential_vmap(inner) if one_after_the_other else inner)
-        guarded.defjvp(_refuse_to_differentiate)
-        return guarded(*operands)
-
-    return call
-
-
-def _refuse_to_differentiate(primals: Any, tangents: Any) -> Any:
-    raise NotImplementedError(
-        "a Jacobian chain cannot be differentiated; differentiate a function of the matrices that "
-        "rnn_jax.step_jacobians gives, over as many steps as fit into memory"
-    )
+def _check_options(
+    norms: Sequence[str],
+    method: str,
+    output: Callable | None,
+    checkpoint: bool,
+    states: State | None,
+    precision: str,
+    devices: Devices | None,
+    block_count: int | None,
+) -> None:
+    """Raises an error where one is unknown or does not go with another."""
+    if output is not None and not callable(output):
+        raise TypeError(f"output must be a callable state -> array, got {type(output).__name__}")
+    _known("norms", norms, NORMS)
+    _known("method", (method,), METHODS)
+    _known_precision(precision)
+    if checkpoint and states is not None:
+        raise ValueError("checkpoint=True makes states again, but states are given; leave one of the two out")
+    if checkpoint and method == "blocked":
+        raise ValueError(
+            'checkpoint=True needs method="sequential" or "auto", got "blocked", which keeps every state'
+        )
+    if checkpoint and devices is not None:
+        raise ValueError(
+            "checkpoint=True keeps few states on one device; leave it or devices= out: "
+            "several devices keep every state, each those of its own stretch of time"
+        )
+    if block_count is not None and method != "blocked":
+        raise ValueError(f'block_count={block_count!r} needs method="blocked", got {method!r}')
 
 
 def _known(name: str, values: Sequence[str], known: Sequence[str]) -> None:

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from rnn_jax.jacobian.forward_pass import ForwardPass, backward, forward
 from rnn_jax.jacobian.groups import Chain, extended, measured
 from rnn_jax.jacobian.material import Segment, is_finite, states_before
 from rnn_jax.jacobian.measure import Measure, Measured, start
 from rnn_jax.jacobian.scaled import ScaledMatrix
-from rnn_jax.jacobian.walk import Walk, backward, forward
 from rnn_jax.step import Inputs, State, Step
 
 
@@ -33,16 +33,16 @@ def every_lag(
 ) -> Measured:
     """The norms at lags 0..T."""
     with jax.default_matmul_precision(precision):
-        walk = forward(step, state, xs, length, checkpoint, states)
-        product, measure = start(step, walk.last, readout, spectral=spectral)
-        return every_lag_of(step, measure, product, walk)
+        forward_pass = forward(step, state, xs, length, checkpoint, states)
+        product, measure = start(step, forward_pass.last, readout, spectral=spectral)
+        return every_lag_of(step, measure, product, forward_pass)
 
 
-def every_lag_of(step: Step, measure: Measure, product: ScaledMatrix, walk: Walk) -> Measured:
-    """The norms of a product extended backwards over 0, 1, ... all steps of a walk."""
+def every_lag_of(step: Step, measure: Measure, product: ScaledMatrix, forward_pass: ForwardPass) -> Measured:
+    """The norms of a product extended backwards over 0, 1, ... all steps of a forward pass."""
     at_zero = jax.tree.map(lambda norm: norm[None], measure(product))
-    chain = Chain.begin(product, is_finite(walk.last))
-    _, parts = backward(step, walk, chain, partial(measured, step, measure))
+    chain = Chain.begin(product, is_finite(forward_pass.last))
+    _, parts = backward(step, forward_pass, chain, partial(measured, step, measure))
     return jax.tree.map(lambda *norms: jnp.concatenate(norms)[::-1], *parts, at_zero)
 
 
@@ -75,21 +75,23 @@ def chosen_lags(
 ) -> Measured:
     """The norms at chosen ascending lags, at about one product a step up to the largest of them."""
     with jax.default_matmul_precision(precision):
-        walk = forward(step, state, xs, length, checkpoint, states)
-        product, measure = start(step, walk.last, readout, spectral=spectral)
-        return chosen_lags_of(step, measure, product, walk, lags)
+        forward_pass = forward(step, state, xs, length, checkpoint, states)
+        product, measure = start(step, forward_pass.last, readout, spectral=spectral)
+        return chosen_lags_of(step, measure, product, forward_pass, lags)
 
 
-def chosen_lags_of(step: Step, measure: Measure, product: ScaledMatrix, walk: Walk, lags: Array) -> Measured:
-    """The norms of a product extended backwards over chosen ascending numbers of steps of a walk."""
+def chosen_lags_of(
+    step: Step, measure: Measure, product: ScaledMatrix, forward_pass: ForwardPass, lags: Array
+) -> Measured:
+    """The norms of a product extended backwards over chosen ascending numbers of steps of a forward pass."""
     norms = jax.tree.map(lambda norm: jnp.broadcast_to(norm, (lags.shape[0], *norm.shape)), measure(product))
     record = _Record(jnp.zeros((), jnp.int32), (lags[0] == 0).astype(jnp.int32), norms)
 
     def extend(carry: tuple[Chain, _Record], segment: Segment, count: int):
         return _segment_of_chosen(step, measure, lags, carry, segment, count), ()
 
-    chain = Chain.begin(product, is_finite(walk.last))
-    (_, record), _ = backward(step, walk, (chain, record), extend)
+    chain = Chain.begin(product, is_finite(forward_pass.last))
+    (_, record), _ = backward(step, forward_pass, (chain, record), extend)
     return record.norms
 
 

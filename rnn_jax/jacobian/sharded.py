@@ -29,11 +29,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from rnn_jax.jacobian import blocks, sequential
+from rnn_jax.jacobian.forward_pass import ForwardPass
 from rnn_jax.jacobian.groups import Chain, extended
 from rnn_jax.jacobian.material import Segment, is_finite, materials
 from rnn_jax.jacobian.measure import Measure, Measured, start
 from rnn_jax.jacobian.scaled import ScaledMatrix
-from rnn_jax.jacobian.walk import Walk
 from rnn_jax.step import Inputs, State, Step
 from rnn_jax.unrolling import light_unroll
 
@@ -202,13 +202,13 @@ class _Stretch(NamedTuple):
     Attributes:
         measure: what is wanted.
         later: dh_T/dh_t at the end t of the stretch, with the output's rows.
-        walk: its states and inputs, for one step after the other.
+        forward_pass: its states and inputs, for one step after the other.
         blocks: for blocks: what their factors need, and their totals.
     """
 
     measure: Measure
     later: ScaledMatrix
-    walk: Walk
+    forward_pass: ForwardPass
     blocks: tuple[Any, ScaledMatrix] | None
 
     @classmethod
@@ -229,12 +229,12 @@ class _Stretch(NamedTuple):
             before, after = given[0], jax.tree.map(lambda leaf: leaf[0], given[1])
         last = jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, AXIS)[-1], after)
         product, measure = start(step, last, readout, spectral=spectral)
-        walk = Walk(after, Segment(before, xs), plan.size)
+        forward_pass = ForwardPass(after, Segment(before, xs), plan.size)
         one = measure.identity(product)
         if plan.block_count is None:
-            own, total = None, _total(step, one, walk)
+            own, total = None, _total(step, one, forward_pass)
         else:
-            material, _ = materials(step, walk.early, is_finite(after))
+            material, _ = materials(step, forward_pass.early, is_finite(after))
             material = blocks.in_blocks(material, plan.size, plan.block_count)
             totals = blocks.block_totals(step, one, material)
             own, total = (material, totals), blocks.combined(measure, one, totals)[0]
@@ -245,16 +245,16 @@ class _Stretch(NamedTuple):
             return measure.layout.product(later, total)
 
         later_stretches = plan.mesh.size - 1 - jax.lax.axis_index(AXIS)
-        return cls(measure, jax.lax.fori_loop(0, later_stretches, combine, product), walk, own)
+        return cls(measure, jax.lax.fori_loop(0, later_stretches, combine, product), forward_pass, own)
 
     def every_lag(self, step: Step) -> Measured:
         if self.blocks is None:
-            return sequential.every_lag_of(step, self.measure, self.later, self.walk)
+            return sequential.every_lag_of(step, self.measure, self.later, self.forward_pass)
         return blocks.every_lag_of(step, self.measure, self.later, *self.blocks)
 
     def chosen_lags(self, step: Step, lags: Array) -> Measured:
         if self.blocks is None:
-            return sequential.chosen_lags_of(step, self.measure, self.later, self.walk, lags)
+            return sequential.chosen_lags_of(step, self.measure, self.later, self.forward_pass, lags)
         return blocks.chosen_lags_of(step, self.measure, self.later, *self.blocks, lags)
 
 
@@ -288,8 +288,8 @@ def _states(step: Step, state: State, xs: Inputs, plan: Plan) -> tuple[State, St
     return jax.lax.fori_loop(0, plan.mesh.size, take_turn, (state, (nowhere, state)))[1]
 
 
-def _total(step: Step, one: ScaledMatrix, walk: Walk) -> ScaledMatrix:
+def _total(step: Step, one: ScaledMatrix, forward_pass: ForwardPass) -> ScaledMatrix:
     """The product of all step Jacobians of a stretch."""
-    chain = Chain.begin(one, is_finite(walk.last))
-    count = walk.early_count
-    return extended(step, chain, walk.early, count, jnp.asarray(count, jnp.int32)).product
+    chain = Chain.begin(one, is_finite(forward_pass.last))
+    count = forward_pass.early_count
+    return extended(step, chain, forward_pass.early, count, jnp.asarray(count, jnp.int32)).product

@@ -10,11 +10,18 @@ from jaxtyping import Array, Bool
 
 from rnn_jax.jacobian.scaled import power_of_two
 from rnn_jax.remedies.clipping import norm_over, shortened
-from rnn_jax.remedies.remedy import BatchStep, Remedy, Strength, checked_strength, kept, whole_number
+from rnn_jax.remedies.remedy import (
+    BatchStep,
+    Remedy,
+    Strength,
+    checked_strength,
+    one_per_strength,
+    whole_number,
+)
 from rnn_jax.step import State
 
 
-@kept
+@one_per_strength
 def clip_per_step(threshold: Strength = 1.0) -> Remedy:
     """Scales dL/dh_t down to norm `threshold`, at every step of the backward pass, where it is longer.
 
@@ -44,7 +51,7 @@ def clip_per_step(threshold: Strength = 1.0) -> Remedy:
     return Remedy("clip_per_step", threshold, adapt_step=adapt)
 
 
-@kept
+@one_per_strength
 def truncated_bptt(steps: Strength = 20) -> Remedy:
     """Cuts the gradient between chunks of `steps` steps, counted back from the end of the sequence.
 

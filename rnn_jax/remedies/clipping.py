@@ -12,12 +12,12 @@ from jaxtyping import Array, Float, Int
 
 from rnn_jax.dtypes import at_least_float32
 from rnn_jax.jacobian.scaled import exponent_of, power_of_two
-from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, kept
+from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, one_per_strength
 
 _LEAST_WEIGHT_NORM = 1e-3
 
 
-@kept
+@one_per_strength
 def clip_by_norm(threshold: Strength = 1.0) -> Remedy:
     """Scales the gradient down to norm `threshold` where it is longer.
 
@@ -43,7 +43,7 @@ def clip_by_norm(threshold: Strength = 1.0) -> Remedy:
     return Remedy("clip_by_norm", threshold, _before(clip))
 
 
-@kept
+@one_per_strength
 def clip_by_value(threshold: Strength = 1.0) -> Remedy:
     """Cuts every entry of the gradient to [-threshold, threshold].
 
@@ -72,7 +72,7 @@ def clip_by_value(threshold: Strength = 1.0) -> Remedy:
     return Remedy("clip_by_value", threshold, _before(clip))
 
 
-@kept
+@one_per_strength
 def adaptive_clipping(ratio: Strength = 0.01) -> Remedy:
     """Scales each unit's gradient down to `ratio` times the norm of its weights where it is longer.
 

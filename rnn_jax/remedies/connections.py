@@ -3,10 +3,17 @@
 from jax.core import Tracer
 
 from rnn_jax.cells.wrappers import AddedSkip, LayerNorm, Leaky, Skip
-from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, kept, on_each_layer, whole_number
+from rnn_jax.remedies.remedy import (
+    Remedy,
+    Strength,
+    checked_strength,
+    on_each_layer,
+    one_per_strength,
+    whole_number,
+)
 
 
-@kept
+@one_per_strength
 def layer_norm(gain: Strength = 1.0) -> Remedy:
     """Normalizes what a cell's state adds to its pre-activations: see `cells.LayerNorm`.
 
@@ -25,7 +32,7 @@ def layer_norm(gain: Strength = 1.0) -> Remedy:
     )
 
 
-@kept
+@one_per_strength
 def leaky(leak: Strength = 0.1) -> Remedy:
     """Mixes the next state with the last, (1 - leak) s + leak cell(s, x): see `cells.Leaky`.
 
@@ -46,7 +53,7 @@ def leaky(leak: Strength = 0.1) -> Remedy:
     )
 
 
-@kept
+@one_per_strength
 def skip(delay: Strength = 4, gain: float | int = 1.0) -> Remedy:
     """Lets a cell's pre-activations read its output of `delay` steps before: see `cells.Skip`.
 
@@ -72,7 +79,7 @@ def skip(delay: Strength = 4, gain: float | int = 1.0) -> Remedy:
     )
 
 
-@kept
+@one_per_strength
 def added_skip(delay: Strength = 4, weight: float | int = 1.0) -> Remedy:
     """Adds the state of `delay` steps before to the next, past its nonlinearity: see `cells.AddedSkip`.
 

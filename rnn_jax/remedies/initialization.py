@@ -10,10 +10,10 @@ from jaxtyping import Array
 
 from rnn_jax.cells.initializers import stacked_recurrent
 from rnn_jax.cells.wrappers import with_innermost
-from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, kept, on_each_layer
+from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, on_each_layer, one_per_strength
 
 
-@kept
+@one_per_strength
 def orthogonal_initialization(gain: Strength = 1.0) -> Remedy:
     """Begins with an orthogonal recurrent matrix, one a gate.
 
@@ -29,7 +29,7 @@ def orthogonal_initialization(gain: Strength = 1.0) -> Remedy:
     return _recurrent_initialization("orthogonal", gain)
 
 
-@kept
+@one_per_strength
 def identity_initialization(gain: Strength = 1.0) -> Remedy:
     """Begins with the identity as recurrent matrix, one a gate.
 
@@ -45,7 +45,7 @@ def identity_initialization(gain: Strength = 1.0) -> Remedy:
     return _recurrent_initialization("identity", gain)
 
 
-@kept
+@one_per_strength
 def chrono_initialization(longest: Strength = 100.0) -> Remedy:
     """Draws forget biases so that units begin with memories of all lengths up to `longest` steps.
 
@@ -75,7 +75,7 @@ def chrono_initialization(longest: Strength = 100.0) -> Remedy:
     )
 
 
-@kept
+@one_per_strength
 def forget_bias(bias: Strength = 1.0) -> Remedy:
     """Begins with this bias in every unit's forget gate; a GRU's update gate is one, an MGU's gate is one turned round.
 
@@ -107,10 +107,10 @@ def _recurrent_initialization(kind: str, gain: Strength) -> Remedy:
         own = "weight_hh" in {each.name for each in fields(cell)}
         shape = cell.weight_hh.shape if own else None
         if shape is None or len(shape) != 2 or shape[0] % shape[1]:
-            told = "no weight_hh of its own" if shape is None else f"a weight_hh of shape {shape}"
+            found = "no weight_hh of its own" if shape is None else f"a weight_hh of shape {shape}"
             raise ValueError(
                 f"{name} needs a cell with weight_hh, one square matrix a gate; "
-                f"{type(cell).__name__} has {told}"
+                f"{type(cell).__name__} has {found}"
             )
         gates, hidden_size = shape[0] // shape[1], shape[1]
         drawn = stacked_recurrent(key, gates, hidden_size, kind, 1.0, cell.weight_hh.dtype)

@@ -11,12 +11,12 @@ from rnn_jax.cell_structure import ELEMENTWISE, structure_of
 from rnn_jax.coordinates import ravel_reals, real_size
 from rnn_jax.gradients import loss_gradients
 from rnn_jax.jacobian.differentiable_qr import qr
-from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, kept, whole_number
+from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, one_per_strength, whole_number
 from rnn_jax.step import State
 from rnn_jax.tasks.task import Batch, Task
 
 
-@kept
+@one_per_strength
 def pascanu_omega(weight: Strength = 2.0) -> Remedy:
     """Penalizes steps that change the size of dL/dh: weight * mean over t of (ratio_t - 1)**2.
 
@@ -54,7 +54,7 @@ def pascanu_omega(weight: Strength = 2.0) -> Remedy:
     return Remedy("pascanu_omega", weight, penalty=penalty)
 
 
-@kept
+@one_per_strength
 def gradient_flossing(weight: Strength = 1.0, exponents: int = 4, sequences: int = 4) -> Remedy:
     """Penalizes the squares of the largest Lyapunov exponents: weight * sum over i of lambda_i**2.
 
@@ -78,11 +78,11 @@ def gradient_flossing(weight: Strength = 1.0, exponents: int = 4, sequences: int
         Jacobians, arXiv 2312.17306, section 3.
     """
     checked_strength("weight", weight, at_least=0)
-    count, kept = whole_number("exponents", exponents), whole_number("sequences", sequences)
+    count, sequence_count = whole_number("exponents", exponents), whole_number("sequences", sequences)
 
     def penalty(task: Task, model: Any, batch: Batch, key: Array) -> Float[Array, ""]:
         del task
-        inputs = batch.inputs[:kept]
+        inputs = batch.inputs[:sequence_count]
         state = model.cell.initial_state()
         size = real_size(state)
         shape = (inputs.shape[0], size, min(count, size))

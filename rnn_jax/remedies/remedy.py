@@ -16,7 +16,7 @@ from rnn_jax.step import State
 from rnn_jax.tasks.task import Batch, Task
 
 P = ParamSpec("P")
-_KEPT = 128
+_MOST_CACHED = 128
 
 Strength = float | int | Array
 """A remedy's one number. It may be traced, where a remedy does not say that it may not."""
@@ -77,12 +77,12 @@ class Remedy:
         return combine(self, other) if isinstance(other, Remedy) else NotImplemented
 
 
-def kept(make: Callable[P, Remedy]) -> Callable[P, Remedy]:
+def one_per_strength(make: Callable[P, Remedy]) -> Callable[P, Remedy]:
     """A maker of remedies that gives the same object for the same plain numbers.
 
     A remedy is functions, which are equal to none but themselves: so training with an equal one compiles nothing.
     """
-    again = lru_cache(maxsize=_KEPT, typed=True)(make)
+    again = lru_cache(maxsize=_MOST_CACHED, typed=True)(make)
 
     @wraps(make)
     def made(*arguments: P.args, **named: P.kwargs) -> Remedy:
@@ -120,7 +120,7 @@ def combine(*remedies: Any) -> Remedy:
             )
     parts = tuple(part for remedy in remedies for part in (remedy.parts or (remedy,)) if part.name != "none")
     try:
-        return _kept_combination(parts)
+        return _cached_combination(parts)
     except TypeError:  # a strength that is an array cannot be hashed
         return _combined(parts)
 
@@ -144,7 +144,7 @@ def _combined(parts: tuple[Remedy, ...]) -> Remedy:
         return reduce(lambda left, right: left + right, terms)
 
     return Remedy(
-        name="+".join(_told(part) for part in parts),
+        name="+".join(_label(part) for part in parts),
         strength=None,
         adapt_optimizer=lambda optimizer: reduce(
             lambda inner, part: part.adapt_optimizer(inner), reversed(parts), optimizer
@@ -156,10 +156,10 @@ def _combined(parts: tuple[Remedy, ...]) -> Remedy:
     )
 
 
-_kept_combination = lru_cache(maxsize=_KEPT)(_combined)
+_cached_combination = lru_cache(maxsize=_MOST_CACHED)(_combined)
 
 
-def _told(remedy: Remedy) -> str:
+def _label(remedy: Remedy) -> str:
     if remedy.strength is None or isinstance(remedy.strength, Tracer):
         return remedy.name
     strength = float(remedy.strength)

@@ -103,7 +103,7 @@ def _run(cell: Any, state: State, inputs: Array, reads: bool) -> tuple[State, St
 
 
 def _run_and_record(cell: Any, state: State, inputs: Array, reads: bool):
-    update = jax.checkpoint(_update, prevent_cse=False, policy=_is_kept)
+    update = jax.checkpoint(_update, prevent_cse=False, policy=_is_saved)
     in_loop, drive = _inputs_and_drive(cell, inputs)
     unroll = backpropagation_unroll(inputs.shape[0])
 
@@ -171,7 +171,7 @@ def _update(cell: Any, recurrent: Array, drive: Array, states: State) -> State:
     return jax.vmap(cell.update)(recurrent, drive, states)
 
 
-def _is_kept(primitive: Any, *_: Any, **__: Any) -> bool:
+def _is_saved(primitive: Any, *_: Any, **__: Any) -> bool:
     return primitive.name in _KEPT
 
 

@@ -134,13 +134,13 @@ class Checkpoint:
         if not unlike:
             return
         # The hashes differ with everything else, so they are told only where nothing readable does.
-        told = [
+        differences = [
             f"{name} is {_shortened(there.get(name))} there and {_shortened(self.identity.get(name))} here"
             for name in unlike
             if name not in _HASHES
         ] or [f"{_HASHES[name]} differs" for name in unlike]
         raise CheckpointError(
-            f"checkpoint {self.path} is of another training: {'; '.join(told)}; delete it to train from the "
+            f"checkpoint {self.path} is of another training: {'; '.join(differences)}; delete it to train from the "
             "start, or name another file"
         )
 

@@ -18,7 +18,7 @@ from rnn_jax.leaves import of_numbers, to_numbers
 from rnn_jax.tasks.task import Task
 from rnn_jax.training.run import Recipe, Run, evaluated, training_step
 
-_KEPT = 32
+_MOST_CACHED = 32
 """Programs. Each holds about 600 memory maps on a CPU, of which Linux allows a process 65,530: past that XLA ends it."""
 
 Advance = Callable[[Run], tuple[Run, Array]]
@@ -71,13 +71,13 @@ def lowered(
     if is_of_one:
         runs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), runs)
     try:
-        advance = _kept(*settings, is_of_one)
+        advance = _cached_block(*settings, is_of_one)
     except TypeError:  # a task or an optimiser that cannot be hashed is compiled anew
-        advance = _made(*settings, is_of_one)
+        advance = _block(*settings, is_of_one)
     return BlockProgram(advance.lower(runs), is_of_one)
 
 
-def _made(
+def _block(
     task: Task,
     recipe: Recipe,
     batch_size: int,
@@ -100,7 +100,7 @@ def _made(
     return jax.jit(block_unless_done if is_of_one else jax.vmap(block_unless_done))
 
 
-_kept = lru_cache(maxsize=_KEPT)(_made)
+_cached_block = lru_cache(maxsize=_MOST_CACHED)(_block)
 
 
 def _each_on_a_core(advance: Advance, runs: Run) -> tuple[Run, Array]:

@@ -74,14 +74,14 @@ class Progress:
     def of_first(self, seeds: int, device: Any | None) -> "Progress":
         """Without the copies behind the first `seeds`, on one device; where they are if it is None."""
 
-        def kept(tree: Any) -> Any:
+        def of_seeds(tree: Any) -> Any:
             together = tree if device is None else jax.device_put(tree, device)
             return jax.tree.map(lambda leaf: leaf[:seeds], together)
 
         return replace(
             self,
-            runs=kept(self.runs),
+            runs=of_seeds(self.runs),
             curves=tuple(block[:seeds] for block in self.curves),
             scores=tuple(score[:seeds] for score in self.scores),
-            snapshots=tuple((steps, kept(model)) for steps, model in self.snapshots),
+            snapshots=tuple((steps, of_seeds(model)) for steps, model in self.snapshots),
         )

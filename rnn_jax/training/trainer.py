@@ -161,10 +161,10 @@ def train(
 
     file = None
     if path is not None:
-        told = {
+        identity = {
             "task": f"{task.name}({task.length}, {task.variant!r})",
             "baseline": baseline,
-            "remedy": _told(recipe.remedy),
+            "remedy": _label(recipe.remedy),
             "key": to_numbers(key).tolist(),
             "seeds": numbers.tolist(),
             "batch_size": batch_size,
@@ -174,7 +174,7 @@ def train(
             "snapshot_steps": kept_steps,
             "devices": f"{1 if mesh is None else mesh.size} x {next(iter(runs.step.devices())).device_kind}",
         } | {name: None if values is None else values.tolist() for name, values in own.items()}
-        file = Checkpoint(path, identity_of(program.as_text(), runs, told))
+        file = Checkpoint(path, identity_of(program.as_text(), runs, identity))
         progress = file.read(progress)
         tell(progress)
     if not progress.is_over:
@@ -216,7 +216,7 @@ def _to_the_end(
     return progress
 
 
-def _told(remedy: Any) -> str:
+def _label(remedy: Any) -> str:
     """A remedy's name and strength; the name of what makes one of each seed's strength."""
     if not isinstance(remedy, Remedy):
         return getattr(remedy, "__name__", type(remedy).__name__)

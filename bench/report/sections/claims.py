@@ -24,9 +24,9 @@ def claims(results: Results) -> Section:
         # The folder that checks most of them speaks first; the others lie folded below it.
         fullest = found["results"].value_counts().index[0]
         counts = found[found["results"] == fullest]["verdict"].value_counts()
-        told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
+        counted = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
         parts = [
-            Text(f"Of {counts.sum()} claims checked by {fullest}: {told}."),
+            Text(f"Of {counts.sum()} claims checked by {fullest}: {counted}."),
             Claims(
                 [Claim(*row) for row in found[found["results"] == fullest][_TOLD].itertuples(index=False)]
             ),

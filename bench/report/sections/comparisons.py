@@ -41,29 +41,31 @@ def comparisons(results: Results) -> Section:
     )
 
 
-def _parts(kept: Comparison, place: int) -> list[Part]:
-    differing = "; ".join(kept.unlike) or "nothing in machine, installation and dtype"
-    parts: list[Part] = [Text(f"{kept.label}. They differ in {differing}.")]
-    views = _views(kept) if "times" in kept.tables else []
+def _parts(comparison: Comparison, place: int) -> list[Part]:
+    differing = "; ".join(comparison.unlike) or "nothing in machine, installation and dtype"
+    parts: list[Part] = [Text(f"{comparison.label}. They differ in {differing}.")]
+    views = _views(comparison) if "times" in comparison.tables else []
     if views:
         caption = (
-            f"Time of {kept.right} over that of {kept.left}, each by its fastest method, median of rounds: under 1 "
-            f"{kept.right} is faster. A ring marks the size from which the one that is faster at the largest size is so."
+            f"Time of {comparison.right} over that of {comparison.left}, each by its fastest method, median of rounds: under 1 "
+            f"{comparison.right} is faster. A ring marks the size from which the one that is faster at the largest size is so."
         )
         parts.append(Chart(f"comparison-{place}", caption, views, "Operation"))
     for name, title in _TITLES.items():
-        table = kept.tables.get(name)
+        table = comparison.tables.get(name)
         if table is not None:
             at = thinned(len(table), _MOST_ROWS)
             cut = "" if len(at) == len(table) else f", {len(at)} of {len(table)} rows, evenly chosen"
-            parts.append(Table(f"{title}: {kept.label}{cut}", table.iloc[at], is_open=name == "crossovers"))
+            parts.append(
+                Table(f"{title}: {comparison.label}{cut}", table.iloc[at], is_open=name == "crossovers")
+            )
     return parts
 
 
-def _views(kept: Comparison) -> list[View]:
-    times = kept.tables["times"]
+def _views(comparison: Comparison) -> list[View]:
+    times = comparison.tables["times"]
     ours = times[times["implementation"] == "rnn_jax"]
-    crossings = kept.tables.get("crossovers", pd.DataFrame())
+    crossings = comparison.tables.get("crossovers", pd.DataFrame())
     views = []
     for operation, of_operation in ours.groupby("operation", sort=True):
         for axis in AXES:
@@ -86,7 +88,7 @@ def _view(
     varying = [each for each in others if each != "cell" and len(first[each].unique()) > 1]
     names = [_name(each.iloc[0], varying) for each in lines]
     looks = looks_of(names)
-    traces, told = [], []
+    traces, sentences = [], []
     for place, (group, name) in enumerate(zip(lines, names, strict=True)):
         ratios = group.groupby(axis)["ratio"].median()
         at = thinned(len(ratios), MOST_POINTS)
@@ -94,7 +96,7 @@ def _view(
         traces.append(
             line(name, sizes, values, looks[name], f"{_SHORT[axis]} = %{{x}}: ratio %{{y:.3g}}", meta=[place])
         )
-        told.append(f"{name}: {values[0]:.3g} at {sizes[0]:g}, {values[-1]:.3g} at {sizes[-1]:g}")
+        sentences.append(f"{name}: {values[0]:.3g} at {sizes[0]:g}, {values[-1]:.3g} at {sizes[-1]:g}")
         setting = ", ".join(f"{each}={group[each].iloc[0]:g}" for each in AXES if each != axis)
         of_line = marked[
             (marked["fixed"] == setting)
@@ -109,7 +111,7 @@ def _view(
                      f"faster from {_SHORT[axis]} = %{{x:.3g}} on", meta=[place])
                 | {"marker": {"color": looks[name].colour, "symbol": "circle-open", "size": 15, "line": {"width": 2.5}}}
             )  # fmt: skip
-            told.append(f"{name}: {of_line['faster'].iloc[0]} is faster from {found[0]:.3g} on")
+            sentences.append(f"{name}: {of_line['faster'].iloc[0]} is faster from {found[0]:.3g} on")
     drawn = pd.concat(lines)
     x = "state size n" if axis == "state_size" else axis.replace("_", " ")
     chart = layout(
@@ -121,7 +123,7 @@ def _view(
     )
     switches = [Switches("Settings", [Option(name, looks[name]) for name in names])]
     label = f"{operation}, by {axis.replace('_', ' ')}"
-    return View(label, traces, chart, f"Ratio of times of {label}. {'; '.join(told)}.", switches)
+    return View(label, traces, chart, f"Ratio of times of {label}. {'; '.join(sentences)}.", switches)
 
 
 def _alike(rows: pd.DataFrame, group: pd.DataFrame, columns: list[str]) -> pd.Series:
@@ -132,11 +134,11 @@ def _alike(rows: pd.DataFrame, group: pd.DataFrame, columns: list[str]) -> pd.Se
 
 
 def _name(row: pd.Series, varying: list[str]) -> str:
-    def told(name: str) -> str:
+    def value_of(name: str) -> str:
         if name == "dtype":
             return str(row[name])
         if name == "every_lag":
             return "every lag" if row[name] else "some lags"
         return f"{_SHORT[name]} = {row[name]:g}"
 
-    return ", ".join([str(row["cell"]), *(told(name) for name in varying if pd.notna(row[name]))])
+    return ", ".join([str(row["cell"]), *(value_of(name) for name in varying if pd.notna(row[name]))])

@@ -15,7 +15,7 @@ from bench.report.content import Chart, Option, Section, Switches, Table, View
 from bench.report.looks import Look, looks_of
 from bench.report.results import Results
 from bench.report.thinning import MOST_POINTS, note, thinned
-from bench.schema.net_names import told, varying_columns
+from bench.schema.net_names import setting_label, varying_columns
 
 _SHOWN = 12.5
 """log10 norms beyond it, both ways, lie outside the chart until it is fitted."""
@@ -72,8 +72,8 @@ def _view(norms: pd.DataFrame, label: str) -> tuple[View, int]:
         for _, of_net in of_cell.groupby(["gain", *_SETTINGS], dropna=False, sort=True):
             gain = of_net["gain"].iloc[0]
             place = gains.index(gain) if gain == gain else len(gains)  # a cell of somebody's own has none
-            name = told(of_net.iloc[0], ["cell", "gain", *varying])
-            setting = told(of_net.iloc[0], telling)
+            name = setting_label(of_net.iloc[0], ["cell", "gain", *varying])
+            setting = setting_label(of_net.iloc[0], telling)
             settings += [] if setting in settings else [setting]
             # The first setting has full marks, the others open ones.
             symbol = looks[cell].symbol + ("-open" if settings.index(setting) else "")

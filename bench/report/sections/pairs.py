@@ -11,7 +11,7 @@ from bench.report.content import Chart, Section, Table, View
 from bench.report.looks import colour_scale
 from bench.report.results import Results
 from bench.report.thinning import MOST_TIMES, note, thinned
-from bench.schema.net_names import told, varying_columns
+from bench.schema.net_names import setting_label, varying_columns
 from bench.statistics.grouping import OPTIONS
 
 _LIMIT = 6.0
@@ -25,7 +25,7 @@ def pairs(results: Results) -> Section:
         first = norms[norms["seed"] == norms.groupby("case_id")["seed"].transform("min")]
         for _, net in first.groupby("case_id", sort=False):
             of_cell = first[first["cell"] == net["cell"].iloc[0]]
-            name = told(net.iloc[0], ["cell", "gain", *varying_columns(of_cell, _NET)])
+            name = setting_label(net.iloc[0], ["cell", "gain", *varying_columns(of_cell, _NET)])
             values = net.pivot_table(index="later_time", columns="earlier_time", values="log10_spectral_norm")
             most = max(most, len(values))
             row = {"results": folder.label, "net": name} | _facts(net)

@@ -50,7 +50,7 @@ def _with_nets(frame: pd.DataFrame) -> pd.DataFrame:
     """With what rows and columns are called; a row is a remedy and, where several were run, a setting such as a step size."""
     several_gains = frame.groupby("cell")["gain"].transform("nunique") > 1
     frame = named(frame, but=("gain",))
-    setting = frame["setting"].map(lambda told: f", {told}" if told else "")
+    setting = frame["setting"].map(lambda setting_text: f", {setting_text}" if setting_text else "")
     return frame.assign(
         net=pd.Series([cell_name(row) for row in frame.itertuples()], index=frame.index, dtype="string")
         + frame["gain"].map(lambda gain: f", gain {gain:g}").where(several_gains, ""),

@@ -58,11 +58,11 @@ def _whole(lyapunov: pd.DataFrame, group: str) -> list[View]:
     views = []
     nets = sorted(largest_tanh_nets(lyapunov).items(), key=lambda each: each[0])
     for noise, of_noise in groupby(nets, key=lambda each: each[0][0]):
-        kept = [pair for _, pair in of_noise]
-        names = [f"gain {setting['gain']:g}, n = {setting['state_size']}" for setting, _ in kept]
+        pairs = [pair for _, pair in of_noise]
+        names = [f"gain {setting['gain']:g}, n = {setting['state_size']}" for setting, _ in pairs]
         looks = looks_of(names, dashes=("solid",))
-        traces, told = [], []
-        for place, ((setting, rows), name) in enumerate(zip(kept, names, strict=True)):
+        traces, sentences = [], []
+        for place, ((setting, rows), name) in enumerate(zip(pairs, names, strict=True)):
             size = int(setting["state_size"])
             fractions = np.linspace(0, 1 - 0.5 / size, _CURVE)
             mean = rows.groupby("index")[_VALUE].mean()
@@ -75,10 +75,10 @@ def _whole(lyapunov: pd.DataFrame, group: str) -> list[View]:
                 line(name, (mean.index.to_numpy(float)[at] - 0.5) / size, measured[at], Look(look.colour, look.symbol, ""),
                      "index fraction %{x:.3f}: %{y:.4g} nats a step", meta=[place]),
             ]  # fmt: skip
-            told.append(f"{name}: largest {measured[0]:.3g}, predicted {predicted[0]:.3g}")
+            sentences.append(f"{name}: largest {measured[0]:.3g}, predicted {predicted[0]:.3g}")
         chart = layout("index fraction (i − 1/2) / n", "Lyapunov exponent (nats a step)", shapes=[level(0)])
         switches = [Switches("Nets", [Option(name, looks[name]) for name in names])]
-        summary = f"Lyapunov spectra of random tanh nets, {drive_name(noise)}. {'; '.join(told)}."
+        summary = f"Lyapunov spectra of random tanh nets, {drive_name(noise)}. {'; '.join(sentences)}."
         views.append(View(f"tanh nets, {drive_name(noise)}", traces, chart, summary, switches, group))
     return views
 

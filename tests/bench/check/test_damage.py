@@ -36,7 +36,7 @@ def damage(folder):
 
 
 def told(found):
-    return "\n".join(f"{each.file}: {each.told}" for each in found)
+    return "\n".join(f"{each.file}: {each.problem}" for each in found)
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +118,14 @@ def test_an_id_that_does_not_follow_from_its_row_is_found(column, value, said, t
     changed.loc[3, column] = value
     (found,) = case_ids.recomputed(PUBLISHED, {"timings": changed})
     assert (found.weight, found.file) == (DAMAGED, "timings.csv")
-    assert "case_id does not follow from its row" in found.told
-    assert said in found.told
+    assert "case_id does not follow from its row" in found.problem
+    assert said in found.problem
 
 
 def test_rows_of_older_code_are_found(timings, monkeypatch):
     monkeypatch.setattr(KINDS["timings"], "VERSION", KINDS["timings"].VERSION + 1)
     (found,) = case_ids.recomputed(PUBLISHED, {"timings": timings})
-    assert (found.weight, found.told) == (DAMAGED, "rows of older code: version 2 of timings, now 3")
+    assert (found.weight, found.problem) == (DAMAGED, "rows of older code: version 2 of timings, now 3")
 
 
 def test_results_of_one_process_are_still_the_cases_of_a_suite_that_asks_for_three():
@@ -141,20 +141,20 @@ def test_what_cannot_be_recomputed_is_noted_and_is_no_fault(timings):
     ):
         (found,) = case_ids.recomputed(PUBLISHED, {"timings": timings.assign(**change)})
         assert found.weight == NOTE
-        assert said in found.told
+        assert said in found.problem
 
 
 def test_a_row_that_stands_there_twice_is_found(timings):
     (found,) = rows.of_each_file({"timings": timings.iloc[[0, *range(len(timings))]]})
-    assert found.told.startswith("line 3: a row of the same case_id, seed, operation")
+    assert found.problem.startswith("line 3: a row of the same case_id, seed, operation")
 
 
 def test_a_seed_that_is_missing_is_found():
     frame = Store(SEVERAL_SEEDS).read("task_accuracy")
     assert rows.of_each_file({"task_accuracy": frame}) == []
     (found,) = rows.of_each_file({"task_accuracy": frame[frame["seed"] != 1]})
-    assert "seeds are missing: case" in found.told
-    assert "lacks 1" in found.told
+    assert "seeds are missing: case" in found.problem
+    assert "lacks 1" in found.problem
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_rows_of_another_machine_are_found(timings, tmp_path):
     facts["identity"]["jax_version"] = "9.9"
     Store(tmp_path).write_machine(facts)
     (found,) = machines.of_rows(tmp_path, {"timings": timings})
-    assert found.told.endswith("jax_version is '0.10.1', but machine.json says '9.9'")
+    assert found.problem.endswith("jax_version is '0.10.1', but machine.json says '9.9'")
     del facts["identity"]["jax_version"]
     Store(tmp_path).write_machine(facts)
     assert "its identity has no 'jax_version'" in told(machines.of_rows(tmp_path, {"timings": timings}))
@@ -224,7 +224,7 @@ def test_shards_are_held_against_the_files(timings, row, tmp_path):
     store.write("elsewhere", {"timings": of_case})
     (found,) = shards.beside(store, {"timings": timings})
     assert found.weight == NOTE
-    assert "the CSV files hold nothing: elsewhere.json" in found.told
+    assert "the CSV files hold nothing: elsewhere.json" in found.problem
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_row_that_went_is_found_where_another_seed_or_file_has_it(kind, words)
     assert not rows.of_each_file(frames)
     (found,) = rows.of_each_file(frames | {kind: frames[kind].drop(index=7)})
     assert found.file == f"{kind}.csv"
-    assert words in found.told
+    assert words in found.problem
 
 
 def test_the_last_seed_is_missing_where_another_file_has_it():
@@ -247,4 +247,4 @@ def test_the_last_seed_is_missing_where_another_file_has_it():
     case_id = frames["decay"]["case_id"].iloc[0]
     gone = frames["decay"].query("not (case_id == @case_id and seed == 2)")
     (found,) = rows.of_each_file(frames | {"decay": gone})
-    assert (found.file, found.told) == ("decay.csv", f"seeds are missing: case {case_id} lacks 2")
+    assert (found.file, found.problem) == ("decay.csv", f"seeds are missing: case {case_id} lacks 2")

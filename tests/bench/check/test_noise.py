@@ -24,7 +24,7 @@ def found(row):
             for process, samples in enumerate(processes)
             for number, run_s in enumerate(samples)
         ]
-        return [each.told for each in noise.of_times(pd.DataFrame(rows), widest_percent)]
+        return [each.problem for each in noise.of_times(pd.DataFrame(rows), widest_percent)]
 
     return check
 

@@ -239,7 +239,7 @@ def test_what_a_crew_stands_on_is_told(engine, facts):
     command = ["run", "tiny", "--ray", "10.9.8.7:6379", "--ray-cpus", "2"]
     job = Assignment("tiny", None, "float32", (), 60.0)
     found = gathered("10.9.8.7:6379", job, print, cpus=2, command=command, engine=engine)
-    assert found.told == "4 workers on 2 nodes, 2 cores a case"
+    assert found.summary == "4 workers on 2 nodes, 2 cores a case"
     assert found.environment.machine == "slow-chip-2-cores"
     assert found.facts["identity"] == engine.facts["a"]["facts"]["identity"]
     assert found.facts["volatile"]["kernel"] == "6.1", "of where it is measured"

@@ -32,7 +32,7 @@ def test_it_is_made_again_byte_for_byte(sides, tmp_path):
         path.unlink()
     comparison.derive(kept)
     assert {path: path.read_bytes() for path in written} == before
-    assert comparison.kept(tmp_path) == [kept]
+    assert comparison.folders_below(tmp_path) == [kept]
 
 
 def test_without_pictures_only_its_tables_are_made_again(sides, tmp_path):

@@ -136,7 +136,7 @@ def test_plotly_is_in_it_once_and_it_can_be_mailed(page):
 
 @pytest.mark.slow
 def test_all_committed_results_can_be_mailed():
-    kept = [*result_folders(), *comparison.kept(RESULTS)]
+    kept = [*result_folders(), *comparison.folders_below(RESULTS)]
     assert len(report.page(report.read(kept)).encode()) < report.MOST_BYTES
 
 

@@ -88,7 +88,7 @@ def stub_run(folder, most):
     suite = Suite("stub", "", None, tuple(Case("exactness", each, tuple(range(SEEDS))) for each in cases))
     store = Store(Path(folder))
     store.make_folder()
-    with store.turn():
+    with store.exclusive():
         store.refuse_other_suites("stub")
         store.claim(FACTS)
     budget = None if most is None else Some(most)

@@ -2,7 +2,7 @@
 
 from bench.cases import timings
 from bench.running.job import Job
-from bench.running.parts import turns
+from bench.running.parts import parts_to_measure
 from bench.store import Store
 from bench.suite import Suite
 from bench.suite.case import Case
@@ -16,8 +16,8 @@ def test_every_turn_that_progress_names_is_of_a_known_case(environment, tmp_path
     ]
     suite, store = Suite("tiny", "", None, tuple(cases)), Store(tmp_path)
     ids = Job(suite, suite, suite, (), 0, environment, {}, store).case_ids()
-    for turn in turns(cases, store, environment):
-        assert ids[turn.label(suite.label(turn.case))] == turn.case.case_id(environment)
+    for part in parts_to_measure(cases, store, environment):
+        assert ids[part.label(suite.label(part.case))] == part.case.case_id(environment)
     assert len(ids) == 2 + 3
     by_id = {case_id: label for label, case_id in ids.items()}
     assert set(by_id.values()) == {suite.label(case) for case in cases}, "a case's own label comes last"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.running import parts
-from bench.running.parts import Turn, keep, turns
+from bench.running.parts import CasePart, keep, parts_to_measure
 from bench.store import Store
 from bench.suite.case import Case
 
@@ -24,8 +24,8 @@ def rows(run_s, row):
 
 
 def test_the_processes_of_a_case_lie_apart(store, environment):
-    order = turns([ONE, ALONE, TWO], store, environment)
-    told = [(turn.case.parameters["cell"], turn.case.kind, turn.process) for turn in order]
+    order = parts_to_measure([ONE, ALONE, TWO], store, environment)
+    told = [(part.case.parameters["cell"], part.case.kind, part.process) for part in order]
     first = [("gru", "timings", 0), ("gru", "exactness", None), ("lstm", "timings", 0)]
     later = [(cell, "timings", process) for process in (1, 2) for cell in ("gru", "lstm")]
     assert told == first + later
@@ -45,14 +45,14 @@ def test_a_case_is_done_when_its_last_process_is(store, row):
 
 def test_a_run_goes_on_with_the_processes_that_are_missing(store, environment, row):
     keep(store, ONE, ONE.case_id(environment), 1, rows(1.0, row))
-    assert [turn.process for turn in turns([ONE], store, environment)] == [0, 2]
+    assert [part.process for part in parts_to_measure([ONE], store, environment)] == [0, 2]
 
 
 def test_a_part_that_is_damaged_is_measured_again(store, environment, row):
     keep(store, ONE, ONE.case_id(environment), 0, rows(1.0, row))
     (part,) = store.checkpoints(ONE.case_id(environment)).iterdir()
     part.write_text(part.read_text()[:-9])
-    assert [turn.process for turn in turns([ONE], store, environment)] == [0, 1, 2]
+    assert [part.process for part in parts_to_measure([ONE], store, environment)] == [0, 1, 2]
 
 
 def test_a_kill_before_the_parts_were_put_together_costs_the_last_of_them(store, environment, row):
@@ -61,7 +61,7 @@ def test_a_kill_before_the_parts_were_put_together_costs_the_last_of_them(store,
         path = store.checkpoints(case_id) / f"process-{process}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(rows(1.0, row)))
-    assert [turn.process for turn in turns([ONE], store, environment)] == [2]
+    assert [part.process for part in parts_to_measure([ONE], store, environment)] == [2]
     keep(store, ONE, case_id, 2, rows(2.0, row))
     assert store.is_done(case_id)
 
@@ -77,10 +77,10 @@ def test_of_answers_the_one_that_is_furthest_off_is_kept(store, row):
 
 
 def test_a_turn_takes_its_part_of_the_estimate_and_says_which_it_is():
-    assert Turn(ONE, 1).costed == replace(ONE, estimate_s=3)
-    assert Turn(ALONE).costed == ALONE
-    assert Turn(ONE, 1).label("timings gru") == "timings gru, process 2 of 3"
-    assert Turn(ALONE).label("exactness gru") == "exactness gru"
+    assert CasePart(ONE, 1).costed == replace(ONE, estimate_s=3)
+    assert CasePart(ALONE).costed == ALONE
+    assert CasePart(ONE, 1).label("timings gru") == "timings gru, process 2 of 3"
+    assert CasePart(ALONE).label("exactness gru") == "exactness gru"
 
 
 def test_processes_are_of_the_case_but_not_of_what_it_matches(environment):
@@ -93,4 +93,4 @@ def test_processes_are_of_the_case_but_not_of_what_it_matches(environment):
 def test_a_part_is_no_shard(store, row):
     keep(store, ONE, "c", 0, rows(1.0, row))
     assert store.collate() == {}
-    assert parts.turns([], store, None) == []  # type: ignore[arg-type]
+    assert parts.parts_to_measure([], store, None) == []  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ def test_a_run_leaves_a_sign_while_it_goes_on_and_none_after(made, tmp_path):
         assert (sign.suite, sign.pid) == ("tiny", os.getpid())
         (case,) = sign.in_hand
         assert (case.label, case.case_id) == ("exactness lstm", "c1")
-        assert sign.began <= case.began <= sign.told
+        assert sign.began <= case.began <= sign.heard
         assert sign.alive() is True
         progress.done(0.5)
         progress.case(2, "another")
@@ -65,7 +65,7 @@ def test_what_goes_on_within_a_case_is_written_only_now_and_then(made, tmp_path,
         now[0] += 6.0
         progress.within("seed 1", 0.5)
         (case,) = only(tmp_path).in_hand
-        assert (case.within, case.fraction, case.began, only(tmp_path).told) == (
+        assert (case.within, case.fraction, case.began, only(tmp_path).heard) == (
             "seed 1",
             0.5,
             1000.0,

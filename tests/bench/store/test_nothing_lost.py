@@ -67,7 +67,7 @@ def go(environment, facts, tmp_path, measured, monkeypatch):
     def run(suite=SUITE, also_kept=()):
         told = Notes()
         store.make_folder()
-        with store.turn():
+        with store.exclusive():
             store.refuse_other_suites("tiny")
             store.claim(facts)
         return runner.run(suite, environment, store, facts, told, also_kept=also_kept), told.notes

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bench.store import files, holding
+from bench.store import files, locks
 
-pytestmark = pytest.mark.skipif(holding.fcntl is None, reason="the system knows no holds")
+pytestmark = pytest.mark.skipif(locks.fcntl is None, reason="the system knows no holds")
 # Holds a file or folder and says so, until it is killed.
-HOLDER = "import os, sys; from bench.store import holding; d = os.open(sys.argv[1], int(sys.argv[2])); " \
-    "print(holding.hold(d), flush=True); sys.stdin.read()"  # fmt: skip
+HOLDER = "import os, sys; from bench.store import locks; d = os.open(sys.argv[1], int(sys.argv[2])); " \
+    "print(locks.lock(d), flush=True); sys.stdin.read()"  # fmt: skip
 
 
 @pytest.fixture
@@ -42,17 +42,17 @@ def test_a_killed_process_holds_nothing(holder, tmp_path):
     temporary, other = tmp_path / ".c0.json.x.tmp", tmp_path / ".c0.json"
     other.touch()
     process = holder(temporary)
-    holding.sweep(tmp_path)
+    locks.delete_leftovers(tmp_path)
     assert temporary.exists(), "it is being written"
-    with holding.reserved(temporary) as ours:
+    with locks.reserved(temporary) as ours:
         assert ours is False
     process.send_signal(signal.SIGKILL)
     process.wait()
-    holding.sweep(tmp_path)
+    locks.delete_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".c0.json"]
-    with holding.reserved(temporary) as ours:
+    with locks.reserved(temporary) as ours:
         assert ours is True
-        with holding.reserved(temporary) as again:
+        with locks.reserved(temporary) as again:
             assert again is False
         assert temporary.exists(), "who does not have it does not delete it"
     assert not temporary.exists()
@@ -66,10 +66,10 @@ def test_turns_are_taken(holder, tmp_path):
         told.append("waits")
         process.kill()
 
-    with holding.turn(tmp_path, waits):
+    with locks.exclusive(tmp_path, waits):
         told.append("ours")
     assert told == ["waits", "ours"]
-    with holding.turn(tmp_path, waits), holding.turn(tmp_path / "absent", waits):
+    with locks.exclusive(tmp_path, waits), locks.exclusive(tmp_path / "absent", waits):
         pass
     assert told == ["waits", "ours"], "nobody was there to wait for"
 
@@ -80,8 +80,8 @@ def test_a_file_that_is_swept_away_before_it_is_held_is_written_again(tmp_path, 
     def late(descriptor, *, wait=False):
         if len(swept) < 2:
             swept.extend(path.name for path in tmp_path.glob(".*.tmp"))
-            holding.sweep(tmp_path)
-        return holding.hold(descriptor, wait=wait)
+            locks.delete_leftovers(tmp_path)
+        return locks.lock(descriptor, wait=wait)
 
     monkeypatch.setattr(files, "hold", late)
     files.write_text(tmp_path / "c0.json", "whole")
@@ -91,14 +91,14 @@ def test_a_file_that_is_swept_away_before_it_is_held_is_written_again(tmp_path, 
 
 
 def test_where_the_system_knows_no_holds_only_old_files_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(holding, "fcntl", None)
+    monkeypatch.setattr(locks, "fcntl", None)
     old, new = tmp_path / ".old.tmp", tmp_path / ".new.tmp"
     for path in (old, new):
         path.touch()
     os.utime(old, (0, 0))
-    holding.sweep(tmp_path)
+    locks.delete_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".new.tmp"]
-    with holding.reserved(tmp_path / ".c0.tmp") as ours, holding.turn(tmp_path):
+    with locks.reserved(tmp_path / ".c0.tmp") as ours, locks.exclusive(tmp_path):
         assert ours is None, "then every run measures what it does not find"
     files.write_text(tmp_path / "c0.json", "whole")
     assert (tmp_path / "c0.json").read_text(encoding="utf-8") == "whole"
@@ -110,7 +110,7 @@ def test_turns_lose_no_count(tmp_path):
 
     def count(times):
         for _ in range(times):
-            with holding.turn(tmp_path):  # each opens the folder anew, as other processes do
+            with locks.exclusive(tmp_path):  # each opens the folder anew, as other processes do
                 path.write_text(str(int(path.read_text(encoding="utf-8")) + 1), encoding="utf-8")
 
     with ThreadPoolExecutor(3) as pool:

@@ -1,7 +1,7 @@
-"""Files that a living process holds: so that what a killed one left behind is told from what is in use.
+"""Locks on files: so that what a killed process left behind is told from what a living one has in use.
 
-A hold is the operating system's (`flock`): it ends with the process, however that ends, so none is ever stale.
-Where a system or a file system has none, nothing is held, and only what is a day old counts as left behind.
+A lock is the operating system's (`flock`): it ends with the process, however that ends, so none is ever stale.
+Where a system or a file system has none, nothing is locked, and only what is a day old counts as left behind.
 """
 
 import os
@@ -21,8 +21,8 @@ _OLD_S = 86_400.0
 _TRIES, _PAUSE_S = 5, 0.01
 
 
-def hold(descriptor: int, *, wait: bool = False) -> bool | None:
-    """Takes an open file or folder for this process, until it is closed.
+def lock(descriptor: int, *, wait: bool = False) -> bool | None:
+    """Locks an open file or folder for this process, until it is closed.
 
     Args:
         wait: until another lets it go.
@@ -41,7 +41,7 @@ def hold(descriptor: int, *, wait: bool = False) -> bool | None:
     return True
 
 
-def sweep(folder: Path) -> None:
+def delete_leftovers(folder: Path) -> None:
     """Deletes the temporary files that killed processes left in a folder; those in use stay."""
     for path in folder.glob(f".*{TEMPORARY}"):
         with suppress(OSError):  # another run was quicker, or the folder is read-only
@@ -51,7 +51,7 @@ def sweep(folder: Path) -> None:
 def _delete_unless_held(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR)
     try:
-        held = hold(descriptor)
+        held = lock(descriptor)
         if held or (held is None and time.time() - path.stat().st_mtime > _OLD_S):
             path.unlink(missing_ok=True)
     finally:
@@ -59,7 +59,7 @@ def _delete_unless_held(path: Path) -> None:
 
 
 @contextmanager
-def turn(folder: Path, waits: Callable[[], None] | None = None) -> Iterator[None]:
+def exclusive(folder: Path, waits: Callable[[], None] | None = None) -> Iterator[None]:
     """One process at a time: what several would write over each other is written in turns.
 
     Args:
@@ -71,10 +71,10 @@ def turn(folder: Path, waits: Callable[[], None] | None = None) -> Iterator[None
     except OSError:
         descriptor = None
     try:
-        if descriptor is not None and hold(descriptor) is False:
+        if descriptor is not None and lock(descriptor) is False:
             if waits is not None:
                 waits()
-            hold(descriptor, wait=True)
+            lock(descriptor, wait=True)
         yield
     finally:
         if descriptor is not None:
@@ -89,7 +89,7 @@ def reserved(path: Path) -> Iterator[bool | None]:
         True: it is ours. False: another process has it. None: that cannot be told here.
     """
     descriptor, held = None, None
-    for _ in range(_TRIES):  # `sweep` holds it for a moment too
+    for _ in range(_TRIES):  # `delete_leftovers` holds it for a moment too
         descriptor, held = _opened(path)
         if held is not False:
             break
@@ -109,7 +109,7 @@ def _opened(path: Path) -> tuple[int | None, bool | None]:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
     except OSError:  # a folder that takes no file will be told when results are written
         return None, None
-    held = hold(descriptor)
+    held = lock(descriptor)
     if held is None:
         return descriptor, None
     try:

@@ -12,8 +12,8 @@ from rnn_jax.step import Inputs, State, Step
 from rnn_jax.unrolling import light_unroll
 
 
-class Walk(NamedTuple):
-    """The way from h_0 to h_T.
+class ForwardPass(NamedTuple):
+    """The states on the way from h_0 to h_T, all of them or some to begin again from.
 
     Attributes:
         last: h_T.
@@ -33,7 +33,7 @@ class Walk(NamedTuple):
 
 def forward(
     step: Step, state: State, xs: Inputs, length: int, checkpoint: bool, states: State | None
-) -> Walk:
+) -> ForwardPass:
     """Runs the net, unless its states are known; keeps every state, or about sqrt(T) of them."""
     size = math.isqrt(length)
     count = length // size if checkpoint and length else 0
@@ -41,7 +41,7 @@ def forward(
     early_xs = jax.tree.map(lambda leaf: leaf[:early], xs)
     before, last = states_before(step, state, early_xs, early, states)
     if not count:
-        return Walk(last, Segment(before, early_xs), early)
+        return ForwardPass(last, Segment(before, early_xs), early)
     later_xs = jax.tree.map(lambda leaf: leaf[early:].reshape(count, size, *leaf.shape[1:]), xs)
 
     def over_segment(at_start: State, xs: Inputs) -> tuple[State, State]:
@@ -51,24 +51,26 @@ def forward(
         return at_end, at_start
 
     last, starts = jax.lax.scan(over_segment, last, later_xs, length=count)
-    return Walk(last, Segment(before, early_xs), early, Segment(starts, later_xs), size, count)
+    return ForwardPass(last, Segment(before, early_xs), early, Segment(starts, later_xs), size, count)
 
 
 def backward(
-    step: Step, walk: Walk, carry: Any, extend: Callable[[Any, Segment, int], tuple[Any, Any]]
+    step: Step, forward_pass: ForwardPass, carry: Any, extend: Callable[[Any, Segment, int], tuple[Any, Any]]
 ) -> tuple[Any, list[Any]]:
     """Applies `extend` to the segments from the last to the first; what it returns, in the order of time."""
     parts = []
-    if walk.later_count:
+    if forward_pass.later_count:
 
         def over_segment(carry: Any, segment: Segment) -> tuple[Any, Any]:
-            before, _ = states_before(step, segment.before, segment.xs, walk.later_size)
-            return extend(carry, Segment(before, segment.xs), walk.later_size)
+            before, _ = states_before(step, segment.before, segment.xs, forward_pass.later_size)
+            return extend(carry, Segment(before, segment.xs), forward_pass.later_size)
 
-        carry, part = jax.lax.scan(over_segment, carry, walk.later, length=walk.later_count, reverse=True)
+        carry, part = jax.lax.scan(
+            over_segment, carry, forward_pass.later, length=forward_pass.later_count, reverse=True
+        )
         parts.append(jax.tree.map(_in_a_row, part))
-    if walk.early_count:
-        carry, part = extend(carry, walk.early, walk.early_count)
+    if forward_pass.early_count:
+        carry, part = extend(carry, forward_pass.early, forward_pass.early_count)
         parts.insert(0, part)
     return carry, parts
 
