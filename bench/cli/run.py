@@ -209,7 +209,7 @@ def _measure(
     from bench.cluster.on_cluster import OnCluster
     from bench.running import plan, runner
     from bench.running.budget import Budget
-    from bench.running.signs import Signs
+    from bench.running.heartbeat import HeartbeatWriter
     from bench.store import write_text
 
     budget = Budget(minutes, known=None if minutes is None else asked.known(asked.earlier()))
@@ -222,7 +222,9 @@ def _measure(
     _say_what_is_to_come(asked, as_json)
     crew = None if cluster is None else cluster.crew
     try:
-        with Signs(store.folder, chosen.name, progress_for(sys.stderr), asked.case_ids()) as progress:
+        with HeartbeatWriter(
+            store.folder, chosen.name, progress_for(sys.stderr), asked.case_ids()
+        ) as progress:
             outcome = runner.run(
                 chosen,
                 environment,

@@ -11,7 +11,7 @@ from bench.cli.document import AsJson, print_document
 from bench.cli.show import duration, print_rows, say
 
 if TYPE_CHECKING:
-    from bench.running.signs import Sign
+    from bench.running.heartbeat import Heartbeat
     from bench.running.status import Status
 
 _MOST_FAILURES = 5
@@ -70,8 +70,8 @@ def _row(each: "Status") -> dict[str, Any]:
 
 
 def _remarks(each: "Status", now: float) -> Iterator[str]:
-    for sign in each.runs:
-        yield f"{each.folder}: {_run_line(sign, now)}"
+    for heartbeat in each.runs:
+        yield f"{each.folder}: {_run_line(heartbeat, now)}"
     if each.cases is None and each.done:
         yield f"{each.folder}: its suite is not known here; name its file too: status {each.folder} FILE.toml"
     if each.others:
@@ -84,18 +84,20 @@ def _remarks(each: "Status", now: float) -> Iterator[str]:
         yield f"{each.folder}: and {len(each.last_failures) - _MOST_FAILURES} more, see failures.csv or --json"
 
 
-def _run_line(sign: "Sign", now: float) -> str:
-    alive = sign.alive()
+def _run_line(heartbeat: "Heartbeat", now: float) -> str:
+    alive = heartbeat.alive()
     if alive is False:
-        hand = f" while it measured {sign.in_hand[0].label}" if sign.in_hand else ""
+        hand = f" while it measured {heartbeat.in_hand[0].label}" if heartbeat.in_hand else ""
         return f"a run was killed{hand}; the same command goes on from there"
-    which = f"process {sign.pid}" if alive else "a run elsewhere (another machine or container)"
-    ended = f"{sign.done} of {sign.cases} done" + (f", {sign.failed} failed" if sign.failed else "")
-    line = f"{which} measures for {duration(now - sign.began)}, {ended}"
-    for case in sign.in_hand:
+    which = f"process {heartbeat.pid}" if alive else "a run elsewhere (another machine or container)"
+    ended = f"{heartbeat.done} of {heartbeat.cases} done" + (
+        f", {heartbeat.failed} failed" if heartbeat.failed else ""
+    )
+    line = f"{which} measures for {duration(now - heartbeat.began)}, {ended}"
+    for case in heartbeat.in_hand:
         within = f" ({case.within}, {case.fraction:.0%})" if case.within else ""
         line += f"; in hand for {duration(now - case.began)}: {case.label}{within}"
-    return line if alive else f"{line}; last heard of {duration(now - sign.heard)} ago"
+    return line if alive else f"{line}; last heard of {duration(now - heartbeat.heard)} ago"
 
 
 def _document(each: "Status", now: float) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def _document(each: "Status", now: float) -> dict[str, Any]:
         "expected_left_s": each.left_s,
         "left_without_expectation": each.left_unknown,
         "expected_from": each.sources,
-        "runs": [_run_document(sign, now) for sign in each.runs],
+        "runs": [_run_document(heartbeat, now) for heartbeat in each.runs],
         "failures": [
             {
                 "case_id": failure.case_id,
@@ -124,8 +126,8 @@ def _document(each: "Status", now: float) -> dict[str, Any]:
     }
 
 
-def _run_document(sign: "Sign", now: float) -> dict[str, Any]:
-    state = {True: "measuring", False: "killed", None: "unknown"}[sign.alive()]
+def _run_document(heartbeat: "Heartbeat", now: float) -> dict[str, Any]:
+    state = {True: "measuring", False: "killed", None: "unknown"}[heartbeat.alive()]
     in_hand = [
         {
             "case_id": case.case_id,
@@ -135,16 +137,16 @@ def _run_document(sign: "Sign", now: float) -> dict[str, Any]:
             "within": case.within,
             "fraction": case.fraction,
         }
-        for case in sign.in_hand
+        for case in heartbeat.in_hand
     ]
     return {
         "state": state,
-        "pid": sign.pid,
-        "began_utc": _utc(sign.began),
-        "last_heard_utc": _utc(sign.heard),
-        "cases": sign.cases,
-        "done": sign.done,
-        "failed": sign.failed,
+        "pid": heartbeat.pid,
+        "began_utc": _utc(heartbeat.began),
+        "last_heard_utc": _utc(heartbeat.heard),
+        "cases": heartbeat.cases,
+        "done": heartbeat.done,
+        "failed": heartbeat.failed,
         "in_hand": in_hand,
     }
 

@@ -12,8 +12,8 @@ from bench.running import plan as plans
 from bench.running.expected import Expected, earlier_runs, expectations, total
 from bench.running.folder_facts import Failure, failures, identity, in_files, shards
 from bench.running.folders import RESULTS, result_folders
+from bench.running.heartbeat import Heartbeat, heartbeats
 from bench.running.plan import Plan
-from bench.running.signs import Sign, signs
 
 if TYPE_CHECKING:
     from bench.suite import Suite
@@ -43,7 +43,7 @@ class Status:
     done: int
     failed: int
     others: int = 0
-    runs: Sequence[Sign] = ()
+    runs: Sequence[Heartbeat] = ()
     left_s: float | None = None
     left_unknown: int = 0
     sources: Sequence[str] = ()
@@ -69,7 +69,7 @@ def status_of(folder: Path, own: "Suite | None" = None, now: float | None = None
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; name one that `rnn-bench run` wrote")
-    tried, rows, runs = shards(folder), in_files(folder), [sign for _, sign in signs(folder)]
+    tried, rows, runs = shards(folder), in_files(folder), [heartbeat for _, heartbeat in heartbeats(folder)]
     if not (tried or rows or runs or (folder / "machine.json").is_file()):
         raise UsageError(f"{folder} holds no results; name a folder that `rnn-bench run` wrote")
     plan = _plan(folder, own, set(rows.values()), {*tried, *rows})
@@ -201,10 +201,10 @@ def _beside(folder: Path) -> list[Path]:
     return result_folders(RESULTS / machine) if isinstance(machine, str) and machine else []
 
 
-def _time_left(seconds: float, left: dict[str, Expected], runs: Sequence[Sign], now: float) -> float:
+def _time_left(seconds: float, left: dict[str, Expected], runs: Sequence[Heartbeat], now: float) -> float:
     """Less what the cases in hand have had already, shared by the runs that go on."""
-    alive = [sign for sign in runs if sign.alive() is not False]
-    for case in (case for sign in alive for case in sign.in_hand):
+    alive = [heartbeat for heartbeat in runs if heartbeat.alive() is not False]
+    for case in (case for heartbeat in alive for case in heartbeat.in_hand):
         expected = left.get(case.case_id)
         if expected is not None and expected.seconds is not None:
             seconds -= min(expected.seconds, max(0.0, now - case.began))

@@ -92,9 +92,16 @@ COMMON = (
     Column("seed", "integer", "number of the random seed"),
 )
 
-TASK = (
+TASK_NAME = (
     Column("task", "text", "the task"),
-    Column("variant", "text", "which of its published definitions"),
+    Column("variant", "text", "which of its published definitions, or which data"),
+)
+TASK = (
+    *TASK_NAME,
     Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
+)
+REMEDY = (
+    Column("remedy", "text", "what was done about vanishing or exploding gradients"),
+    Column("remedy_strength", "number", "the remedy's one number"),
 )
 """Those of the task that a net is trained on."""

@@ -1,19 +1,14 @@
 """What real data allow: scores of nets and plain predictors on the same examples, and how far back data depend."""
 
-from bench.schema.columns import Column, ResultFile
+from bench.schema.columns import TASK, Column, ResultFile
 
-_TASK = (
-    Column("task", "text", "the task"),
-    Column("variant", "text", "which data, or which of its definitions"),
-    Column("task_length", "integer", "the task's own length; sequence_length counts every step"),
-)
 _SOURCE = Column("data_source", "text", "the package that ships the data, and its version")
 
 HELD_OUT_SCORES = ResultFile(
     "held_out_scores",
     "case x seed x predictor x quantity x horizon: every held-out example once",
     (
-        *_TASK,
+        *TASK,
         _SOURCE,
         Column("remedy", "text", "against vanishing or exploding gradients, of the net"),
         Column(
@@ -40,7 +35,7 @@ DEPENDENCE = ResultFile(
     "dependence",
     "case x length of context: how far back answers depend on what is read, whatever net reads it",
     (
-        *_TASK,
+        *TASK,
         _SOURCE,
         Column("context_steps", "integer", "the last steps that the reference predictor may see"),
         Column(

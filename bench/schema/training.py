@@ -1,19 +1,15 @@
 """What became of training."""
 
-from bench.schema.columns import TASK, Column, ResultFile
+from bench.schema.columns import REMEDY, TASK, TASK_NAME, Column, ResultFile
 
-_TASK_AND_REMEDY = (
-    *TASK,
-    Column("remedy", "text", "what was done about vanishing or exploding gradients"),
-    Column("remedy_strength", "number", "the remedy's one number"),
-)
 _LOG10_NORM = "log10 of the {} norm of dh_T/dh_(T-lag)"
 
 TASK_ACCURACY = ResultFile(
     "task_accuracy",
     "case x seed",
     (
-        *_TASK_AND_REMEDY,
+        *TASK,
+        *REMEDY,
         Column("clip_threshold", "number", "where the remedy clips: its threshold"),
         Column("parameter_count", "integer", "trained numbers, the readout's included"),
         Column("optimizer", "text", "optax optimiser"),
@@ -78,10 +74,8 @@ TRAINING_CURVES = ResultFile(
     "training_curves",
     "case x seed x recorded training step",
     (
-        Column("task", "text", "the task"),
-        Column("variant", "text", "which of its published definitions"),
-        Column("remedy", "text", "what was done about vanishing or exploding gradients"),
-        Column("remedy_strength", "number", "the remedy's one number"),
+        *TASK_NAME,
+        *REMEDY,
         Column("step", "integer", "training step, from 1; about 50 a run, and the last one"),
         Column("loss", "number", "training loss at that step; empty where it was NaN"),
         Column("gradient_norm", "number", "norm of the whole gradient before clipping"),
@@ -93,7 +87,8 @@ EVALUATIONS = ResultFile(
     "evaluations",
     "case that is held against a published result x seed x evaluation",
     (
-        *_TASK_AND_REMEDY,
+        *TASK,
+        *REMEDY,
         Column("target_id", "text", "the published result"),
         Column("step", "integer", "training steps done"),
         Column("loss", "number", "on the held-out examples; empty where it was not a number"),
@@ -106,10 +101,8 @@ EXPLOSIONS = ResultFile(
     "explosions",
     "case x seed that went non-finite x sequence x lag (0 and geometrically spaced ones)",
     (
-        Column("task", "text", "the task"),
-        Column("variant", "text", "which of its published definitions"),
-        Column("remedy", "text", "what was done about vanishing or exploding gradients"),
-        Column("remedy_strength", "number", "the remedy's one number"),
+        *TASK_NAME,
+        *REMEDY,
         Column("step", "integer", "the training step that was not finite, from 1"),
         Column("quantity", "text", "what was not finite first: loss, gradient, update or optimizer_state"),
         Column("rank", "integer", "0 for the sequence with the largest norm of the step's batch"),
@@ -129,7 +122,8 @@ TUNING = ResultFile(
     "tuning",
     "case x step size of the grid x tuning seed",
     (
-        *_TASK_AND_REMEDY,
+        *TASK,
+        *REMEDY,
         Column("learning_rate", "number", "one of the grid"),
         Column("steps_run", "integer", "training steps taken"),
         Column("accuracy", "number", "at the last evaluation; empty where the seed diverged"),
@@ -144,7 +138,8 @@ SNAPSHOTS = ResultFile(
     "snapshots",
     "case x training step, of its first seed",
     (
-        *_TASK_AND_REMEDY,
+        *TASK,
+        *REMEDY,
         Column("step", "integer", "training steps done: 0, some in between, and the last one"),
         Column("loss", "number", "on the held-out examples then; empty at step 0"),
         Column("accuracy", "number", "likewise"),

@@ -8,7 +8,7 @@ import pytest
 from bench.cases import KINDS, exactness
 from bench.deriving import derived
 from bench.running import plan
-from bench.running.signs import signs
+from bench.running.heartbeat import heartbeats
 
 TOML = '[[exactness]]\ncell = ["elman_tanh", "lstm", "gru"]\nseeds = 1\n'
 
@@ -25,8 +25,8 @@ def run(tmp_path, monkeypatch, verb, row):
 
     def call(*options, **errors):
         def measure(case, environment, suite, report):
-            ((_, sign),) = signs(tmp_path / "out")
-            assert sign.in_hand[0].case_id == case.case_id(environment)
+            ((_, heartbeat),) = heartbeats(tmp_path / "out")
+            assert heartbeat.in_hand[0].case_id == case.case_id(environment)
             if case["cell"] in errors:
                 raise errors[case["cell"]]
             told = {"case_id": case.case_id(environment), "suite": suite, "cell": case["cell"]}
@@ -52,7 +52,7 @@ def test_a_run_with_a_failure(run, tmp_path):
     assert failure["error"] == "ValueError: it broke"
     assert "[2/3] exactness lstm" in done.stderr, "progress is no part of the document"
     assert len(plan.read(tmp_path / "out").cases) == 3
-    assert signs(tmp_path / "out") == []
+    assert heartbeats(tmp_path / "out") == []
 
 
 def test_the_same_run_for_people_goes_on(run):
@@ -69,7 +69,7 @@ def test_an_interruption_is_told_in_the_document(run, tmp_path):
     document = json.loads(done.stdout)
     assert (document["interrupted"], document["cases"], document["measured"]) == (True, 3, None)
     assert "the same command goes on from there" in done.stderr
-    assert signs(tmp_path / "out") == [], "a run that says good-bye leaves no sign"
+    assert heartbeats(tmp_path / "out") == [], "a run that says good-bye leaves no heartbeat"
 
 
 def test_a_part_of_the_suite_keeps_the_plan_of_the_whole(run, tmp_path):

@@ -14,7 +14,7 @@ from bench import suite
 from bench.errors import UsageError
 from bench.machine import Environment
 from bench.running import plan
-from bench.running.signs import Signs
+from bench.running.heartbeat import HeartbeatWriter
 from bench.running.status import folders_of, plan_to_keep, status_of
 from bench.store import Store
 
@@ -48,15 +48,15 @@ def test_a_folder_without_shards_holds_the_same(tiny_folder):
 
 def test_a_case_in_hand_has_had_part_of_its_time(tiny_folder, monkeypatch):
     now = [5000.0]
-    monkeypatch.setattr("bench.running.signs.time.time", lambda: now[0])
-    with Signs(tiny_folder, "tiny", Silent(), {"some label": "c3"}) as first:
+    monkeypatch.setattr("bench.running.heartbeat.time.time", lambda: now[0])
+    with HeartbeatWriter(tiny_folder, "tiny", Silent(), {"some label": "c3"}) as first:
         first.case(1, "some label")
         found = status_of(tiny_folder, now=5030.0)
-        assert [case.case_id for sign in found.runs for case in sign.in_hand] == ["c3"]
+        assert [case.case_id for heartbeat in found.runs for case in heartbeat.in_hand] == ["c3"]
         assert found.left_s == 70.0
         assert status_of(tiny_folder, now=5500.0).left_s == 0.0
-        monkeypatch.setattr("bench.running.signs.os.getpid", os.getppid)
-        with Signs(tiny_folder, "tiny", Silent(), {}):
+        monkeypatch.setattr("bench.running.heartbeat.os.getpid", os.getppid)
+        with HeartbeatWriter(tiny_folder, "tiny", Silent(), {}):
             assert status_of(tiny_folder, now=5030.0).left_s == 35.0, "two share what is left"
 
 
@@ -139,7 +139,7 @@ def test_a_wrong_folder_is_told(tmp_path, monkeypatch):
 
 
 def test_the_document(tiny_folder, verb):
-    with Signs(tiny_folder, "tiny", Silent(), {"some label": "c3"}) as progress:
+    with HeartbeatWriter(tiny_folder, "tiny", Silent(), {"some label": "c3"}) as progress:
         progress.start(2, 2)
         progress.case(1, "some label")
         done = verb("status", "results", "--json")
@@ -162,7 +162,7 @@ def test_the_document(tiny_folder, verb):
 
 
 def test_it_changes_nothing_and_needs_neither_jax_nor_pandas(tiny_folder):
-    with Signs(tiny_folder, "tiny", Silent(), {"some label": "c3"}) as progress:
+    with HeartbeatWriter(tiny_folder, "tiny", Silent(), {"some label": "c3"}) as progress:
         progress.case(1, "some label")
         before = {path: path.stat().st_mtime_ns for path in tiny_folder.rglob("*")}
         code = "import sys; sys.argv = ['rnn-bench', 'status']\nfrom bench.cli.main import main\n" \

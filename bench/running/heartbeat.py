@@ -1,4 +1,4 @@
-"""Signs of life: a small file that a run keeps while it goes on, so that `rnn-bench status` can say what it does.
+"""The heartbeat of a run: a small file that a run keeps while it goes on, so that `rnn-bench status` can say what it does.
 
 It locks nothing and nobody waits for it. A run that was killed leaves its file behind; whoever reads it sees that
 the process is gone.
@@ -34,7 +34,7 @@ class InHand:
 
 
 @dataclass(frozen=True)
-class Sign:
+class Heartbeat:
     """What a run says of itself; times in seconds since 1970.
 
     Attributes:
@@ -66,8 +66,8 @@ class Sign:
         return self.process_began == _process_began(self.pid)
 
 
-class Signs:
-    """Passes on what a run says of its progress, and keeps its sign up to date.
+class HeartbeatWriter:
+    """Passes on what a run says of its progress, and keeps its heartbeat up to date.
 
     Use it as a context manager. That a file cannot be written is no reason to stop measuring.
     """
@@ -86,12 +86,12 @@ class Signs:
         self._label = ""
         self._folder, self._progress = folder / FOLDER, progress
         now, pid = time.time(), os.getpid()
-        self._sign = Sign(pid, _process_began(pid), _place(), suite, now, now)
-        self._path = self._folder / f"{pid}-{self._sign.place}.json"
+        self._heartbeat = Heartbeat(pid, _process_began(pid), _place(), suite, now, now)
+        self._path = self._folder / f"{pid}-{self._heartbeat.place}.json"
 
-    def __enter__(self) -> "Signs":
-        for path, sign in signs(self._folder.parent.parent):
-            if sign.alive() is False:
+    def __enter__(self) -> "HeartbeatWriter":
+        for path, heartbeat in heartbeats(self._folder.parent.parent):
+            if heartbeat.alive() is False:
                 _remove(path)
         self._write()
         return self
@@ -114,7 +114,7 @@ class Signs:
         if self._label in self._in_hand:
             known = self._in_hand[self._label]
             self._in_hand[self._label] = replace(known, within=what, fraction=fraction)
-        if time.time() - self._sign.heard > _AT_MOST_EVERY_S:
+        if time.time() - self._heartbeat.heard > _AT_MOST_EVERY_S:
             self._write()
         self._progress.within(what, fraction)
 
@@ -123,26 +123,26 @@ class Signs:
 
     def done(self, seconds: float) -> None:
         self._in_hand.pop(self._label, None)
-        self._write(done=self._sign.done + 1)
+        self._write(done=self._heartbeat.done + 1)
         self._progress.done(seconds)
 
     def failed(self, label: str, error: str) -> None:
         self._in_hand.pop(label, None)
-        self._write(failed=self._sign.failed + 1)
+        self._write(failed=self._heartbeat.failed + 1)
         self._progress.failed(label, error)
 
     def _write(self, **changed: Any) -> None:
         in_hand = tuple(self._in_hand.values())
-        self._sign = replace(self._sign, heard=time.time(), in_hand=in_hand, **changed)
+        self._heartbeat = replace(self._heartbeat, heard=time.time(), in_hand=in_hand, **changed)
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             new = self._path.with_suffix(_NEW)
-            new.write_text(json.dumps(asdict(self._sign)), encoding="utf-8")
+            new.write_text(json.dumps(asdict(self._heartbeat)), encoding="utf-8")
             os.replace(new, self._path)
 
 
-def signs(folder: Path) -> list[tuple[Path, Sign]]:
-    """The signs in a result folder, of runs that go on and of such that were killed, the oldest first."""
+def heartbeats(folder: Path) -> list[tuple[Path, Heartbeat]]:
+    """The heartbeats in a result folder, of runs that go on and of such that were killed, the oldest first."""
     found = []
     for path in folder.glob(f"{FOLDER.as_posix()}/*.json"):
         with suppress(
@@ -152,14 +152,21 @@ def signs(folder: Path) -> list[tuple[Path, Sign]]:
     return sorted(found, key=lambda each: each[1].began)
 
 
-def _checked(content: dict[str, Any]) -> Sign:
+def _checked(content: dict[str, Any]) -> Heartbeat:
     in_hand = tuple(InHand(**each) for each in content.pop("in_hand"))
-    sign = Sign(**content, in_hand=in_hand)
-    numbers = [sign.pid, sign.began, sign.heard, sign.cases, sign.done, sign.failed]
+    heartbeat = Heartbeat(**content, in_hand=in_hand)
+    numbers = [
+        heartbeat.pid,
+        heartbeat.began,
+        heartbeat.heard,
+        heartbeat.cases,
+        heartbeat.done,
+        heartbeat.failed,
+    ]
     for value in [*numbers, *(number for each in in_hand for number in (each.began, each.fraction))]:
         if not isinstance(value, int | float):
-            raise TypeError("not a sign of this program")
-    return sign
+            raise TypeError("no heartbeat of this program")
+    return heartbeat
 
 
 def _remove(path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 
-from bench.running.signs import FOLDER, Signs, signs
+from bench.running.heartbeat import FOLDER, HeartbeatWriter, heartbeats
 
 
 class Silent:
@@ -23,17 +23,17 @@ class Silent:
 
 @pytest.fixture
 def made(tmp_path):
-    return Signs(tmp_path, "tiny", Silent(), {"exactness lstm": "c1"})
+    return HeartbeatWriter(tmp_path, "tiny", Silent(), {"exactness lstm": "c1"})
 
 
 def only(folder):
-    ((_, sign),) = signs(folder)
-    return sign
+    ((_, heartbeat),) = heartbeats(folder)
+    return heartbeat
 
 
 def rewritten(folder, **changed):
-    ((path, sign),) = signs(folder)
-    path.write_text(json.dumps(asdict(sign) | changed), encoding="utf-8")
+    ((path, heartbeat),) = heartbeats(folder)
+    path.write_text(json.dumps(asdict(heartbeat) | changed), encoding="utf-8")
 
 
 def test_a_run_leaves_a_sign_while_it_goes_on_and_none_after(made, tmp_path):
@@ -41,12 +41,12 @@ def test_a_run_leaves_a_sign_while_it_goes_on_and_none_after(made, tmp_path):
         progress.start(3, 1)
         assert (only(tmp_path).cases, only(tmp_path).in_hand) == (3, ())
         progress.case(1, "exactness lstm")
-        sign = only(tmp_path)
-        assert (sign.suite, sign.pid) == ("tiny", os.getpid())
-        (case,) = sign.in_hand
+        heartbeat = only(tmp_path)
+        assert (heartbeat.suite, heartbeat.pid) == ("tiny", os.getpid())
+        (case,) = heartbeat.in_hand
         assert (case.label, case.case_id) == ("exactness lstm", "c1")
-        assert sign.began <= case.began <= sign.heard
-        assert sign.alive() is True
+        assert heartbeat.began <= case.began <= heartbeat.heard
+        assert heartbeat.alive() is True
         progress.done(0.5)
         progress.case(2, "another")
         progress.failed("another", "it broke")
@@ -57,7 +57,7 @@ def test_a_run_leaves_a_sign_while_it_goes_on_and_none_after(made, tmp_path):
 
 def test_what_goes_on_within_a_case_is_written_only_now_and_then(made, tmp_path, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("bench.running.signs.time.time", lambda: now[0])
+    monkeypatch.setattr("bench.running.heartbeat.time.time", lambda: now[0])
     with made as progress:
         progress.case(1, "exactness lstm")
         progress.within("seed 0", 0.1)
@@ -79,7 +79,7 @@ def test_what_goes_on_within_a_case_is_written_only_now_and_then(made, tmp_path,
 
 def test_several_cases_in_hand_are_told_apart(made, tmp_path, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("bench.running.signs.time.time", lambda: now[0])
+    monkeypatch.setattr("bench.running.heartbeat.time.time", lambda: now[0])
     with made as progress:
         for number, label in enumerate(["one", "two", "three", "one"]):  # the first one is named again
             now[0] += 10.0
@@ -98,13 +98,13 @@ def test_several_cases_in_hand_are_told_apart(made, tmp_path, monkeypatch):
 def test_an_interruption_takes_the_sign_away(made, tmp_path):
     with pytest.raises(KeyboardInterrupt), made:
         raise KeyboardInterrupt
-    assert signs(tmp_path) == []
+    assert heartbeats(tmp_path) == []
 
 
 def test_a_killed_run_is_recognised_and_the_next_one_clears_up(made, tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; from bench.running.signs import Signs\n"
-        "with Signs(Path(sys.argv[1]), 'tiny', None, {}) as s: os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from bench.running.heartbeat import HeartbeatWriter\n"
+        "with HeartbeatWriter(Path(sys.argv[1]), 'tiny', None, {}) as s: os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=60)
     assert only(tmp_path).alive() is False
@@ -122,17 +122,17 @@ def test_another_process_of_the_same_number_is_another_process(made, tmp_path):
 def test_of_a_run_elsewhere_nobody_knows_and_nobody_removes_it(made, tmp_path):
     with made:
         rewritten(tmp_path, place="elsewhere")
-        path = signs(tmp_path)[0][0]
+        path = heartbeats(tmp_path)[0][0]
         path = path.rename(path.with_name("1-elsewhere.json"))
         assert only(tmp_path).alive() is None
-        with Signs(tmp_path, "tiny", Silent(), {}):
-            assert len(signs(tmp_path)) == 2
+        with HeartbeatWriter(tmp_path, "tiny", Silent(), {}):
+            assert len(heartbeats(tmp_path)) == 2
     assert path.is_file()
 
 
 def test_a_sign_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "shards").write_text("a file where a folder should be", encoding="utf-8")
-    with Signs(tmp_path, "tiny", Silent(), {}) as progress:
+    with HeartbeatWriter(tmp_path, "tiny", Silent(), {}) as progress:
         progress.case(1, "exactness lstm")
         progress.done(1.0)
     assert (tmp_path / "shards").is_file()
@@ -152,4 +152,4 @@ def test_a_sign_that_cannot_be_written_stops_nothing(tmp_path):
 def test_what_is_no_sign_is_passed_over(text, tmp_path):
     (tmp_path / FOLDER).mkdir(parents=True)
     (tmp_path / FOLDER / "7-x.json").write_text(text, encoding="utf-8")
-    assert signs(tmp_path) == []
+    assert heartbeats(tmp_path) == []
