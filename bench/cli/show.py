@@ -38,7 +38,10 @@ def wrapped(line: str, width: int, indent: str = "  ") -> list[str]:
 def print_rows(
     rows: Sequence[Mapping[Any, Any]], title: str | None = None, most: int | None = MOST_ROWS
 ) -> None:
-    """A table of dictionaries with the same keys; a list where its columns do not fit the terminal.
+    """A table of dictionaries with the same keys.
+
+    Where its columns do not fit the terminal, those that are alike in all rows stand in a line above; where that is
+    not enough, it is a list.
 
     Args:
         rows: the dictionaries.
@@ -49,35 +52,47 @@ def print_rows(
         return
     console = console_of()
     shown = rows[:most]
-    texts = [[text_of(value) for value in row.values()] for row in shown]
-    columns = [[str(name), *(row[place] for row in texts)] for place, name in enumerate(rows[0])]
-    widths = _widths(columns, console.width)
+    texts = {name: [text_of(row[name]) for row in shown] for name in rows[0]}
     for line in wrapped(title, console.width) if title else []:
         console.print(line, style="bold", markup=False, soft_wrap=True)
+    widths = _widths(texts, console.width)
+    if widths is None and len(rows) > 1:
+        alike = [name for name in texts if len({text_of(row[name]) for row in rows}) == 1]
+        fewer = {name: column for name, column in texts.items() if name not in alike}
+        widths = _widths(fewer, console.width)
+        if widths is not None:
+            _print_pairs(console, {name: texts[name][0] for name in alike}, "in all rows: ")
+            texts = fewer
     if widths is None:
-        _print_list(console, list(rows[0]), texts)
+        for row in zip(*texts.values(), strict=True):
+            _print_pairs(console, dict(zip(texts, row, strict=True)))
     else:
         table = Table(box=None, pad_edge=False, header_style="bold" if title is None else "")
-        for name, width in zip(rows[0], widths, strict=True):
+        for name, width in widths.items():
             numeric = all(isinstance(row[name], int | float) for row in rows)
             table.add_column(str(name), justify="right" if numeric else "left", width=width)
-        for row in texts:
+        for row in zip(*texts.values(), strict=True):
             table.add_row(*map(Text, row))
         console.print(table)
     if len(rows) > len(shown):
-        console.print(f"... and {len(rows) - len(shown)} more rows", highlight=False)
+        more = len(rows) - len(shown)
+        console.print(f"... and {more} more row{'' if more == 1 else 's'}", highlight=False)
     console.print()
 
 
-def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int] | None:
+def _widths(texts: Mapping[Any, Sequence[str]], width: int) -> dict[Any, int] | None:
     """How wide each column is, so that all fit and no word is broken; None where that cannot be."""
-    least = [max(len(word) for text in column for word in [*text.split(), ""]) for column in columns]
-    chosen = [max(map(len, column)) for column in columns]
+    columns = {name: [str(name), *column] for name, column in texts.items()}
+    least = {
+        name: max(len(word) for text in column for word in [*text.split(), ""])
+        for name, column in columns.items()
+    }
+    chosen = {name: max(map(len, column)) for name, column in columns.items()}
     spare = width - _GAP * (len(columns) - 1)
-    if sum(least) > spare:
+    if not columns or sum(least.values()) > spare:
         return None
-    while sum(chosen) > spare:  # the widest of those that can give way gives way
-        widest = max(range(len(chosen)), key=lambda place: (chosen[place] > least[place], chosen[place]))
+    while sum(chosen.values()) > spare:  # the widest of those that can give way gives way
+        widest = max(chosen, key=lambda name: (chosen[name] > least[name], chosen[name]))
         chosen[widest] -= 1
     return chosen
 
@@ -116,9 +131,8 @@ def console_of(error: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=error, highlight=False, width=_NO_LIMIT)
 
 
-def _print_list(console: Console, names: Sequence[Any], rows: Sequence[Sequence[str]]) -> None:
-    """Each row as `name value` pairs, those without a value left out."""
-    for row in rows:
-        pairs = [f"{name} {text}" for name, text in zip(names, row, strict=True) if text]
-        for line in wrapped("; ".join(pairs), console.width):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+def _print_pairs(console: Console, row: Mapping[Any, str], before: str = "") -> None:
+    """A row as `name value` pairs, those without a value left out."""
+    pairs = "; ".join(f"{name} {text}" for name, text in row.items() if text)
+    for line in wrapped(before + pairs, console.width) if pairs else []:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

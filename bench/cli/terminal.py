@@ -139,7 +139,7 @@ _TELLING = {
     "lag_count": "lags",
     "seed_count": "nets",
     "variant": "variant",
-    "hidden_size": "n",
+    "hidden_size": "units",
     "sequence_length": "T",
     "input_scale": "input",
     "initialization": "W",
@@ -160,11 +160,13 @@ def _telling(table: pd.DataFrame, shown: Mapping[str, str]) -> dict[str, str]:
     more: dict[str, str] = {}
     if not settings:
         return more
+    told_apart = len(table[settings].drop_duplicates())
     for name, short in _TELLING.items():
-        if name not in table or name in shown or not table.duplicated([*settings, *more]).any():
+        if name not in table or name in shown:
             continue
-        if len(table[name].unique()) > 1:
-            more[name] = short
+        with_it = len(table[[*settings, *more, name]].drop_duplicates())
+        if with_it > told_apart:
+            more[name], told_apart = short, with_it
     return more
 
 

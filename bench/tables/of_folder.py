@@ -26,6 +26,7 @@ from bench.tables.explosion_remedies import explosion_remedies
 from bench.tables.factorizations import factorizations
 from bench.tables.gpu_targets import gpu_targets, is_asked
 from bench.tables.peers import peers
+from bench.tables.peers_summary import peers_summary
 from bench.tables.precision_summary import precision_summary
 from bench.tables.reach_answer import reach_answers
 from bench.tables.reach_question import reach_predicts
@@ -81,6 +82,7 @@ _OF_FILES = (
     _Made(("exactness_summary",), exactness_summary, ("exactness",)),
     _Made(("theory",), theory_table, ("lyapunov",)),
     _Made(("peers",), peers, ("agreement",), also=("timings",)),
+    _Made(("peers_summary",), peers_summary, ("agreement",), also=("timings",)),
     _Made(("data_shares",), data_shares, ("data_generation",)),
     _Made(("device_scaling",), device_scaling, ("device_timings",)),
     _Made(("factorizations",), factorizations, ("lyapunov", "timings")),

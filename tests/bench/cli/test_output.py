@@ -132,6 +132,25 @@ def test_a_table_that_cannot_wrap_is_a_list(terminal, capsys):
     assert_fits("\n".join(lines))
 
 
+def test_what_is_alike_in_all_rows_stands_above_a_table_that_is_too_wide(terminal, capsys):
+    wide = {f"column_{n}": "x" * 12 for n in range(6)}
+    print_rows([{"name": name, **wide, "empty": "", "number": number} for name, number in [("a", 1), ("b", 2)]])
+    lines = lines_of(capsys.readouterr().out)
+    assert lines[0].startswith("in all rows: column_0 xxxxxxxxxxxx; column_1 ")
+    assert [line.split() for line in lines[-4:-1]] == [["name", "number"], ["a", "1"], ["b", "2"]]
+    assert "empty" not in "".join(lines)
+    assert_fits("\n".join(lines))
+
+
+def test_what_is_alike_in_the_rows_shown_alone_stays_a_column(terminal, capsys):
+    wide = {f"column_{n}": "x" * 12 for n in range(5)}
+    rows = [{"name": str(number), **wide, "kind": kind} for number, kind in enumerate("aab")]
+    print_rows(rows, most=2)
+    lines = lines_of(capsys.readouterr().out)
+    assert lines[-4].split() == ["0", "a"]
+    assert lines[-2] == "... and 1 more row"
+
+
 def test_a_log_is_not_cut(capsys):
     print_rows(WIDE)
     lines = capsys.readouterr().out.splitlines()

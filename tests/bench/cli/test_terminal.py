@@ -50,3 +50,16 @@ def test_times_of_two_methods_and_numbers_of_nets_are_told_apart(row, folder_of)
         ("blocked", 8),
         ("sequential", 1),
     ]
+
+
+def test_only_a_column_that_tells_rows_apart_is_added_and_under_a_name_of_its_own(row, folder_of):
+    rows = [
+        row("timings", hidden_size=size, state_size=size, inner_calls=1, batch_size=batch, round=number,
+            case_id=f"c{size}{batch}")
+        for size, batch in ((16, 1), (32, 1), (32, 8))
+        for number in range(3)
+    ]  # fmt: skip
+    (times,) = (table for _, table in terminal_tables(folder_of(timings=rows).folder) if "median s" in table)
+    assert times.columns.is_unique
+    assert "batch" in times
+    assert "units" not in times, "the size of the state says it"

@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from bench import plots
@@ -137,6 +138,10 @@ def test_a_folder_has_the_table_the_terminal_the_rivals_and_the_picture_a_cross(
         table for title, table in terminal.terminal_tables(store.folder) if title.startswith("Beside others")
     ]
     assert list(shown[0]["whose"]) == ["broken", "quick", "wrong"]
+    summary = pd.read_csv(store.folder / "tables" / "peers_summary.csv").set_index("implementation")
+    counts = summary[["settings", "agrees", "wrong", "failed"]].T.to_dict("list")
+    assert counts == {"broken": [1, 0, 0, 1], "quick": [1, 1, 0, 0], "wrong": [1, 0, 1, 0]}
+    assert summary.loc["quick", ["smallest_ratio", "largest_ratio"]].tolist() == [0.5, 0.5]
     svg = (store.folder / "figures" / "peers.svg").read_text(encoding="utf-8")
     for words in ("quick", "wrong", "time / time of rnn_jax", "jacobian_chain", "T=100 n=4"):
         assert words in svg
