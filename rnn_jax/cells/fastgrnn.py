@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.cells.gates import rows_of
 from rnn_jax.cells.initializers import checked_arguments, checked_number, normal_matrix, recurrent_matrix
 from rnn_jax.dtypes import float_dtype
 
@@ -97,7 +98,7 @@ class FastGRNN:
 
     def update(self, recurrent: Array, drive: Array, state: Array) -> Float[Array, " hidden"]:
         """The next state, elementwise over units."""
-        gate, candidate = recurrent + drive
+        gate, candidate = rows_of(recurrent + drive)
         write = jax.nn.sigmoid(self.zeta) * jax.nn.sigmoid(-gate) + jax.nn.sigmoid(self.nu)
         return write * jnp.tanh(candidate) + jax.nn.sigmoid(gate) * state
 

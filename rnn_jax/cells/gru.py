@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.cells.gates import rows_of
 from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
 
@@ -98,8 +99,9 @@ class GRU:
 
     def update(self, recurrent: Array, drive: Array, state: Array) -> Float[Array, " hidden"]:
         """The next state with the reset gate after the product, elementwise over units."""
-        r, z = jax.nn.sigmoid(recurrent[:2] + drive[:2])
-        candidate = jnp.tanh(drive[2] + r * (recurrent[2] + self.bias_candidate))
+        of_state, of_input = rows_of(recurrent), rows_of(drive)
+        r, z = (jax.nn.sigmoid(left + right) for left, right in zip(of_state[:2], of_input[:2], strict=True))
+        candidate = jnp.tanh(of_input[2] + r * (of_state[2] + self.bias_candidate))
         return (1 - z) * candidate + z * state
 
     def __call__(self, state: Array, x: Array | None) -> Float[Array, " hidden"]:

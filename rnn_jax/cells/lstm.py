@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.cells.gates import rows_of
 from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
 
@@ -93,7 +94,7 @@ class LSTM:
 
     def update(self, recurrent: Array, drive: Array, state: LSTMState) -> LSTMState:
         """The next state, elementwise over units."""
-        i, f, g, o = recurrent + drive
+        i, f, g, o = rows_of(recurrent + drive)
         c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * jnp.tanh(g)
         return LSTMState(h=jax.nn.sigmoid(o) * jnp.tanh(c), c=c)
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rnn_jax.cells.gates import rows_of
 from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
 
@@ -98,7 +99,7 @@ class SLSTM:
 
     def update(self, recurrent: Array, drive: Array, state: SLSTMState) -> SLSTMState:
         """The next state, elementwise over units."""
-        i, f, z, o = recurrent + drive
+        i, f, z, o = rows_of(recurrent + drive)
         kept = jax.nn.log_sigmoid(f) + state.m
         m = jnp.maximum(kept, i)
         keep, add = jnp.exp(kept - m), jnp.exp(i - m)

@@ -6,11 +6,15 @@ step. Here the loop that runs backwards takes dL/dstate and dL/drecurrent only, 
 all weights are formed after it, each by one product over all steps and examples. A `vmap` over
 examples would undo that, so the batch is an axis of its own.
 
-Every derivative is taken by `jax.vjp` from the cell's own `recurrent`, `drive` and `update`: the
-cell and the rule cannot disagree. Of `update` only the values of its transcendental functions are
-stored; products and sums are cheaper to form again than to keep. On accelerators the drives of all
-steps are formed before the loop, by one product; formed so on CPUs a training step took 1.1 to 1.3
-times as long.
+The derivatives of `drive` and `update` are taken from the cell's own by `jax.vjp`; those of
+`recurrent` are products with `weight_hh`. Of `update` only the values of its transcendental functions
+and the rows that it reads by themselves are stored; products and sums are cheaper to form again than
+to keep.
+
+A CPU goes gate by gate: put together in one array of all gates, their gradients are written and read
+several times more. An accelerator, where each product is a launch, takes all gates at once; and it
+forms the drives of all steps before the loop, by one product. Formed so on a CPU a training step took
+1.1 to 1.3 times as long.
 """
 
 from collections.abc import Callable
@@ -24,9 +28,24 @@ from jaxtyping import Array, Float
 
 from rnn_jax.cell_structure import ElementwiseCell
 from rnn_jax.step import State
+from rnn_jax.training.through_drive import through_drive
 from rnn_jax.unrolling import backpropagation_unroll, on_an_accelerator
 
-_KEPT = ("tanh", "logistic", "exp", "exp2", "log", "log1p", "expm1", "erf", "sqrt", "rsqrt", "sin", "cos")
+_KEPT = (
+    "split",
+    "tanh",
+    "logistic",
+    "exp",
+    "exp2",
+    "log",
+    "log1p",
+    "expm1",
+    "erf",
+    "sqrt",
+    "rsqrt",
+    "sin",
+    "cos",
+)
 
 
 def last_states(
@@ -120,16 +139,22 @@ def _run_and_record(cell: Any, state: State, inputs: Array, reads: bool):
 def _run_backwards(reads: bool, residuals: Any, cotangents: Any):
     del reads
     cell, inputs, records = residuals
+    weight_hh = cell.weight_hh
+    gates = 1 if on_an_accelerator() else weight_hh.shape[0] // weight_hh.shape[1]
+    weights = jnp.split(weight_hh, gates)
 
     def retreat(carry, at):
         after, by_cell = carry
         read, record = at
-        pull, state = record.tree()
+        pull, _ = record.tree()
         after = after if read is None else _sum(after, read)
         by_cell_here, by_recurrent, by_drive, before = pull(after)
-        (through_recurrent,) = jax.vjp(partial(_recurrent, cell), state)[1](by_recurrent)
-        by_both = (by_recurrent, None if record.drive_is_added else by_drive)
-        return (_sum(before, through_recurrent), _sum(by_cell, by_cell_here)), by_both
+        (h, *others), structure = jax.tree.flatten(before)
+        by_gate = _parts(by_recurrent)
+        h = h + sum(part @ weight for part, weight in zip(by_gate, weights, strict=True))
+        before = jax.tree.unflatten(structure, [h, *others])
+        parts = by_gate, None if record.drive_is_added else _parts(by_drive)
+        return (before, _sum(by_cell, by_cell_here)), parts
 
     last, states = cotangents
     # Only parameters that `update` reads itself, such as a GRU's c_n, get anything in the loop.
@@ -143,9 +168,11 @@ def _run_backwards(reads: bool, residuals: Any, cotangents: Any):
     )
     by_drive = by_recurrent if by_drive is None else by_drive
     _, before = records.tree()
-    together = partial(jax.tree.map, lambda leaf: leaf.reshape(-1, *leaf.shape[2:]))
-    (by_weights,) = jax.vjp(lambda cell: _recurrent(cell, together(before)), cell)[1](together(by_recurrent))
-    by_input_weights, by_inputs = jax.vjp(_drive, cell, together(inputs))[1](together(by_drive))
+    together = partial(jax.tree.map, lambda leaf: jax.lax.collapse(leaf, 0, 2))
+    h = together(jax.tree.leaves(before)[0])
+    by_weight_hh = jnp.concatenate([together(part).T @ h for part in by_recurrent])
+    (by_weights,) = jax.vjp(lambda cell: cell.weight_hh, cell)[1](by_weight_hh)
+    by_input_weights, by_inputs = through_drive(cell, together(inputs), together(by_drive))
     return _sum(_sum(by_cell, by_weights), by_input_weights), first, by_inputs.reshape(inputs.shape)
 
 
@@ -154,6 +181,13 @@ _run.defvjp(_run_and_record, _run_backwards)
 
 def _recurrent(cell: Any, states: State) -> Array:
     return jax.vmap(cell.recurrent)(states)
+
+
+def _parts(stacked: Float[Array, "batch gates hidden"]) -> tuple[Array, ...]:
+    """Gate by gate on a CPU, all of them in one part on an accelerator; shape (batch, columns) each."""
+    if on_an_accelerator():
+        return (stacked.reshape(stacked.shape[0], -1),)
+    return tuple(stacked[:, gate] for gate in range(stacked.shape[1]))
 
 
 def _drive(cell: Any, inputs: Array) -> Array:

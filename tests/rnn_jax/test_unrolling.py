@@ -7,7 +7,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax import unrolling
-from rnn_jax.training import backpropagation
+from rnn_jax.training import backpropagation, through_drive
 from rnn_jax.training.backpropagation import last_states
 
 T = 23  # no multiple of what is unrolled, so that the rest of a loop is there too
@@ -27,8 +27,8 @@ def xs():
 def both(monkeypatch, measure):
     """What `measure` gives on a CPU, and with the loops of an accelerator; a function is traced anew."""
     plain = measure()
-    monkeypatch.setattr(unrolling, "on_an_accelerator", lambda: True)
-    monkeypatch.setattr(backpropagation, "on_an_accelerator", lambda: True)
+    for module in (unrolling, backpropagation, through_drive):
+        monkeypatch.setattr(module, "on_an_accelerator", lambda: True)
     return plain, measure()
 
 

@@ -134,7 +134,9 @@ def test_a_table_that_cannot_wrap_is_a_list(terminal, capsys):
 
 def test_what_is_alike_in_all_rows_stands_above_a_table_that_is_too_wide(terminal, capsys):
     wide = {f"column_{n}": "x" * 12 for n in range(6)}
-    print_rows([{"name": name, **wide, "empty": "", "number": number} for name, number in [("a", 1), ("b", 2)]])
+    print_rows(
+        [{"name": name, **wide, "empty": "", "number": number} for name, number in [("a", 1), ("b", 2)]]
+    )
     lines = lines_of(capsys.readouterr().out)
     assert lines[0].startswith("in all rows: column_0 xxxxxxxxxxxx; column_1 ")
     assert [line.split() for line in lines[-4:-1]] == [["name", "number"], ["a", "1"], ["b", "2"]]

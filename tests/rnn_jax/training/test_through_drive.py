@@ -1,0 +1,116 @@
+"""Gradients through the drive: those of autodiff, whatever the drive, and however many inputs."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnn_jax as rj
+from rnn_jax.cell_structure import ELEMENTWISE, structure_of
+from rnn_jax.step import materialized
+from rnn_jax.training.backpropagation import last_states
+from rnn_jax.training.through_drive import is_affine
+
+STEPS, BATCH, HIDDEN = 4, 3, 5
+KEYS = jax.random.split(jax.random.key(0), 3)
+NAMES = [
+    name
+    for name, kind in rj.cells.CELLS.items()
+    if structure_of(kind.create(1, HIDDEN, key=KEYS[0])) == ELEMENTWISE
+]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Bent:
+    """A cell of somebody's own, whose drive is not affine in its input."""
+
+    weight_hh: jax.Array
+    weight_xh: jax.Array
+
+    structure = ELEMENTWISE
+
+    def recurrent(self, state):
+        return (self.weight_hh @ state).reshape(2, -1)
+
+    def drive(self, x):
+        return jnp.stack([jnp.sin(self.weight_xh @ x), self.weight_xh @ (x * x)])
+
+    def update(self, recurrent, drive, state):
+        gate, candidate = recurrent + drive
+        return state + jax.nn.sigmoid(gate) * (jnp.tanh(candidate) - state)
+
+    def __call__(self, state, x):
+        return self.update(self.recurrent(state), self.drive(x), state)
+
+    def initial_state(self):
+        return jnp.zeros(HIDDEN)
+
+
+def bent(inputs):
+    return Bent(
+        jax.random.normal(KEYS[0], (2 * HIDDEN, HIDDEN)), jax.random.normal(KEYS[1], (HIDDEN, inputs))
+    )
+
+
+def assert_as_autodiff(cell, inputs):
+    state = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (BATCH, *leaf.shape)), cell.initial_state())
+    state = jax.tree.map(lambda leaf: leaf + 0.1, state)
+    xs = jax.random.normal(KEYS[2], (STEPS, BATCH, inputs))
+
+    def plain(cell, state, xs, count):
+        del count
+        return jax.lax.scan(lambda h, x: (jax.vmap(cell)(h, x), None), state, xs)[0]
+
+    def score(run, cell, state, xs):
+        return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(run(materialized(cell), state, xs, 1)))
+
+    fast, slow = (
+        jax.jit(jax.grad(partial(score, run), (0, 1, 2)))(cell, state, xs) for run in (last_states, plain)
+    )
+    for got, expected in zip(jax.tree.leaves(fast), jax.tree.leaves(slow), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-11)
+    assert any(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(fast))
+
+
+@pytest.mark.parametrize("inputs", [1, 9])
+@pytest.mark.parametrize("name", NAMES)
+def test_of_every_elementwise_cell_the_gradients_are_those_of_autodiff(name, inputs):
+    assert_as_autodiff(rj.cells.CELLS[name].create(inputs, HIDDEN, key=KEYS[0], dtype=jnp.float64), inputs)
+
+
+def test_a_drive_that_is_not_affine_is_differentiated_as_it_stands():
+    assert_as_autodiff(bent(2), 2)
+
+
+def test_a_net_without_input_has_the_gradients_of_autodiff():
+    assert_as_autodiff(rj.cells.LSTM.create(0, HIDDEN, key=KEYS[0], dtype=jnp.float64), 0)
+
+
+W, B = jnp.ones((4, 3)), jnp.ones(4)
+
+
+@pytest.mark.parametrize(
+    ("function", "affine"),
+    [
+        (lambda x: W @ x + B, True),
+        (lambda x: jnp.stack([B - 2 * (W @ x), (W @ x) / B]), True),
+        (lambda x: B, True),
+        (lambda x: jnp.tanh(W @ x), False),
+        (lambda x: W @ (x * x), False),
+        (lambda x: W @ jax.nn.relu(x), False),
+        (lambda x: W @ (x / jnp.linalg.norm(x)), False),
+        (lambda x: W @ jax.lax.stop_gradient(x), False),
+    ],
+)
+def test_what_is_affine(function, affine):
+    assert is_affine(function, jnp.zeros(3)) == affine
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_drives_of_the_cells_are_affine(name):
+    cell = materialized(rj.cells.CELLS[name].create(2, HIDDEN, key=KEYS[0]))
+    assert is_affine(cell.drive, jnp.zeros(2))
