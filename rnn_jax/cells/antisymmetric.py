@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.cells.initializers import checked_arguments, checked_range, input_matrix, recurrent_matrix
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.gates import PreActivations
 
 
 @jax.tree_util.register_dataclass
@@ -105,7 +106,9 @@ class Antisymmetric:
         """The part that comes from the input and the bias."""
         return (self.bias if x is None else self.weight_xh @ x + self.bias)[None]
 
-    def update(self, recurrent: Array, drive: Array, state: Array) -> Float[Array, " hidden"]:
+    def update(
+        self, recurrent: PreActivations, drive: PreActivations, state: Array
+    ) -> Float[Array, " hidden"]:
         """The next state, elementwise over units."""
         return state + self.step_size * jnp.tanh((recurrent + drive)[0])
 

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.cells.initializers import checked_arguments, input_matrix, recurrent_matrix
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.gates import PreActivations
 
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda z: z}
 
@@ -90,7 +91,9 @@ class Elman:
         """The part that comes from the input and the bias; it needs no state."""
         return (self.bias if x is None else self.weight_xh @ x + self.bias)[None]
 
-    def update(self, recurrent: Array, drive: Array, state: Array) -> Float[Array, " hidden"]:
+    def update(
+        self, recurrent: PreActivations, drive: PreActivations, state: Array
+    ) -> Float[Array, " hidden"]:
         """The next state, elementwise over units."""
         return ACTIVATIONS[self.activation]((recurrent + drive)[0])
 

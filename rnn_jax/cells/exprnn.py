@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.cells.initializers import checked_arguments, input_matrix
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.gates import PreActivations
 
 INITIALIZATIONS = ("cayley", "henaff")
 _BIAS = 0.01
@@ -45,7 +46,9 @@ class ModReLUNet:
         """The part that comes from the input."""
         return (jnp.zeros_like(self.bias) if x is None else self.weight_xh @ x)[None]
 
-    def update(self, recurrent: Array, drive: Array, state: Array) -> Float[Array, " hidden"]:
+    def update(
+        self, recurrent: PreActivations, drive: PreActivations, state: Array
+    ) -> Float[Array, " hidden"]:
         """The next state, elementwise over units."""
         z = (recurrent + drive)[0]
         return jnp.sign(z) * jax.nn.relu(jnp.abs(z) + self.bias)

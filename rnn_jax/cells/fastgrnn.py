@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.gates import rows_of
 from rnn_jax.cells.initializers import checked_arguments, checked_number, normal_matrix, recurrent_matrix
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.gates import PreActivations
 
 _DEVIATION = 0.1
 
@@ -96,9 +96,11 @@ class FastGRNN:
         bias = self.bias.reshape(2, -1)
         return bias if x is None else (self.weight_xh @ x)[None] + bias
 
-    def update(self, recurrent: Array, drive: Array, state: Array) -> Float[Array, " hidden"]:
+    def update(
+        self, recurrent: PreActivations, drive: PreActivations, state: Array
+    ) -> Float[Array, " hidden"]:
         """The next state, elementwise over units."""
-        gate, candidate = rows_of(recurrent + drive)
+        gate, candidate = recurrent + drive
         write = jax.nn.sigmoid(self.zeta) * jax.nn.sigmoid(-gate) + jax.nn.sigmoid(self.nu)
         return write * jnp.tanh(candidate) + jax.nn.sigmoid(gate) * state
 

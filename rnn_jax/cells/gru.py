@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.gates import rows_of
 from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.gates import PreActivations
 
 
 @jax.tree_util.register_dataclass
@@ -97,11 +97,12 @@ class GRU:
         """The part that comes from the state; for reset="before" its last row is not used."""
         return (self.weight_hh @ state).reshape(3, -1)
 
-    def update(self, recurrent: Array, drive: Array, state: Array) -> Float[Array, " hidden"]:
+    def update(
+        self, recurrent: PreActivations, drive: PreActivations, state: Array
+    ) -> Float[Array, " hidden"]:
         """The next state with the reset gate after the product, elementwise over units."""
-        of_state, of_input = rows_of(recurrent), rows_of(drive)
-        r, z = (jax.nn.sigmoid(left + right) for left, right in zip(of_state[:2], of_input[:2], strict=True))
-        candidate = jnp.tanh(of_input[2] + r * (of_state[2] + self.bias_candidate))
+        r, z = (jax.nn.sigmoid(pre_activation) for pre_activation in recurrent[:2] + drive[:2])
+        candidate = jnp.tanh(drive[2] + r * (recurrent[2] + self.bias_candidate))
         return (1 - z) * candidate + z * state
 
     def __call__(self, state: Array, x: Array | None) -> Float[Array, " hidden"]:

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.gates import rows_of
 from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.gates import PreActivations
 
 
 class LSTMState(NamedTuple):
@@ -92,9 +92,9 @@ class LSTM:
         """The part that comes from the input and the bias; it needs no state."""
         return (self.bias if x is None else self.weight_xh @ x + self.bias).reshape(4, -1)
 
-    def update(self, recurrent: Array, drive: Array, state: LSTMState) -> LSTMState:
+    def update(self, recurrent: PreActivations, drive: PreActivations, state: LSTMState) -> LSTMState:
         """The next state, elementwise over units."""
-        i, f, g, o = rows_of(recurrent + drive)
+        i, f, g, o = recurrent + drive
         c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * jnp.tanh(g)
         return LSTMState(h=jax.nn.sigmoid(o) * jnp.tanh(c), c=c)
 

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.gates import rows_of
 from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
+from rnn_jax.gates import PreActivations
 
 
 class SLSTMState(NamedTuple):
@@ -97,9 +97,9 @@ class SLSTM:
         """The part that comes from the input and the bias."""
         return (self.bias if x is None else self.weight_xh @ x + self.bias).reshape(4, -1)
 
-    def update(self, recurrent: Array, drive: Array, state: SLSTMState) -> SLSTMState:
+    def update(self, recurrent: PreActivations, drive: PreActivations, state: SLSTMState) -> SLSTMState:
         """The next state, elementwise over units."""
-        i, f, z, o = rows_of(recurrent + drive)
+        i, f, z, o = recurrent + drive
         kept = jax.nn.log_sigmoid(f) + state.m
         m = jnp.maximum(kept, i)
         keep, add = jnp.exp(kept - m), jnp.exp(i - m)

@@ -6,15 +6,11 @@ step. Here the loop that runs backwards takes dL/dstate and dL/drecurrent only, 
 all weights are formed after it, each by one product over all steps and examples. A `vmap` over
 examples would undo that, so the batch is an axis of its own.
 
-The derivatives of `drive` and `update` are taken from the cell's own by `jax.vjp`; those of
-`recurrent` are products with `weight_hh`. Of `update` only the values of its transcendental functions
-and the rows that it reads by themselves are stored; products and sums are cheaper to form again than
-to keep.
-
-A CPU goes gate by gate: put together in one array of all gates, their gradients are written and read
-several times more. An accelerator, where each product is a launch, takes all gates at once; and it
-forms the drives of all steps before the loop, by one product. Formed so on a CPU a training step took
-1.1 to 1.3 times as long.
+Every derivative is taken by `jax.vjp` from the cell's own `recurrent`, `drive` and `update`: the
+cell and the rule cannot disagree. Of `update` only the values of its transcendental functions are
+stored; products and sums are cheaper to form again than to keep. On accelerators the drives of all
+steps are formed before the loop, by one product; formed so on CPUs a training step took 1.1 to 1.3
+times as long. There a cell that allows it is gone through gate by gate (`by_gate`).
 """
 
 from collections.abc import Callable
@@ -27,25 +23,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cell_structure import ElementwiseCell
+from rnn_jax.gates import Gates
 from rnn_jax.step import State
-from rnn_jax.training.through_drive import through_drive
+from rnn_jax.training.by_gate import goes_by_gate, through_drive, through_weights
 from rnn_jax.unrolling import backpropagation_unroll, on_an_accelerator
 
-_KEPT = (
-    "split",
-    "tanh",
-    "logistic",
-    "exp",
-    "exp2",
-    "log",
-    "log1p",
-    "expm1",
-    "erf",
-    "sqrt",
-    "rsqrt",
-    "sin",
-    "cos",
-)
+_SAVED = ("tanh", "logistic", "exp", "exp2", "log", "log1p", "expm1", "erf", "sqrt", "rsqrt", "sin", "cos")
 
 
 def last_states(
@@ -88,21 +71,23 @@ class _Record:
         arrays: the different leaves.
         places: for each leaf its place in `arrays`.
         structure: of (the pullback of `update`, the state before the step).
-        drive_is_added: True where the gradient by the drive is that by `recurrent`.
+        by_gate: whether the pullback gives and takes gates one by one.
+        is_added: for each part of the drive, whether the gradient by it is that by the same part of `recurrent`.
     """
 
     arrays: list[Array]
     places: tuple[int, ...] = field(metadata={"static": True})
     structure: Any = field(metadata={"static": True})
-    drive_is_added: bool = field(metadata={"static": True})
+    by_gate: bool = field(metadata={"static": True})
+    is_added: tuple[bool, ...] = field(metadata={"static": True})
 
     @classmethod
-    def of(cls, tree: Any, drive_is_added: bool) -> "_Record":
+    def of(cls, tree: Any, by_gate: bool, is_added: tuple[bool, ...]) -> "_Record":
         leaves, structure = jax.tree.flatten(tree)
         numbers: dict[int, int] = {}
         places = tuple(numbers.setdefault(id(leaf), len(numbers)) for leaf in leaves)
         arrays = [leaves[places.index(number)] for number in range(len(numbers))]
-        return cls(arrays, places, structure, drive_is_added)
+        return cls(arrays, places, structure, by_gate, is_added)
 
     def tree(self) -> Any:
         return jax.tree.unflatten(self.structure, [self.arrays[place] for place in self.places])
@@ -122,14 +107,16 @@ def _run(cell: Any, state: State, inputs: Array, reads: bool) -> tuple[State, St
 
 
 def _run_and_record(cell: Any, state: State, inputs: Array, reads: bool):
-    update = jax.checkpoint(_update, prevent_cse=False, policy=_is_saved)
+    example = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), state)
+    by_gate = goes_by_gate(cell, example, jax.ShapeDtypeStruct(inputs.shape[2:], inputs.dtype))
+    update = jax.checkpoint(partial(_update_of_parts, by_gate), prevent_cse=False, policy=_is_saved)
     in_loop, drive = _inputs_and_drive(cell, inputs)
     unroll = backpropagation_unroll(inputs.shape[0])
 
     def advance(state, x):
-        recurrent, driven = _recurrent(cell, state), drive(x)
-        after, pull = jax.vjp(update, cell, recurrent, driven, state)
-        record = _Record.of((pull, state), _drive_is_added(cell, recurrent, driven, state))
+        parts = _parts(_recurrent(cell, state), by_gate), _parts(drive(x), by_gate)
+        after, pull = jax.vjp(update, cell, *parts, state)
+        record = _Record.of((pull, state), by_gate, _is_added(by_gate, cell, *parts, state))
         return after, (after if reads else None, record)
 
     last, (states, records) = jax.lax.scan(advance, state, in_loop, unroll=unroll)
@@ -139,40 +126,38 @@ def _run_and_record(cell: Any, state: State, inputs: Array, reads: bool):
 def _run_backwards(reads: bool, residuals: Any, cotangents: Any):
     del reads
     cell, inputs, records = residuals
-    weight_hh = cell.weight_hh
-    gates = 1 if on_an_accelerator() else weight_hh.shape[0] // weight_hh.shape[1]
-    weights = jnp.split(weight_hh, gates)
+    by_gate, is_added = records.by_gate, records.is_added
 
     def retreat(carry, at):
         after, by_cell = carry
         read, record = at
-        pull, _ = record.tree()
+        pull, state = record.tree()
         after = after if read is None else _sum(after, read)
         by_cell_here, by_recurrent, by_drive, before = pull(after)
-        (h, *others), structure = jax.tree.flatten(before)
-        by_gate = _parts(by_recurrent)
-        h = h + sum(part @ weight for part, weight in zip(by_gate, weights, strict=True))
-        before = jax.tree.unflatten(structure, [h, *others])
-        parts = by_gate, None if record.drive_is_added else _parts(by_drive)
-        return (before, _sum(by_cell, by_cell_here)), parts
+        before = _sum(before, _through_recurrent(cell, state, by_recurrent, by_gate))
+        own = tuple(None if added else part for part, added in zip(by_drive, is_added, strict=True))
+        return (before, _sum(by_cell, by_cell_here)), (by_recurrent, own)
 
     last, states = cotangents
     # Only parameters that `update` reads itself, such as a GRU's c_n, get anything in the loop.
     nothing = jax.tree.map(jnp.zeros_like, cell)
-    (first, by_cell), (by_recurrent, by_drive) = jax.lax.scan(
+    (first, by_cell), parts = jax.lax.scan(
         retreat,
         (last, nothing),
         (states, records),
         reverse=True,
         unroll=backpropagation_unroll(inputs.shape[0]),
     )
-    by_drive = by_recurrent if by_drive is None else by_drive
-    _, before = records.tree()
     together = partial(jax.tree.map, lambda leaf: jax.lax.collapse(leaf, 0, 2))
-    h = together(jax.tree.leaves(before)[0])
-    by_weight_hh = jnp.concatenate([together(part).T @ h for part in by_recurrent])
-    (by_weights,) = jax.vjp(lambda cell: cell.weight_hh, cell)[1](by_weight_hh)
-    by_input_weights, by_inputs = through_drive(cell, together(inputs), together(by_drive))
+    by_recurrent, own = together(parts)
+    by_drive = tuple(by_recurrent[place] if part is None else part for place, part in enumerate(own))
+    _, before = together(records.tree())
+    if by_gate:
+        by_weights = through_weights(cell, jax.tree.leaves(before)[0], by_recurrent)
+        by_input_weights, by_inputs = through_drive(cell, together(inputs), by_drive)
+    else:
+        (by_weights,) = jax.vjp(lambda cell: _recurrent(cell, before), cell)[1](*by_recurrent)
+        by_input_weights, by_inputs = jax.vjp(_drive, cell, together(inputs))[1](*by_drive)
     return _sum(_sum(by_cell, by_weights), by_input_weights), first, by_inputs.reshape(inputs.shape)
 
 
@@ -183,11 +168,19 @@ def _recurrent(cell: Any, states: State) -> Array:
     return jax.vmap(cell.recurrent)(states)
 
 
-def _parts(stacked: Float[Array, "batch gates hidden"]) -> tuple[Array, ...]:
-    """Gate by gate on a CPU, all of them in one part on an accelerator; shape (batch, columns) each."""
-    if on_an_accelerator():
-        return (stacked.reshape(stacked.shape[0], -1),)
-    return tuple(stacked[:, gate] for gate in range(stacked.shape[1]))
+def _parts(stacked: Float[Array, "batch ..."], by_gate: bool) -> tuple[Array, ...]:
+    """Its gates, shape (batch, hidden) each; or it alone."""
+    return tuple(stacked[:, gate] for gate in range(stacked.shape[1])) if by_gate else (stacked,)
+
+
+def _through_recurrent(cell: Any, state: State, by_recurrent: tuple[Array, ...], by_gate: bool) -> State:
+    """dL by the state before a step, as far as `recurrent` reads it."""
+    if not by_gate:
+        return jax.vjp(partial(_recurrent, cell), state)[1](*by_recurrent)[0]
+    weights = cell.weight_hh.reshape(len(by_recurrent), -1, cell.weight_hh.shape[1])
+    (h, *others), structure = jax.tree.flatten(jax.tree.map(jnp.zeros_like, state))
+    h = sum((rows @ weight for rows, weight in zip(by_recurrent, weights, strict=True)), h)
+    return jax.tree.unflatten(structure, [h, *others])
 
 
 def _drive(cell: Any, inputs: Array) -> Array:
@@ -205,21 +198,37 @@ def _update(cell: Any, recurrent: Array, drive: Array, states: State) -> State:
     return jax.vmap(cell.update)(recurrent, drive, states)
 
 
+def _update_of_parts(
+    by_gate: bool, cell: Any, recurrent: tuple[Array, ...], drive: tuple[Array, ...], states: State
+) -> State:
+    def update(recurrent: tuple[Array, ...], drive: tuple[Array, ...], state: State) -> State:
+        if by_gate:
+            return cell.update(Gates(recurrent), Gates(drive), state)
+        return cell.update(*recurrent, *drive, state)
+
+    return jax.vmap(update)(recurrent, drive, states)
+
+
 def _is_saved(primitive: Any, *_: Any, **__: Any) -> bool:
-    return primitive.name in _KEPT
+    return primitive.name in _SAVED
 
 
-def _drive_is_added(cell: Any, recurrent: Array, drive: Array, state: State) -> bool:
-    """True where `update` reads recurrent + drive and neither alone: then their gradients are one."""
+def _is_added(
+    by_gate: bool, cell: Any, recurrent: tuple[Array, ...], drive: tuple[Array, ...], state: State
+) -> tuple[bool, ...]:
+    """For each part of the drive, whether `update` reads recurrent + drive there and neither alone."""
     same = []
 
-    def look(recurrent: Array, drive: Array, state: State) -> None:
-        after, pull = jax.vjp(partial(_update, cell), recurrent, drive, state)
+    def look(recurrent: tuple[Array, ...], drive: tuple[Array, ...], state: State) -> None:
+        after, pull = jax.vjp(partial(_update_of_parts, by_gate, cell), recurrent, drive, state)
         by_recurrent, by_drive, _ = pull(after)
-        same.append(by_recurrent is by_drive)
+        if len(by_recurrent) == len(by_drive):
+            same.extend(left is right for left, right in zip(by_recurrent, by_drive, strict=True))
+        else:
+            same.extend([False] * len(by_drive))
 
     jax.eval_shape(look, recurrent, drive, state)
-    return same[0]
+    return tuple(same)
 
 
 def _sum(left: Any, right: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax import unrolling
-from rnn_jax.training import backpropagation, through_drive
+from rnn_jax.training import backpropagation, by_gate
 from rnn_jax.training.backpropagation import last_states
 
 T = 23  # no multiple of what is unrolled, so that the rest of a loop is there too
@@ -27,7 +27,7 @@ def xs():
 def both(monkeypatch, measure):
     """What `measure` gives on a CPU, and with the loops of an accelerator; a function is traced anew."""
     plain = measure()
-    for module in (unrolling, backpropagation, through_drive):
+    for module in (unrolling, backpropagation, by_gate):
         monkeypatch.setattr(module, "on_an_accelerator", lambda: True)
     return plain, measure()
 

@@ -115,6 +115,22 @@ def test_vmap_over_seeds_gives_each_its_own_gradient(name):
         assert_close(jax.tree.map(lambda leaf, seed=seed: leaf[seed], together), plain)
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", list(CELLS))
+def test_vmap_over_nets_and_batches_gives_each_its_own_gradient(name, path):
+    """Fewer nets than examples: an axis taken for another would not stay unseen."""
+
+    def model_of(key):
+        return disturbed(Model.create(CELLS[name](INPUTS, HIDDEN, key=key), 1, key=key), key)
+
+    models = jax.vmap(model_of)(jax.random.split(KEYS[4], 2))
+    inputs = jax.random.normal(KEYS[5], (2, BATCH, STEPS, INPUTS))
+    gradient = jax.grad(lambda model, xs: jnp.sum(jnp.sin(model.outputs(xs, 2, path))), (0, 1))
+    together = jax.jit(jax.vmap(gradient))(models, inputs)
+    alone = [jax.jit(gradient)(*jax.tree.map(lambda leaf, n=n: leaf[n], (models, inputs))) for n in range(2)]
+    assert_close(together, jax.tree.map(lambda *leaves: jnp.stack(leaves), *alone))
+
+
 def test_products_with_all_weights_stand_outside_the_backward_loop():
     """In the loops only (batch, hidden) meets the matrices; dL/dW is one product a gate, over all steps."""
     cell = cell_of("lstm")

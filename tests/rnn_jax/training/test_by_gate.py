@@ -1,6 +1,6 @@
-"""Gradients through the drive: those of autodiff, whatever the drive, and however many inputs."""
+"""Backpropagation gate by gate: the gradients are those of autodiff, whatever the cell, and however many inputs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import jax
@@ -12,7 +12,7 @@ import rnn_jax as rj
 from rnn_jax.cell_structure import ELEMENTWISE, structure_of
 from rnn_jax.step import materialized
 from rnn_jax.training.backpropagation import last_states
-from rnn_jax.training.through_drive import is_affine
+from rnn_jax.training.by_gate import goes_by_gate, is_affine
 
 STEPS, BATCH, HIDDEN = 4, 3, 5
 KEYS = jax.random.split(jax.random.key(0), 3)
@@ -48,6 +48,32 @@ class Bent:
 
     def initial_state(self):
         return jnp.zeros(HIDDEN)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Own(Bent):
+    """As `Bent`, but for what a test puts in its place."""
+
+    bias: jax.Array
+    way: str = field(metadata={"static": True})
+
+    def recurrent(self, state):
+        if self.way == "a bias on the recurrent side":
+            return (self.weight_hh @ state + self.bias).reshape(2, -1)
+        if self.way == "a masked matrix":
+            return ((self.weight_hh * (self.weight_hh > 0)) @ state).reshape(2, -1)
+        return super().recurrent(state)
+
+    def drive(self, x):
+        return (jnp.concatenate([self.weight_xh, self.weight_xh]) @ x).reshape(2, -1)
+
+    def update(self, recurrent, drive, state):
+        if self.way == "what Gates cannot do":
+            gate, candidate = 2 * recurrent + drive
+        else:
+            gate, candidate = recurrent[0] + drive[0], recurrent[-1] + drive[1:][0]
+        return state + jax.nn.sigmoid(gate) * (jnp.tanh(candidate) - state)
 
 
 def bent(inputs):
@@ -86,6 +112,34 @@ def test_a_drive_that_is_not_affine_is_differentiated_as_it_stands():
     assert_as_autodiff(bent(2), 2)
 
 
+def own(way):
+    parts = bent(2)
+    return Own(parts.weight_hh, parts.weight_xh, jax.random.normal(KEYS[2], (2 * HIDDEN,)), way)
+
+
+@pytest.mark.parametrize(
+    ("way", "by_gate"),
+    [
+        ("plain", True),
+        ("a bias on the recurrent side", False),
+        ("a masked matrix", False),
+        ("what Gates cannot do", False),
+    ],
+)
+def test_a_cell_of_ones_own_has_its_gradients_and_goes_by_gate_where_it_allows_it(way, by_gate):
+    cell = own(way)
+    assert goes_by_gate(cell, cell.initial_state(), jnp.zeros(2)) == by_gate
+    assert_as_autodiff(cell, 2)
+
+
+def test_every_elementwise_cell_goes_by_gate():
+    for name in NAMES:
+        cell = materialized(rj.cells.CELLS[name].create(2, HIDDEN, key=KEYS[0], dtype=jnp.float64))
+        assert goes_by_gate(cell, cell.initial_state(), jnp.zeros(2)), name
+        half = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), cell)
+        assert not goes_by_gate(half, cell.initial_state(), jnp.zeros(2)), "two dtypes"
+
+
 def test_a_net_without_input_has_the_gradients_of_autodiff():
     assert_as_autodiff(rj.cells.LSTM.create(0, HIDDEN, key=KEYS[0], dtype=jnp.float64), 0)
 
@@ -93,17 +147,28 @@ def test_a_net_without_input_has_the_gradients_of_autodiff():
 W, B = jnp.ones((4, 3)), jnp.ones(4)
 
 
+@jax.custom_jvp
+def straight_through(x):
+    return x + 1
+
+
+straight_through.defjvp(lambda primals, tangents: (primals[0] + 1, 2 * tangents[0]))
+
+
 @pytest.mark.parametrize(
     ("function", "affine"),
     [
         (lambda x: W @ x + B, True),
-        (lambda x: jnp.stack([B - 2 * (W @ x), (W @ x) / B]), True),
+        (lambda x: ((B - W @ x) / B).reshape(2, 2), True),
         (lambda x: B, True),
         (lambda x: jnp.tanh(W @ x), False),
         (lambda x: W @ (x * x), False),
         (lambda x: W @ jax.nn.relu(x), False),
         (lambda x: W @ (x / jnp.linalg.norm(x)), False),
         (lambda x: W @ jax.lax.stop_gradient(x), False),
+        (lambda x: W @ x.astype(int).astype(x.dtype), False),
+        (lambda x: W @ x.astype(jnp.bfloat16).astype(x.dtype), False),
+        (lambda x: W @ straight_through(x), False),
     ],
 )
 def test_what_is_affine(function, affine):
