@@ -44,7 +44,7 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
     if not sum(leaf.size for leaf in jax.tree.leaves(state)):
         raise ValueError(f"state must hold at least one number, got {_shapes(state) or 'an empty pytree'}")
     length = _sequence_length(xs, length)
-    known = _signature(step, state, xs) if is_pytree_of_arrays(step) else None
+    known = signature(step, state, xs) if is_pytree_of_arrays(step) else None
     if known in _CHECKED:
         return state, xs, length
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), xs)
@@ -149,7 +149,7 @@ _CHECKED: dict[Any, None] = {}
 """Signatures that were found right, the last ones: tracing a step to check it takes longer than a short chain."""
 
 
-def _signature(step: Step, state: State, xs: Inputs) -> Any:
+def signature(step: Step, state: State, xs: Inputs) -> Any:
     """What the outcome of a check depends on, for a step that is a pytree of arrays."""
     leaves, structure = jax.tree.flatten((step, state, xs))
     return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)

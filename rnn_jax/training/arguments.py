@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
+from rnn_jax.jacobian.declared import check_declaration, declares_its_own
 from rnn_jax.keys import checked_key
 from rnn_jax.messages import first_line
 from rnn_jax.remedies.remedy import Remedy
@@ -176,4 +177,7 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
         raise ValueError(
             f"create must make a cell with input_size {task.input_size} for {task.name}: {first_line(error)}"
         ) from error
+    if declares_its_own(cell):
+        made = jax.jit(create)(key)
+        check_declaration(made, made.initial_state(), jnp.ones(x.shape, x.dtype))
     return x.dtype
