@@ -38,6 +38,10 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
         ValueError: the leading axes of `xs` differ, `length` is missing or contradicts them, the
             step returns a state of another structure, shape or dtype, or the state or an input is no number.
     """
+    if isinstance(step, type):
+        raise TypeError(
+            f"step must be a cell, got the class {step.__name__} itself; make one by its `create`"
+        )
     if not callable(step):
         raise TypeError(f"step must be a callable (state, x) -> state, got {type(step).__name__}")
     state, xs = arrays_of("state", state), arrays_of("xs", xs)
@@ -63,7 +67,7 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
         if isinstance(error, AttributeError) or any(word in str(error) for word in _OF_JAX):
             raise ValueError(
                 f"step does not accept a state of {_shapes(before)} with an input of {_shapes(one)} "
-                f"(is the order (state, x)?{_of_a_list(state, xs)}): {first_line(error)}"
+                f"(is the order (state, x)?{_hint(step, state, xs)}): {first_line(error)}"
             ) from error
         raise
     _require_same_state(before, after)
@@ -183,11 +187,19 @@ def _require_numbers(name: str, place: str, leaf: Any) -> None:
         ) from error
 
 
-def _of_a_list(state: State, xs: Inputs) -> str:
-    """What a list is taken for: a pytree, of several states or of several inputs at each step."""
+def _hint(step: Step, state: State, xs: Inputs) -> str:
+    """What else is often meant otherwise: a list, which is a pytree; a cell's own state; the axes of the inputs."""
     if isinstance(xs, list):
         return " And is xs a list of steps? Then give jnp.stack(xs)"
-    return " And is state a list of numbers? Then give jnp.asarray(state)" if isinstance(state, list) else ""
+    if isinstance(state, list):
+        return " And is state a list of numbers? Then give jnp.asarray(state)"
+    if hasattr(step, "initial_state"):
+        own = jax.eval_shape(step.initial_state)  # pyright: ignore[reportFunctionMemberAccess]
+        if jax.tree.structure(own) != jax.tree.structure(state):
+            return f" Its own state is {type(own).__name__} of {_shapes(own)}, as initial_state() gives it"
+    if getattr(xs, "ndim", 2) == 1:
+        return " And is there one input a step? Then give xs[:, None]"
+    return " And do several sequences lead? Then jax.vmap over them" if getattr(xs, "ndim", 2) > 2 else ""
 
 
 def concrete_integers(name: str, values: Any, low: int, high: int) -> np.ndarray:

@@ -35,7 +35,7 @@ def list_(
     if as_json:
         print_document("list", {what: rows})
     else:
-        print_rows([_HEADINGS[what](row) for row in rows])
+        print_rows([_HEADINGS[what](row) for row in rows], most=None)
 
 
 def _suites() -> list[dict[str, Any]]:

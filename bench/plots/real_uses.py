@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.plots.style import COLOURS, LINES, MARKERS, panels_of
+from bench.statistics.grouping import median_is_bound
 from bench.store import Store
 from bench.tables.real_uses import forecast_horizons
 from bench.tables.real_uses import real_uses as real_uses_table
@@ -89,7 +90,7 @@ def _reaches(axes: Axes, nets: pd.DataFrame, looks: dict[str, tuple]) -> None:
                 axes.plot(float(steps), row, marker=">", color="0.5", markersize=9, linestyle="none")
         for place, net in enumerate(of_task.itertuples()):
             colour, marker, _ = looks[net.cell]
-            full = 2 * int(net.reach_censored_seeds) > int(net.seeds)
+            full = median_is_bound(int(net.reach_censored_seeds), int(net.seeds))
             axes.plot(
                 net.reach_after_steps, row + 0.24 * (place - (len(of_task) - 1) / 2), marker=marker, color=colour,
                 linestyle="none", markersize=6, markerfacecolor="none" if full else colour,

@@ -21,6 +21,7 @@ from bench.probing import own_cell
 from bench.probing.own_cell import MakeCell, Net
 from bench.running.plan import Plan, Planned
 from bench.schema import CASE_TIMES, DECAY, GRADIENT_NORMS, LYAPUNOV, PROBED
+from bench.statistics.grouping import median_is_bound
 from bench.suite.case import Case
 from bench.tables.decay_summary import counted
 from rnn_jax.coordinates import ravel_reals, real_size
@@ -221,7 +222,7 @@ def summary(frames: Mapping[str, pd.DataFrame], case: Case, environment: Environ
         "rate_nats_per_step": float(rates.mean()),
         "rate_stderr_nats_per_step": _error(rates, decay["rate_stderr_nats_per_step"]),
         "reach_steps": float(decay["reach_steps"].median()),
-        "reach_censored": bool(decay["reach_censored"].sum() * 2 > len(decay)),
+        "reach_censored": bool(median_is_bound(decay["reach_censored"].sum(), len(decay))),
         "explosion_lag_steps": float(decay["explosion_lag_steps"].median()),
         "regime": counted(decay["regime"]),
         "exponents_nats_per_step": [float(np.mean(each)) for each in exponents],

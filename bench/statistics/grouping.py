@@ -17,6 +17,14 @@ OPTIONS = [name for name in NET if name not in ("cell", "gain")]
 """What may tell cells of one name and gain apart."""
 
 
+def median_is_bound(censored: Any, count: Any) -> Any:
+    """Whether a median of so many values, of which some are only known to be larger, is a lower bound itself.
+
+    Of an even number of values it is the mean of two: one of these is enough.
+    """
+    return censored * 2 >= count
+
+
 def without_usual_columns(table: pd.DataFrame) -> pd.DataFrame:
     """A table without those common columns that came later and that none of its rows has, nor layers where all have one."""
     news = [column.name for column in COMMON if column.later and column.name in table]

@@ -60,7 +60,7 @@ def _entry(where: str, value: Any) -> Included:
             raise UsageError(f"{where}: unknown key {key!r}{nearest(key, _KEYS)}")
         if key == "seeds":
             if isinstance(content, bool) or not isinstance(content, int) or not 1 <= content <= 10_000:
-                raise UsageError(f"{where}: seeds must be a number from 1 to 10000, got {content!r}")
+                raise UsageError(f"{where}: seeds must be a whole number from 1 to 10000, got {content!r}")
         elif not isinstance(content, str):
             raise UsageError(f"{where}: {key} must be a text, got {content!r}")
     if "suite" not in value:

@@ -28,7 +28,7 @@ def peers_summary(agreement: pd.DataFrame, timings: pd.DataFrame | None) -> pd.D
     was_run = became["agrees"] | became["wrong"] | became["failed"]
     table = table.assign(**became)[was_run & (table["implementation"] != OURS)]
     return (
-        table.groupby(_RIVAL, sort=True)
+        table.groupby(_RIVAL, sort=True, dropna=False)
         .agg(
             settings=("verdict", "size"),
             agrees=("agrees", "sum"),

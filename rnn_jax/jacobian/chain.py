@@ -250,6 +250,10 @@ def _check_options(
     _known("norms", norms, NORMS)
     _known("method", (method,), METHODS)
     _known_precision(precision)
+    if not isinstance(checkpoint, bool):
+        raise ValueError(
+            f"checkpoint must be True or False here, got {checkpoint!r}; rnn_jax.train takes a file"
+        )
     if checkpoint and states is not None:
         raise ValueError("checkpoint=True makes states again, but states are given; leave one of the two out")
     if checkpoint and method == "blocked":

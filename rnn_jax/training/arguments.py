@@ -116,7 +116,10 @@ def one_a_seed(name: str, values: Any, seeds: int) -> np.ndarray | None:
     """One finite float64 number for each seed, shape (seeds,); None where none are given."""
     if values is None:
         return None
-    array = np.asarray(values, np.float64)
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
     if array.shape != (seeds,) or not np.isfinite(array).all():
         raise ValueError(f"{name} must be one finite number for each of the {seeds} seeds, got {values!r}")
     return array

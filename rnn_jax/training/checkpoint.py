@@ -116,7 +116,13 @@ class Checkpoint:
         }
         for number, (_, model) in enumerate(progress.snapshots):
             arrays |= _numbered(f"snapshot_{number}", model)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = (
+                f"the folder of the checkpoint cannot be made ({error.strerror}); name a file in another one"
+            )
+            raise OSError(error.errno, message, str(self.path.parent)) from error
         name = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             with name.open("wb") as file:

@@ -170,3 +170,17 @@ def test_what_was_checked_is_remembered_but_not_for_ever(monkeypatch):
     assert len(step_module._CHECKED) == 2
     again(cell, 1)
     assert traced == [0, 2, 3, 0], "the oldest was forgotten"
+
+
+def test_what_is_often_meant_otherwise_is_asked():
+    cell = rj.cells.LSTM.create(1, 3, key=jax.random.key(0))
+    state, xs = cell.initial_state(), jnp.ones((5, 1))
+    with pytest.raises(
+        TypeError, match="step must be a cell, got the class LSTM itself; make one by its `create`"
+    ):
+        rj.trajectory(rj.cells.LSTM, state, xs)
+    own = " Its own state is LSTMState of shape (3,), (3,), as initial_state() gives it"
+    assert step_module._hint(cell, jnp.zeros(3), xs) == own
+    assert "do several sequences lead? Then jax.vmap" in step_module._hint(cell, state, xs[None])
+    assert "is there one input a step? Then give xs[:, None]" in step_module._hint(cell, state, xs[:, 0])
+    assert not step_module._hint(cell, state, xs)

@@ -1,5 +1,8 @@
 """Tables for the terminal."""
 
+import pandas as pd
+
+from bench.cli import terminal
 from bench.cli.terminal import terminal_tables
 
 
@@ -63,3 +66,19 @@ def test_only_a_column_that_tells_rows_apart_is_added_and_under_a_name_of_its_ow
     assert times.columns.is_unique
     assert "batch" in times
     assert "units" not in times, "the size of the state says it"
+
+
+def test_a_reach_over_as_many_seeds_that_never_reached_it_as_did_is_a_lower_bound(row, folder_of):
+    for lags, shown in (((50.0, 100.0), ">75"), ((50.0, 60.0, 100.0), "60"), ((50.0, 100.0, 100.0), ">100")):
+        rows = [
+            row("decay", seed=seed, reach_steps=lag, reach_censored=lag == 100, sequence_length=100)
+            for seed, lag in enumerate(lags)
+        ]
+        ((_, table),) = terminal_tables(folder_of(str(len(lags)) + shown[-2:], decay=rows).folder)
+        assert table["reach"].tolist() == [shown]
+
+
+def test_a_short_name_that_is_taken_is_not_given_twice():
+    table = pd.DataFrame({"task_length": [5, 5], "sequence_length": [20, 30]})
+    assert terminal._telling(table, {"task_length": "T"}) == {"sequence_length": "sequence length"}
+    assert terminal._telling(table, {"task_length": "length"}) == {"sequence_length": "T"}
