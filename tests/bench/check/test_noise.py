@@ -120,7 +120,7 @@ def test_json_has_every_finding(folder):
         for of in json.loads(told.stdout)["folders"]
     )
     assert (one["weight"], one["file"]) == ("noisy", "timings.csv")
-    assert set(one) == {"weight", "file", "told", "mend"}
+    assert set(one) == {"weight", "file", "problem", "mend"}
 
 
 def test_what_is_no_result_folder_is_told(tmp_path):

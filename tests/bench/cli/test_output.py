@@ -145,7 +145,7 @@ def test_what_is_alike_in_all_rows_stands_above_a_table_that_is_too_wide(termina
 
 
 def test_what_is_alike_in_the_rows_shown_alone_stays_a_column(terminal, capsys):
-    wide = {f"column_{n}": "x" * 12 for n in range(5)}
+    wide = {f"column_{n}": "x" * 12 for n in range(6)}
     rows = [{"name": str(number), **wide, "kind": kind} for number, kind in enumerate("aab")]
     print_rows(rows, most=2)
     lines = lines_of(capsys.readouterr().out)

@@ -281,9 +281,9 @@ def test_a_failure_in_another_process_leaves_its_row(go, environment, suite, mon
 
 def test_cases_that_the_suite_has_no_more_are_told_before_their_rows_leave_the_files(go, kind):
     go()
-    assert runner.leaving(go.store, go.store.case_ids()) == []
+    assert runner.note_of_dropped_cases(go.store, go.store.case_ids()) == []
     kept = sorted(go.store.case_ids())[:1]
-    (line,) = runner.leaving(go.store, kept)
+    (line,) = runner.note_of_dropped_cases(go.store, kept)
     assert line.startswith("2 cases measured earlier, not of this suite as it is now")
 
 

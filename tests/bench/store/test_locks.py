@@ -83,7 +83,7 @@ def test_a_file_that_is_swept_away_before_it_is_held_is_written_again(tmp_path, 
             locks.delete_leftovers(tmp_path)
         return locks.lock(descriptor, wait=wait)
 
-    monkeypatch.setattr(files, "hold", late)
+    monkeypatch.setattr(files, "lock", late)
     files.write_text(tmp_path / "c0.json", "whole")
     assert len(swept) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["c0.json"]

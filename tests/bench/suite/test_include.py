@@ -127,7 +127,7 @@ def test_estimates_add_up_where_all_is_included(loaded):
         ('["other.toml", "other.toml"]', ["mine.toml: include names 'other.toml' twice"]),
         ('[{suit = "quick"}]', ["include number 1: unknown key 'suit'", "did you mean 'suite'"]),
         ('[{only = "cell=gru"}]', ["include number 1: suite is missing"]),
-        ('[{suite = "other.toml", seeds = 0}]', ["seeds must be a number from 1 to 10000, got 0"]),
+        ('[{suite = "other.toml", seeds = 0}]', ["seeds must be a whole number from 1 to 10000, got 0"]),
         ('[{suite = "other.toml", only = 3}]', ["include number 1: only must be a text, got 3"]),
         ('[{suite = "other.toml", only = "cel=gru"}]', ["mine.toml: include 'other.toml': only: unknown", "'cell'"]),
         ('[{suite = "other.toml", only = "cell=irnn"}]', ["include 'other.toml': only cell=irnn leaves no case"]),
