@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.devices import Devices
 from rnn_jax.jacobian import sequential
-from rnn_jax.jacobian.declared import check_declaration, first_input
+from rnn_jax.jacobian.declared import check_declaration
 from rnn_jax.jacobian.order import Order
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
 from rnn_jax.shown import brief
@@ -177,7 +177,7 @@ def jacobian_chain(
     _check_options(norms, method, output, checkpoint, states, precision, devices, block_count)
     states, state = checked_states(states, state, xs, length)
     state, xs, length = checked(step, state, xs, length)
-    check_declaration(step, state, first_input(xs))
+    check_declaration(step, state, xs)
     order = Order.of(method, block_count, state, length, checkpoint, devices)
     wanted = np.arange(length + 1) if lags is None else concrete_integers("lags", lags, 0, length)
     frobenius, spectral, outputs = order.norms_at(
@@ -224,7 +224,7 @@ def jacobian_product(
     _known_precision(precision)
     states, state = checked_states(states, state, xs, length)
     state, xs, length = checked(step, state, xs, length)
-    check_declaration(step, state, first_input(xs))
+    check_declaration(step, state, xs)
     try:
         lag = operator.index(lag)
     except TypeError as error:

@@ -9,9 +9,10 @@ from jaxtyping import Array
 
 from rnn_jax.cell_structure import DENSE, DIAGONAL, ELEMENTWISE, KRONECKER, structure_of
 from rnn_jax.coordinates import ravel_reals
+from rnn_jax.jacobian.layout import layout_of
 from rnn_jax.jacobian.structure import factor, prepared
 from rnn_jax.messages import first_line
-from rnn_jax.step import State, Step, is_pytree_of_arrays, signature
+from rnn_jax.step import Inputs, State, Step, is_pytree_of_arrays, signature
 
 _MEANING = {
     ELEMENTWISE: "step(state, x) must be update(recurrent(state), drive(x), state), each unit of `update` reading its own "
@@ -30,20 +31,22 @@ def declares_its_own(step: Any) -> bool:
     return structure_of(step) != DENSE and not _is_ours(step)
 
 
-def check_declaration(step: Step, state: State, x: Any) -> None:
+def check_declaration(step: Step, state: State, xs: Inputs) -> None:
     """Holds what a step of somebody's own declares to its derivative near one state; what is traced is not looked at.
 
     Args:
-        step, state, x: a step that accepts the state and the input.
+        step, state, xs: a step that accepts the state and the inputs; of these the first is taken.
 
     Raises:
-        ValueError: it has not the structure that it declares.
+        ValueError: it has not the structure that it declares, or the state is none that a step of it can have.
     """
     if not declares_its_own(step):
         return
     structure = structure_of(step)
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((step, state, x))):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((step, state, xs))):
         return
+    layout_of(step, state)
+    x = _first_input(xs)
     known = signature(step, state, x) if is_pytree_of_arrays(step) else None
     if known is not None and known in _RIGHT:
         return
@@ -64,7 +67,7 @@ def check_declaration(step: Step, state: State, x: Any) -> None:
             _RIGHT.pop(next(iter(_RIGHT)))
 
 
-def first_input(xs: Any) -> Any:
+def _first_input(xs: Inputs) -> Any:
     """The input of the first step; zeros where there is none."""
     return jax.tree.map(lambda leaf: leaf[0] if leaf.shape[0] else jnp.zeros(leaf.shape[1:], leaf.dtype), xs)
 

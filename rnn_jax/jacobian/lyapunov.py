@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import real_dtype, real_size
-from rnn_jax.jacobian.declared import check_declaration, first_input
+from rnn_jax.jacobian.declared import check_declaration
 from rnn_jax.jacobian.factorizations import FACTORIZATIONS, fastest
 from rnn_jax.jacobian.sweep import measured
 from rnn_jax.shown import brief
@@ -144,7 +144,7 @@ def lyapunov_spectrum(
         043044 for recurrent nets. Batch means: Law & Kelton, Simulation Modeling and Analysis, chapter 9.
     """
     state, xs, length = checked(step, state, xs, length)
-    check_declaration(step, state, first_input(xs))
+    check_declaration(step, state, xs)
     size = real_size(state)
     if jnp.finfo(real_dtype(state)).bits < 32:
         raise ValueError(

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.batching import over_examples
 from rnn_jax.jacobian import scaled, sequential
-from rnn_jax.jacobian.declared import check_declaration, first_input
+from rnn_jax.jacobian.declared import check_declaration
 from rnn_jax.jacobian.scaled import ScaledNumber
 from rnn_jax.shown import brief
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked, concrete_integers
@@ -72,7 +72,7 @@ def jacobian_pairs(
         ValueError: a time lies outside 0..T, they do not ascend, or as `jacobian_chain`.
     """
     state, xs, length = checked(step, state, xs, length)
-    check_declaration(step, state, first_input(xs))
+    check_declaration(step, state, xs)
     if times is None:
         times = np.unique(np.linspace(0, length, min(DEFAULT_TIMES, length + 1)).round().astype(int))
     if length == 0:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import graded
-from rnn_jax.jacobian.declared import check_declaration, first_input
+from rnn_jax.jacobian.declared import check_declaration
 from rnn_jax.jacobian.graded import GradedProduct
 from rnn_jax.jacobian.material import is_finite, states_before
 from rnn_jax.jacobian.structure import prepared
@@ -95,7 +95,7 @@ def log_singular_values(
         Demmel, Gu, Eisenstat, Slapnicar, Veselic, Drmac 1999, Linear Algebra Appl. 299, 21-80.
     """
     state, xs, length = checked(step, state, xs, length)
-    check_declaration(step, state, first_input(xs))
+    check_declaration(step, state, xs)
     dtype = real_dtype(state)
     if dtype != jnp.float64:
         mend = (

@@ -182,5 +182,5 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
         ) from error
     if declares_its_own(cell):
         made = jax.jit(create)(key)
-        check_declaration(made, made.initial_state(), jnp.ones(x.shape, x.dtype))
+        check_declaration(made, made.initial_state(), jnp.ones((1, *x.shape), x.dtype))
     return x.dtype
