@@ -11,6 +11,25 @@ A diagonal cell computes `state' = update(drive, state)`: each unit sees its own
 alone. A Kronecker cell has a matrix M as the first leaf of its state and computes `M' = M A + B`, where A, B and all
 other leaves come from the input alone. Each row of M goes through the same A, so that its Jacobian is I (x) A^T, one
 factor of key_size x key_size for value_size x key_size numbers. Every other step is dense.
+
+A cell of one's own may declare one of these: a frozen dataclass, registered as a pytree, such as
+
+    structure = "elementwise"
+
+    def recurrent(self, state):
+        return (self.weight_hh @ state).reshape(2, -1)  # of one gate: (self.weight_hh @ state)[None]
+
+    def drive(self, x):
+        return (self.weight_xh @ x + self.bias).reshape(2, -1)
+
+    def update(self, recurrent, drive, state):
+        gate, candidate = recurrent + drive
+        return state + jax.nn.sigmoid(gate) * (jnp.tanh(candidate) - state)
+
+    def __call__(self, state, x):
+        return self.update(self.recurrent(state), self.drive(x), state)
+
+What it declares is held to its derivative when it is first used, and refused where it is another.
 """
 
 from typing import Any, Protocol
@@ -24,7 +43,15 @@ _STRUCTURES = (ELEMENTWISE, DIAGONAL, KRONECKER, DENSE)
 
 
 class ElementwiseCell(Protocol):
-    """What a cell declares, beside `structure = "elementwise"`, to be treated as one."""
+    """What a cell declares, beside `structure = "elementwise"`, to be treated as one.
+
+    Attributes:
+        weight_hh: shape (gates * hidden_size, hidden_size), gate by gate.
+        recurrent: gives weight_hh @ h, h the first leaf of the state, shape (gates, hidden_size).
+        drive: as many rows, or any number where `recurrent` has one.
+        update: the next state, each leaf of shape (hidden_size,). In training it is given `rnn_jax.gates.Gates` in
+            place of the two arrays, where it takes them.
+    """
 
     weight_hh: Array
 
