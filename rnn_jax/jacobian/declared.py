@@ -22,6 +22,7 @@ _MEANING = {
     "all other leaves must come from x alone",
 }
 _TOLERANCE = 1e-3
+"""Of the derivatives' size; of numbers of few digits the root of their precision."""
 _RIGHT: dict[Any, None] = {}
 _MOST = 1024
 
@@ -59,7 +60,7 @@ def check_declaration(step: Step, state: State, xs: Inputs) -> None:
         distance = float(jax.jit(lambda state, x: _distance(step, state, x))(state, x))
     except (AttributeError, TypeError, IndexError) as error:
         raise ValueError(f"{declares} cannot be taken so ({first_line(error)}): {mend}") from error
-    if distance > _TOLERANCE:
+    if distance > _tolerance(step, state, x):
         raise ValueError(f"{declares} its derivative is another, by {distance:.2g} of its size: {mend}")
     if known is not None:
         _RIGHT[known] = None
@@ -95,6 +96,16 @@ def _check_rows(name: str, step: Any, state: State, x: Any) -> None:
             f"{name}.weight_hh must have the shape {(gates * size, size)}, {gates} x {size} rows, got "
             f"{step.weight_hh.shape}"
         )
+
+
+def _tolerance(*trees: Any) -> float:
+    dtypes = {leaf.dtype for leaf in jax.tree.leaves(trees) if hasattr(leaf, "dtype")}
+    return max(
+        [
+            _TOLERANCE,
+            *(float(jnp.finfo(each).eps) ** 0.5 for each in dtypes if jnp.issubdtype(each, jnp.inexact)),
+        ]
+    )
 
 
 def _distance(step: Any, state: State, x: Any) -> Array:

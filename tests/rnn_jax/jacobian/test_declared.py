@@ -104,6 +104,15 @@ def test_a_right_declaration_gives_what_no_declaration_does():
     assert rj.jacobian_chain(cell, cell.initial_state(), XS[:0]).lags.tolist() == [0]
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_a_right_declaration_passes_in_numbers_of_few_digits(dtype):
+    cell = jax.tree.map(lambda leaf: leaf.astype(dtype), own())
+    state = jax.tree.map(lambda leaf: leaf.astype(dtype), cell.initial_state())
+    check_declaration(cell, state, XS.astype(dtype))
+    with pytest.raises(ValueError, match="its derivative is another"):
+        check_declaration(own("twice the matrix"), own().initial_state(), XS)
+
+
 def test_a_wrong_cell_around_which_one_of_ours_stands_is_found():
     leaky = rj.cells.Leaky(own("twice the matrix"), 0.5)
     with pytest.raises(ValueError, match="Leaky declares structure"):
