@@ -15,7 +15,7 @@ class Gates:
     gradient of its own.
 
     Of a row of an array the gradient is an array of all gates that is zero elsewhere. It can be added, unpacked and
-    indexed as the array can; whatever else is wanted of it, it is the array.
+    indexed as the array can. What it cannot do as the array does raises TypeError; the cell is then given arrays.
     """
 
     def __init__(self, rows: Sequence[Float[Array, " hidden"]]):
@@ -28,9 +28,14 @@ class Gates:
         return iter(self._rows)
 
     def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, int):
+        if isinstance(key, int) and not isinstance(key, bool):
             return self._rows[key]
         return Gates(self._rows[key]) if isinstance(key, slice) else self.__jax_array__()[key]
+
+    def _unlike_an_array(self, *_: Any) -> Any:
+        raise TypeError("Gates cannot be compared, nor be a truth or a key")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = _unlike_an_array
 
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, Gates):

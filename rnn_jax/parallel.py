@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.dtypes import at_least_float32
-from rnn_jax.step import Inputs, State, checked
+from rnn_jax.step import Inputs, State, call_compiled, checked
 
 
 def parallel_trajectory(cell: Any, state: State, xs: Inputs, *, length: int | None = None) -> State:
@@ -39,7 +39,7 @@ def parallel_trajectory(cell: Any, state: State, xs: Inputs, *, length: int | No
             f"and SelectiveSSM are; {type(cell).__name__} is not; use rnn_jax.trajectory"
         )
     state, xs, length = checked(cell, state, xs, length)
-    return _run(cell, state, xs, length)
+    return call_compiled(_run_all, (cell,), state, xs, length=length)
 
 
 def _combined(earlier: tuple[Any, Any], later: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -47,7 +47,7 @@ def _combined(earlier: tuple[Any, Any], later: tuple[Any, Any]) -> tuple[Any, An
     return factors, jax.tree.map(lambda a, b, c: a * b + c, later[0], earlier[1], later[1])
 
 
-def _run_all(cell: Any, state: State, xs: Inputs, length: int) -> State:
+def _run_all(cell: Any, state: State, xs: Inputs, *, length: int) -> State:
     with jax.default_matmul_precision("highest"):
         factors, offsets = jax.vmap(lambda x: cell.affine(cell.drive(x)), axis_size=length)(xs)
     leaves, structure = jax.tree.flatten(state)
@@ -88,6 +88,3 @@ def _require_like(first: State, name: str, given: Any) -> None:
             f"cell.affine must give {name} of h_t = a h_(t-1) + b elementwise, so like the state, of shape "
             f"{', '.join(map(str, wanted))}, got {', '.join(map(str, got))}; jnp.broadcast_to makes one number as many"
         )
-
-
-_run = jax.jit(_run_all, static_argnums=3)

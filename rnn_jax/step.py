@@ -153,10 +153,27 @@ _CHECKED: dict[Any, None] = {}
 """Signatures that were found right, the last ones: tracing a step to check it takes longer than a short chain."""
 
 
+def classes_of(tree: Any) -> tuple[type, ...]:
+    """The classes of a pytree's nodes, for the key of a compiled program.
+
+    The structures of two dataclasses with as many fields are equal for JAX 0.10.1, whatever their classes, and their
+    hashes often enough alike: a cell could be given the program of another, as one whose class was defined again.
+    """
+    nodes, classes = [jax.tree.structure(tree)], []
+    while nodes:
+        node = nodes.pop()
+        data = node.node_data()
+        if data is not None:
+            classes.append(data[0])
+        nodes += node.children()
+    return tuple(classes)
+
+
 def signature(step: Step, state: State, xs: Inputs) -> Any:
     """What the outcome of a check depends on, for a step that is a pytree of arrays."""
     leaves, structure = jax.tree.flatten((step, state, xs))
-    return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    return structure, classes_of((step, state, xs)), shapes
 
 
 def arrays_of(name: str, tree: Any) -> Any:
@@ -232,7 +249,8 @@ def call_compiled(function: Callable, callables: tuple[Any, ...], *operands: Any
     over is never stale. Cells come to the function as `materialized` gives them.
     """
     if all(is_pytree_of_arrays(each) for each in callables):
-        return _call(function, tuple(sorted(static.items())), callables, *operands)
+        constants = tuple(sorted(static.items()))
+        return _call(function, constants, classes_of((callables, operands)), callables, *operands)
     return jax.jit(lambda *inner: function(*map(materialized, callables), *inner, **static))(*operands)
 
 
@@ -257,8 +275,9 @@ def bound_method_as_pytree(function: Callable | None) -> Any:
     return jax.tree_util.Partial(plain, owner)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _call(function, static, callables, *operands):
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _call(function, static, classes, callables, *operands):
+    del classes
     return function(*map(materialized, callables), *operands, **dict(static))
 
 

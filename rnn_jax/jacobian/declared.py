@@ -12,7 +12,7 @@ from rnn_jax.coordinates import ravel_reals
 from rnn_jax.jacobian.layout import layout_of
 from rnn_jax.jacobian.structure import factor, prepared
 from rnn_jax.messages import first_line
-from rnn_jax.step import Inputs, State, Step, is_pytree_of_arrays, signature
+from rnn_jax.step import Inputs, State, Step, call_compiled
 
 _MEANING = {
     ELEMENTWISE: "step(state, x) must be update(recurrent(state), drive(x), state), each unit of `update` reading its own "
@@ -21,10 +21,10 @@ _MEANING = {
     KRONECKER: "each row of the state's first leaf, a matrix, must go through the same matrix that comes from x alone, and "
     "all other leaves must come from x alone",
 }
-_TOLERANCE = 1e-3
-"""Of the derivatives' size; of numbers of few digits the root of their precision."""
-_RIGHT: dict[Any, None] = {}
-_MOST = 1024
+_TOLERANCE = 1e-6
+"""Of the size; of numbers of few digits the root of their precision."""
+_NOISE = 0.1, 1.0
+"""Deviations of what is added to the state, and the second time to the input too."""
 
 
 def declares_its_own(step: Any) -> bool:
@@ -33,7 +33,8 @@ def declares_its_own(step: Any) -> bool:
 
 
 def check_declaration(step: Step, state: State, xs: Inputs) -> None:
-    """Holds what a step of somebody's own declares to its derivative near one state; what is traced is not looked at.
+    """Holds what a step of somebody's own declares to its value and derivative at two points; what is traced is not
+    looked at.
 
     Args:
         step, state, xs: a step that accepts the state and the inputs; of these the first is taken.
@@ -48,24 +49,19 @@ def check_declaration(step: Step, state: State, xs: Inputs) -> None:
         return
     layout_of(step, state)
     x = _first_input(xs)
-    known = signature(step, state, x) if is_pytree_of_arrays(step) else None
-    if known is not None and known in _RIGHT:
-        return
     name = type(step).__name__
     declares = f"{name} declares structure = {structure!r}, but"
     mend = f"for that {_MEANING[structure]}; mend it, or leave the declaration out"
     try:
         if structure == ELEMENTWISE:
             _check_rows(name, step, state, x)
-        distance = float(jax.jit(lambda state, x: _distance(step, state, x))(state, x))
+        distance = float(call_compiled(_distance, (step,), state, x))
     except (AttributeError, TypeError, IndexError) as error:
         raise ValueError(f"{declares} cannot be taken so ({first_line(error)}): {mend}") from error
     if distance > _tolerance(step, state, x):
-        raise ValueError(f"{declares} its derivative is another, by {distance:.2g} of its size: {mend}")
-    if known is not None:
-        _RIGHT[known] = None
-        if len(_RIGHT) > _MOST:
-            _RIGHT.pop(next(iter(_RIGHT)))
+        raise ValueError(
+            f"{declares} its derivative or value is another, by {distance:.2g} of its size: {mend}"
+        )
 
 
 def _first_input(xs: Inputs) -> Any:
@@ -80,6 +76,12 @@ def _is_ours(step: Any) -> bool:
 
 def _check_rows(name: str, step: Any, state: State, x: Any) -> None:
     size = jax.tree.leaves(state)[0].size
+    for path, leaf in jax.tree.leaves_with_path(state):
+        if leaf.shape != (size,) or not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise ValueError(
+                f"{name} declares structure = 'elementwise', for which every leaf of the state must be real and of shape "
+                f"({size},), got state{jax.tree_util.keystr(path)} {leaf.shape} {leaf.dtype}; leave the declaration out"
+            )
     made = {
         "recurrent(state)": jax.eval_shape(step.recurrent, state),
         "drive(x)": jax.eval_shape(step.drive, x),
@@ -109,12 +111,43 @@ def _tolerance(*trees: Any) -> float:
 
 
 def _distance(step: Any, state: State, x: Any) -> Array:
-    """Between J v by the step itself and by its structure, relative to both; 0 where it is not a number."""
+    """The larger one at two points of how far J v, and the next state, by the structure are from the step's own."""
+    keys = jax.random.split(jax.random.key(0), 2)
+    return jnp.maximum(
+        *(_distance_at(step, state, x, key, noise) for key, noise in zip(keys, _NOISE, strict=True))
+    )
+
+
+def _distance_at(step: Any, state: State, x: Any, key: Array, noise: float) -> Array:
     vector, rebuild = ravel_reals(state)
-    noise, along = jax.random.normal(jax.random.key(0), (2, vector.size), vector.dtype)
-    vector = vector + 0.1 * noise
+    state_key, tangent_key, input_key = jax.random.split(key, 3)
+    vector = vector + noise * jax.random.normal(state_key, vector.shape, vector.dtype)
+    along = jax.random.normal(tangent_key, vector.shape, vector.dtype)
+    if noise >= 1:
+        x = jax.tree.map(lambda leaf: _noisy(leaf, input_key), x)
     with jax.default_matmul_precision("highest"):
-        _, plain = jax.jvp(lambda vector: ravel_reals(step(rebuild(vector), x))[0], (vector,), (along,))
-        short = factor(step, prepared(step, rebuild(vector), x)).before(along[:, None])[:, 0]
-    distance = jnp.max(jnp.abs(plain - short)) / (jnp.max(jnp.abs(plain)) + jnp.max(jnp.abs(short)))
+        value, plain = jax.jvp(lambda vector: ravel_reals(step(rebuild(vector), x))[0], (vector,), (along,))
+        moved = rebuild(vector)
+        short = factor(step, prepared(step, moved, x)).before(along[:, None])[:, 0]
+        made = _by_update(step, moved, x)
+    made = value if made is None else ravel_reals(made)[0]
+    return jnp.maximum(_relative(plain, short), _relative(value, made))
+
+
+def _by_update(step: Any, state: State, x: Any) -> State | None:
+    """The next state by the functions that the structure names; None where it names none."""
+    structure = structure_of(step)
+    if structure == ELEMENTWISE:
+        return step.update(step.recurrent(state), step.drive(x), state)
+    return step.update(step.drive(x), state) if structure == DIAGONAL else None
+
+
+def _noisy(leaf: Array, key: Array) -> Array:
+    inexact = jnp.issubdtype(leaf.dtype, jnp.inexact)
+    return leaf + jax.random.normal(key, leaf.shape, leaf.dtype) if inexact else leaf
+
+
+def _relative(left: Array, right: Array) -> Array:
+    """How far apart two are, of their size; 0 where that is no number."""
+    distance = jnp.max(jnp.abs(left - right)) / (jnp.max(jnp.abs(left)) + jnp.max(jnp.abs(right)))
     return jnp.where(jnp.isfinite(distance), distance, 0)

@@ -8,6 +8,7 @@ Three things are demanded of a cell, and looked up in its own functions: that `r
 and nothing else, that `drive` is affine in the input, and that `update` takes its gates as `Gates`.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -29,6 +30,13 @@ _AFFINE = {
     "sub", "transpose",
 }  # fmt: skip
 """Primitives that an affine function may be of; JAX says of products and quotients whether they are linear."""
+
+
+_OF_ROWS = {"broadcast_in_dim", "concatenate", "expand_dims", "reshape", "slice", "squeeze"}
+"""Primitives that only take rows apart or put them together."""
+
+_NAMED = re.compile(r"= (\w+)")
+"""A primitive where a program is written out."""
 
 
 def goes_by_gate(cell: ElementwiseCell, state: State, x: Any) -> bool:
@@ -129,12 +137,12 @@ def _text(function: Callable, *arguments: Any) -> str:
 
 
 def _takes_gates(cell: ElementwiseCell, state: State, x: Any) -> bool:
-    """Whether `update` gives the same of `Gates` as of arrays, to look at."""
+    """Whether `update` does the same with `Gates` as with arrays: gives the same shapes, by the same primitives."""
 
     def update(made: Callable, cell: ElementwiseCell, state: State, x: Any) -> State:
         return cell.update(made(cell.recurrent(state)), made(cell.drive(x)), state)
 
-    with_arrays, with_gates = (
-        jax.eval_shape(partial(update, made), cell, state, x) for made in (lambda stacked: stacked, Gates)
-    )
-    return with_arrays == with_gates
+    ways = [partial(update, made) for made in (lambda stacked: stacked, Gates)]
+    shapes = [jax.eval_shape(way, cell, state, x) for way in ways]
+    primitives = [set(_NAMED.findall(_text(way, cell, state, x))) - _OF_ROWS for way in ways]
+    return shapes[0] == shapes[1] and primitives[0] == primitives[1]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -13,7 +12,7 @@ from jaxtyping import Array
 from rnn_jax.jacobian.chain import JacobianChain, jacobian_chain
 from rnn_jax.lags import geometric_lags
 from rnn_jax.shown import brief
-from rnn_jax.step import concrete_integers
+from rnn_jax.step import call_compiled, concrete_integers
 from rnn_jax.tasks.task import Batch
 from rnn_jax.training.model import Model
 from rnn_jax.training.result import TrainingResult
@@ -98,7 +97,8 @@ def explosion(
     batch = draw(result.data_keys[seed], step - 1)
     lags = _checked_lags(lags, batch.inputs.shape[1])
     chain = replace(
-        _chains(model.cell, batch.inputs, tuple(lags.tolist())), lags=jnp.asarray(lags, jnp.int32)
+        call_compiled(_chains, (model.cell,), batch.inputs, lags=tuple(lags.tolist())),
+        lags=jnp.asarray(lags, jnp.int32),
     )
     largest = np.asarray(chain.log_spectral_norm).max(axis=1)
     worst = np.argsort(-np.where(np.isnan(largest), np.inf, largest), kind="stable")[:sequences]
@@ -127,8 +127,7 @@ def _checked_lags(lags: Sequence[int] | np.ndarray | None, length: int) -> np.nd
     return concrete_integers("lags", lags, 0, length)
 
 
-@partial(jax.jit, static_argnums=2)
-def _chains(cell: Any, inputs: Array, lags: tuple[int, ...]) -> JacobianChain:
+def _chains(cell: Any, inputs: Array, *, lags: tuple[int, ...]) -> JacobianChain:
     """Every sequence's chain; one after the other, as `jax.vmap` would hold all products at once."""
 
     def one(xs: Array) -> JacobianChain:
