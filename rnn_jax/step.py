@@ -159,6 +159,8 @@ def classes_of(tree: Any) -> tuple[type, ...]:
     The structures of two dataclasses with as many fields are equal for JAX 0.10.1, whatever their classes, and their
     hashes often enough alike: a cell could be given the program of another, as one whose class was defined again.
     """
+    if tree is None:
+        return ()
     nodes, classes = [jax.tree.structure(tree)], []
     while nodes:
         node = nodes.pop()
@@ -173,7 +175,7 @@ def signature(step: Step, state: State, xs: Inputs) -> Any:
     """What the outcome of a check depends on, for a step that is a pytree of arrays."""
     leaves, structure = jax.tree.flatten((step, state, xs))
     shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-    return structure, classes_of((step, state, xs)), shapes
+    return structure, classes_of(step), type(state), type(xs), shapes
 
 
 def arrays_of(name: str, tree: Any) -> Any:
@@ -250,7 +252,8 @@ def call_compiled(function: Callable, callables: tuple[Any, ...], *operands: Any
     """
     if all(is_pytree_of_arrays(each) for each in callables):
         constants = tuple(sorted(static.items()))
-        return _call(function, constants, classes_of((callables, operands)), callables, *operands)
+        classes = *map(classes_of, callables), *map(type, operands)
+        return _call(function, constants, classes, callables, *operands)
     return jax.jit(lambda *inner: function(*map(materialized, callables), *inner, **static))(*operands)
 
 
