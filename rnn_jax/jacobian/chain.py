@@ -166,8 +166,8 @@ def jacobian_chain(
 
     Raises:
         ValueError: a lag lies outside 0..T, a norm, method or precision is unknown, the step changes
-            the state's shape, the leading axes of `xs` differ, `states` are not T + 1 of `state`, or
-            `devices` is empty, mixed, names one twice or comes with `checkpoint`.
+            the state's shape, a cell of your own has not the structure that it declares, the leading
+            axes of `xs` differ, `states` are not T + 1 of `state`, or `devices` is empty, mixed, names one twice or comes with `checkpoint`.
         NotImplementedError: it is differentiated, for a step that is a pytree of arrays. Through a plain
             function JAX differentiates what it can; nothing is promised.
 

@@ -31,7 +31,6 @@ _AFFINE = {
 }  # fmt: skip
 """Primitives that an affine function may be of; JAX says of products and quotients whether they are linear."""
 
-
 _OF_ROWS = {"broadcast_in_dim", "concatenate", "expand_dims", "reshape", "slice", "squeeze"}
 """Primitives that only take rows apart or put them together."""
 
@@ -53,9 +52,7 @@ def goes_by_gate(cell: ElementwiseCell, state: State, x: Any) -> bool:
         if recurrent.ndim != 2 or drive.ndim != 2 or len(dtypes) > 1:
             return False
         return _is_plain_product(cell, state) and is_affine(cell.drive, x) and _takes_gates(cell, state, x)
-    except (
-        Exception
-    ):  # whatever a cell of somebody's own raises here, it raises on the other way again, or not at all
+    except Exception:  # what a cell of somebody's own raises here, it raises on the other way again, or never
         return False
 
 

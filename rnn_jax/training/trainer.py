@@ -112,7 +112,7 @@ def train(
     Raises:
         ValueError: the task is not what `rnn_jax.tasks.Task` says or its baseline is not positive, a count is
             not positive, a seed over 2**32 - 1, `create` makes no cell of the task's input size whose output
-            is a real vector, the cell lacks what the remedy needs, an argument is of another kind, `strengths`
+            is a real vector or that has not the structure it declares, the cell lacks what the remedy needs, an argument is of another kind, `strengths`
             or `learning_rates` are not one finite number a seed, a learning rate is negative, or `devices` is
             empty, mixed or names one twice.
         CheckpointError: a ValueError: the file is of another training, which includes another version of

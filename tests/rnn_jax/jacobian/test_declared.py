@@ -43,6 +43,10 @@ class Own:
 
     def __call__(self, state, x):
         after = self.update(self.recurrent(state), self.drive(x), state)
+        if self.wrong == "mixes units by the input":
+            after = {**after, "m": after["m"] + x[0] * jnp.mean(state["m"])}
+        if self.wrong == "a shifted value":
+            return jax.tree.map(lambda leaf: leaf + 0.1, after)
         return jax.tree.map(lambda leaf: leaf / 2, after) if self.wrong == "another step" else after
 
     def initial_state(self):
@@ -57,7 +61,14 @@ def own(wrong="", key=KEYS[0]):
 
 
 XS = jax.random.normal(KEYS[2], (T, 2))
-WRONG = ("the second leaf", "twice the matrix", "mixes units", "another step")
+WRONG = (
+    "the second leaf",
+    "twice the matrix",
+    "mixes units",
+    "another step",
+    "a shifted value",
+    "mixes units by the input",
+)
 CALLS = {
     "chain": lambda cell: rj.jacobian_chain(cell, cell.initial_state(), XS),
     "product": lambda cell: rj.jacobian_product(cell, cell.initial_state(), XS, 2),
@@ -72,7 +83,7 @@ def test_a_step_that_is_not_what_it_declares_is_refused(wrong):
     with pytest.raises(
         ValueError, match=r"Own declares structure = 'elementwise', but its derivative or value is another"
     ):
-        rj.jacobian_chain(own(wrong), own().initial_state(), XS)
+        rj.jacobian_chain(own(wrong), own().initial_state(), XS.at[0].set(0))
 
 
 @pytest.mark.parametrize("call", CALLS)

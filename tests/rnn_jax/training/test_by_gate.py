@@ -71,6 +71,10 @@ class Own(Bent):
     def update(self, recurrent, drive, state):
         if self.way == "what Gates cannot do":
             gate, candidate = 2 * recurrent + drive
+        elif self.way == "a comparison":
+            gate, candidate = jnp.where(recurrent == 0, jnp.sin(drive), drive)
+        elif self.way == "another program for arrays":
+            gate, candidate = jnp.sin(recurrent) if isinstance(recurrent, jax.Array) else recurrent + drive
         else:
             gate, candidate = recurrent[0] + drive[0], recurrent[-1] + drive[1:][0]
         return state + jax.nn.sigmoid(gate) * (jnp.tanh(candidate) - state)
@@ -124,6 +128,8 @@ def own(way):
         ("a bias on the recurrent side", False),
         ("a masked matrix", False),
         ("what Gates cannot do", False),
+        ("a comparison", False),
+        ("another program for arrays", False),
     ],
 )
 def test_a_cell_of_ones_own_has_its_gradients_and_goes_by_gate_where_it_allows_it(way, by_gate):
