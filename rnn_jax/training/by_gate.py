@@ -31,8 +31,8 @@ _AFFINE = {
 }  # fmt: skip
 """Primitives that an affine function may be of; JAX says of products and quotients whether they are linear."""
 
-_OF_ROWS = {"broadcast_in_dim", "concatenate", "expand_dims", "reshape", "slice", "squeeze"}
-"""Primitives that only take rows apart or put them together."""
+_OF_ROWS = {"broadcast_in_dim", "concatenate", "expand_dims", "reshape", "slice", "squeeze", "unstack"}
+"""Primitives that only take rows apart or put them together; JAX 0.12 unpacks an array by `unstack`."""
 
 _NAMED = re.compile(r"= (\w+)")
 """A primitive where a program is written out."""
