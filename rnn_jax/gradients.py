@@ -44,10 +44,12 @@ class LossGradients:
 def loss_gradients(
     loss: Loss, step: Step, state: State, xs: Inputs, *, length: int | None = None
 ) -> LossGradients:
-    """dL/dh_t and dL/dx_t for every t in one backward pass that cannot underflow.
+    """dL/dh_t and dL/dx_t for every t in one backward pass that does not underflow with its length.
 
     A plain backward pass in float32 returns exact zeros once the gradient has shrunk by 1e-38;
-    here each step is rescaled by a power of two, which is exact.
+    here each step is rescaled by a power of two, which is exact. Of one dL/dh_t, units whose parts are further apart
+    than the dtype's range (1e38 in float32, 1e308 in float64) are lost to the larger: of an input that drives
+    nothing but such a unit dL/dx_t is then zero.
 
     Args:
         loss: `loss(states) -> scalar`, of the stacked states h_0..h_T as `trajectory` returns them.

@@ -121,7 +121,9 @@ def jacobian_chain(
     """Norms of the Jacobian of the last state with respect to earlier ones.
 
     The product is accumulated from the last factor backwards, each row with its own integer
-    exponent, so that no length makes it under- or overflow. Memory grows with the states only, or
+    exponent, so that no length makes it under- or overflow: within a row entries further apart than the
+    dtype's range (1e38 in float32, 1e308 in float64) are lost to the larger one, and n times an entry of a
+    step's own Jacobian must lie in that range. Memory grows with the states only, or
     with `checkpoint=True` with the inputs and the square root of T. It works under `jit` and `vmap`
     (`jax.vmap` of it over sequences or seeds). Of a cell or `Partial` it cannot be differentiated, of a
     plain function forwards only (`jax.jvp`, `jax.jacfwd`); `step_jacobians` can be, either way.
@@ -161,8 +163,8 @@ def jacobian_chain(
             and, of large states, no more than are 32 MiB.
 
     Returns:
-        a `JacobianChain`; under `jax.vmap` its arrays get the batch axis. A product that is exactly
-        zero has log norm -inf; one that runs over a state that is not finite has NaN.
+        a `JacobianChain`; under `jax.vmap` its arrays get the batch axis. A product that is
+        zero, exactly or by that range, has log norm -inf; one that runs over a state that is not finite has NaN.
 
     Raises:
         ValueError: a lag lies outside 0..T, a norm, method or precision is unknown, the step changes

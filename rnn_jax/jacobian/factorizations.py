@@ -144,7 +144,10 @@ def _cholesky_qr(columns: Array, twice: bool) -> tuple[Array, Array, Array, Arra
     return rows.T, pivots, lengths, exponent
 
 
+def rounding(rows: int, dtype: Any) -> float:
+    """The relative rounding error of columns that came out of one matrix product; of more it grows with their root."""
+    return 4 * float(jnp.finfo(dtype).eps) * math.sqrt(rows)
+
+
 def _rounding(columns: Array, products: Any) -> Array:
-    """The relative rounding error of columns that came out of so many matrix products."""
-    count = jnp.asarray(columns.shape[0] * products, columns.dtype)
-    return 4 * jnp.finfo(columns.dtype).eps * jnp.sqrt(count)
+    return rounding(len(columns), columns.dtype) * jnp.sqrt(jnp.asarray(products, columns.dtype))

@@ -27,17 +27,18 @@ class LyapunovSpectrum:
     """Lyapunov exponents, in nats a step, and how far they can be trusted.
 
     Attributes:
-        exponents: in descending order, shape (count,). -inf where the chain is singular; NaN where
-            a state was not finite, or where an exponent is lost in rounding because `qr_interval`
-            was chosen too long.
+        exponents: in descending order, shape (count,). -inf where the chain is singular and it shows: a
+            Jacobian has a row or column of zeros, or a pivot is exactly zero. NaN where a state was not
+            finite, or where an exponent is lost in rounding: a Jacobian is singular, or may be, to
+            rounding.
         standard_errors: of each, by batch means, shape (count,). A 95% interval is the exponent
             plus or minus `scipy.stats.t.ppf(0.975, batches - 1)` standard errors: 2.09 for 20
             batches. NaN beside an exponent that is not finite.
         logdet_residual: abs(sum of the exponents - mean ln abs det J_t) / n, which is zero for
-            exact arithmetic, over the steps between two factorizations once in every batch: beside an
-            exponent that is lost in rounding it says how much is. NaN where fewer than n exponents were
+            exact arithmetic, over the steps between two factorizations once in every batch, in its middle. NaN where fewer than n exponents were
             asked for, a state was not finite or the chain is singular.
-        qr_interval: how many steps lay between two factorizations.
+        qr_interval: how many steps lay between two factorizations, but for stretches that were gone
+            through again step by step, as a pivot was lost.
         state_size: n.
         steps: over how many steps the exponents were measured.
         transient: how many steps before them were discarded.
@@ -70,7 +71,7 @@ class LyapunovSpectrum:
     @property
     def kaplan_yorke_dimension(self) -> Float[Array, "*batch"]:
         """The dimension at which the summed exponents change sign, 0..n; NaN where `count`, or what is
-        known of the exponents, ends before.
+        known of the exponents, ends before. A sum that is zero to rounding counts as zero.
 
         References:
             Kaplan & Yorke 1979; Frederickson, Kaplan, Yorke, Yorke 1983.
@@ -78,10 +79,14 @@ class LyapunovSpectrum:
         exponents, known = self._known()
         sums = jnp.cumsum(exponents, axis=-1)
         count = exponents.shape[-1]
-        whole = jnp.sum(jnp.cumprod(sums >= 0, axis=-1), axis=-1)  # the last j whose sum is not negative
+        largest = jnp.max(jnp.where(jnp.isfinite(exponents), jnp.abs(exponents), 0), axis=-1, keepdims=True)
+        rounding = jnp.cumsum(jnp.full_like(sums, jnp.finfo(sums.dtype).eps) * (1 + largest), axis=-1)
+        whole = jnp.sum(
+            jnp.cumprod(sums >= -rounding, axis=-1), axis=-1
+        )  # the last j whose sum is not negative
         last = jnp.maximum(whole - 1, 0)[..., None]
         following = jnp.minimum(whole, count - 1)[..., None]
-        rest = jnp.take_along_axis(sums, last, axis=-1)[..., 0]
+        rest = jnp.maximum(jnp.take_along_axis(sums, last, axis=-1)[..., 0], 0)
         slope = jnp.abs(jnp.take_along_axis(exponents, following, axis=-1)[..., 0])
         fraction = jnp.where((whole > 0) & (whole < count), rest / slope, 0)
         dimension = whole.astype(self.exponents.dtype) + fraction
@@ -121,7 +126,8 @@ def lyapunov_spectrum(
             during the transient, so that the condition number of what lies between two
             factorizations stays near eps**-0.5: 1e8 in float64, 3e3 in float32 (eps**-0.4 for
             "cholesky": 2e6 and 6e2); at most 32 steps, and 1 where there is no transient. The choice
-            is made inside the compiled program, so `jit` and `vmap` make the same one.
+            is made inside the compiled program, so `jit` and `vmap` make the same one. Where it was too
+            long for some stretch (a condition number over eps**-0.75), that is factored at every step.
         transient: at least so many steps are discarded at first, while the state settles and the
             columns align; a tenth of T if None. What does not divide evenly into batches is
             discarded too.
@@ -130,7 +136,8 @@ def lyapunov_spectrum(
         factorization: "elimination" with row pivoting, "qr" by Householder reflections, "cholesky" of
             the Gram matrix of one panel of columns after the other, twice where once leaves them far from
             orthogonal, and by elimination where it breaks down; "auto": what should be fastest on this device. All give
-            the same exponents to rounding; the result says which it was.
+            the same exponents to rounding; the result says which it was. Of a singular Jacobian without zeros
+            elimination alone may see that it is exactly so (-inf); the others say NaN.
 
     Returns:
         a `LyapunovSpectrum`. Under `jax.vmap` its arrays get the batch axis.

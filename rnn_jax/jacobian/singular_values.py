@@ -139,6 +139,8 @@ def _measured(step: Step, state: State, xs: Inputs, *, length: int) -> tuple[Arr
 def _compared(forward: Float[Array, " n"], backward: Float[Array, " n"], length: int) -> tuple[Array, Array]:
     """The mean of both, and a bound of its error: four times the largest difference among each
     value's neighbours (one difference alone may be small by chance), and what both have in common.
+
+    A smaller neighbour that is lost itself counts by how near it is: a large value is known where small ones are not.
     """
     # Only what is exactly dependent gives an exact zero, and one direction may see it where rounding
     # hides it from the other.
@@ -146,8 +148,13 @@ def _compared(forward: Float[Array, " n"], backward: Float[Array, " n"], length:
     values = jnp.where(zero, -jnp.inf, (forward + backward) / 2)
     difference = jnp.where(zero, 0.0, jnp.abs(forward - backward))
     size = forward.shape[0]
-    padded = jnp.pad(difference, 2)
-    largest = jnp.max(jnp.stack([padded[shift : shift + size] for shift in range(5)]), axis=0)
+    padded, levels = jnp.pad(difference, 2), jnp.pad(values, 2, constant_values=jnp.inf)
+    neighbours = []
+    for shift in range(5):
+        theirs, level = padded[shift : shift + size], levels[shift : shift + size]
+        is_lost = (4 * theirs > LOST) & (level < values)
+        neighbours.append(jnp.where(is_lost, theirs * jnp.exp((level - values) / 2), theirs))
+    largest = jnp.max(jnp.stack(neighbours), axis=0)
     epsilon = jnp.finfo(jnp.float64).eps
     floor = epsilon * (4 * size + length + jnp.where(zero, 0.0, jnp.abs(values)))
     errors = jnp.where(zero, 0.0, 4 * largest + floor)

@@ -18,7 +18,7 @@ from jaxtyping import Array
 from rnn_jax.batching import one_at_a_time
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import scaled, tangents
-from rnn_jax.jacobian.factorizations import Triangular, factored, orthonormal, tolerated_spread
+from rnn_jax.jacobian.factorizations import Triangular, factored, orthonormal, rounding, tolerated_spread
 from rnn_jax.jacobian.material import is_finite, states_before
 from rnn_jax.jacobian.scaled import LN2, ScaledNumber
 from rnn_jax.jacobian.structure import prepared
@@ -27,6 +27,14 @@ from rnn_jax.unrolling import traced_loop
 
 LONGEST_INTERVAL = 32
 """Beyond it a factorization costs a few percent of the products between two of them."""
+
+_FAR_SPREAD = 1.5
+"""Times the spread that is tolerated: the last pivot of an interval is then wrong by about eps**0.25, 2% in float32."""
+
+_BY_CHANCE = 100
+"""Times the rounding error of a step: in so large a share of the steps the last pivot of a well-conditioned Jacobian may
+be as small as rounding. A net of 4,096 units in float32 has some such steps in 6,000, each of which moves an exponent by
+a thousandth of its standard error."""
 
 
 def measured(
@@ -71,7 +79,8 @@ def measured(
         )
         start = (state, basis, all_finite)
         _, (logs, lost, mismatch) = jax.lax.scan(batch, start, later, length=batches)
-        exponents, errors = _exponents(logs / batch_length, lost, -(-batch_length // interval) * batches)
+        allowed = _BY_CHANCE * rounding(size, dtype) * batches * batch_length
+        exponents, errors = _exponents(logs / batch_length, lost, allowed)
         excess, steps = jax.tree.map(jnp.sum, mismatch)
         residual = jnp.abs(excess) / (steps * size).astype(dtype)
         residual = jnp.where(jnp.isfinite(residual), residual, jnp.nan)
@@ -103,9 +112,7 @@ def _settled(
         time, interval, least, basis = carry
         steps = jnp.minimum(interval, length - time)
         made, _ = _between(step, material, basis, time, steps, factorization)
-        largest = jnp.max(made.pivots)
-        smallest = jnp.min(jnp.where(made.pivots > 0, made.pivots, largest))
-        spread = jnp.log(largest) - jnp.log(smallest)
+        spread = _spread(made.pivots)
         allowed = steps.astype(spread.dtype) * tolerated / spread
         # Not a number where the pivots are all zero or not finite, and no limit where all are equal.
         allowed = jnp.where(jnp.isnan(allowed), 1, jnp.minimum(allowed, LONGEST_INTERVAL))
@@ -120,34 +127,58 @@ def _settled(
     return basis, jnp.minimum(least, last)
 
 
+def _spread(pivots: Array) -> Array:
+    """Log of the largest over the smallest of those that are not zero."""
+    largest = jnp.max(pivots)
+    return jnp.log(largest) - jnp.log(jnp.min(jnp.where(pivots > 0, pivots, largest)))
+
+
 def _advanced(
     step: Step, material: Any, basis: Array, interval: Array, length: int, factorization: str
 ) -> tuple[Array, ScaledNumber, Array, tuple[Array, Array]]:
-    """One batch: the last basis, the products of the pivots, how often each pivot was lost in
-    rounding, and the log-determinants' mismatch in its middle interval with that interval's steps."""
-    size, count = basis.shape
-    intervals = -(-length // interval)
+    """One batch: the last basis, the products of the pivots, at how many steps each pivot was lost in
+    rounding, and the log-determinants' mismatch in its middle interval with that interval's steps.
 
-    def advance(index, carry):
-        basis, growth, lost, mismatch = carry
-        first = index * interval
-        steps = jnp.minimum(interval, length - first)
-        made, exponent = _between(step, material, basis, first, steps, factorization)
+    An interval in which a pivot is lost, or wrong in its first digits, is gone through again, factored at every step.
+    """
+    size, count = basis.shape
+    tolerated = _FAR_SPREAD * tolerated_spread(basis.dtype, factorization)
+
+    def advance(carry):
+        time, one_by_one_until, before, growth, lost, mismatch = carry
+        steps = jnp.where(time < one_by_one_until, 1, jnp.minimum(interval, length - time))
+        made, exponent = _between(step, material, before, time, steps, factorization)
+        # Not a number where a pivot is not: neither is the spread under any bound.
+        is_right = ~jnp.any(made.is_rounding) & (_spread(made.pivots) <= tolerated)
+        again = (steps > 1) & ~(is_right | jnp.all(made.pivots == 0))
         if count == size:
 
             def compared():
                 ours = jnp.sum(jnp.log(made.pivots)) + (exponent * size).astype(basis.dtype) * LN2
                 if factorization == "cholesky":  # the only one whose bases have no determinant of 1
-                    ours = ours + _log_volume(made.basis) - _log_volume(basis)
-                return ours - _log_determinants(step, material, first, steps, size, basis.dtype), steps
+                    ours = ours + _log_volume(made.basis) - _log_volume(before)
+                return ours - _log_determinants(step, material, time, steps, size, basis.dtype), steps
 
-            mismatch = jax.lax.cond(index == intervals // 2, compared, lambda: mismatch)
-        growth = scaled.multiplied(growth, made.pivots, exponent)
-        return made.basis, growth, lost + made.is_rounding.astype(jnp.int32), mismatch
+            is_middle = (time <= length // 2) & (length // 2 < time + steps) & ~again
+            mismatch = jax.lax.cond(is_middle, compared, lambda: mismatch)
+        growth = jax.tree.map(
+            partial(jnp.where, again), growth, scaled.multiplied(growth, made.pivots, exponent)
+        )
+        return (
+            jnp.where(again, time, time + steps),
+            jnp.where(again, time + steps, one_by_one_until),
+            jnp.where(again, before, made.basis),
+            growth,
+            jnp.where(again, lost, lost + made.is_rounding.astype(jnp.int32)),
+            mismatch,
+        )
 
-    nothing = (jnp.full((), 0 if count == size else jnp.nan, basis.dtype), jnp.zeros((), jnp.int32))
-    start = (basis, scaled.ones(count, basis.dtype), jnp.zeros(count, jnp.int32), nothing)
-    return jax.lax.fori_loop(0, intervals, advance, start)
+    start = jnp.zeros((), jnp.int32)
+    nothing = (jnp.full((), 0 if count == size else jnp.nan, basis.dtype), start)
+    carry = (start, start, basis, scaled.ones(count, basis.dtype), jnp.zeros(count, jnp.int32), nothing)
+    _, _, *whole = jax.lax.while_loop(lambda carry: carry[0] < length, advance, carry)
+    basis, growth, lost, mismatch = whole
+    return basis, growth, lost, mismatch
 
 
 def _between(
@@ -213,10 +244,10 @@ def _log_volume(basis: Array) -> Array:
     return jax.lax.cond(nearly, lambda: jnp.sum(jnp.log(pivots)), lambda: _log_determinant(basis))
 
 
-def _exponents(rates: Array, lost: Array, intervals: Array) -> tuple[Array, Array]:
-    """Means and standard errors over batches, shape (batches, count), in descending order."""
+def _exponents(rates: Array, lost: Array, allowed: float) -> tuple[Array, Array]:
+    """Means and standard errors over batches, shape (batches, count), in descending order; NaN where more were lost."""
     exponents = jnp.mean(rates, axis=0)
-    exponents = jnp.where(20 * jnp.sum(lost, axis=0, dtype=jnp.int32) >= intervals, jnp.nan, exponents)
+    exponents = jnp.where(jnp.sum(lost, axis=0, dtype=jnp.int32) > int(allowed), jnp.nan, exponents)
     errors = jnp.std(rates, axis=0, ddof=1) / rates.shape[0] ** 0.5
     errors = jnp.where(jnp.isfinite(exponents), errors, jnp.nan)
     order = jnp.argsort(-exponents)  # NaN comes last

@@ -117,6 +117,10 @@ def _check_scores(called: str, task: Task, batch: Batch, outputs: Any) -> None:
     solved = jax.eval_shape(task.is_solved, *scores)
     if getattr(solved, "shape", None) != ():
         raise ValueError(f"{called}.is_solved must give one truth value, got {solved}")
+    if solved.dtype != bool:
+        raise ValueError(
+            f"{called}.is_solved must give a truth value, such as accuracy >= 0.99, got one number of {solved.dtype}"
+        )
 
 
 def _kind(thing: Any) -> str:

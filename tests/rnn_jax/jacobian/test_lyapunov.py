@@ -172,7 +172,7 @@ def test_the_first_exponents_are_the_head_of_all():
 
 
 @pytest.mark.as_users_compile
-def test_the_automatic_interval_keeps_float32_right_where_ten_steps_lose_most_exponents():
+def test_float32_is_right_by_the_automatic_interval_and_where_ten_steps_would_lose_most_exponents():
     options = {"length": 800, "transient": 100}
     cell, state = chaotic(jnp.float32)
     automatic = rj.lyapunov_spectrum(cell, state, None, **options)
@@ -182,10 +182,8 @@ def test_the_automatic_interval_keeps_float32_right_where_ten_steps_lose_most_ex
     assert float(automatic.exponents.mean()) == pytest.approx(float(truth.exponents.mean()), abs=0.02)
     assert automatic.logdet_residual < 1e-3
     assert automatic.qr_interval <= 2
-    # What is lost is NaN, never a floor, and the residual tells.
-    assert np.isnan(spread.exponents).sum() >= 8
-    assert spread.logdet_residual > 0.1
-    assert float(spread.exponents[0]) == pytest.approx(float(truth.exponents[0]), abs=0.05)
+    assert spread.qr_interval == 10
+    np.testing.assert_allclose(spread.exponents, truth.exponents, atol=0.1)
 
 
 @pytest.mark.costly
@@ -324,14 +322,52 @@ def graded_matrices(count=3000):
 
 
 @pytest.mark.costly
-@pytest.mark.parametrize("interval", [10, 12, 40])
-def test_an_interval_that_is_too_long_gives_nan_and_never_a_number_or_minus_infinity(interval):
+@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
+@pytest.mark.parametrize("interval", [10, 40])
+def test_an_interval_in_which_a_pivot_would_be_lost_is_factored_at_every_step(interval, factorization):
     xs = graded_matrices()
-    truth = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=1).exponents
-    found = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=interval)
-    known = ~np.isnan(found.exponents)
-    assert known[0]
-    np.testing.assert_allclose(found.exponents[known], truth[known], atol=5e-3)
+    options = {"factorization": factorization}
+    truth = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=1, **options)
+    found = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=interval, **options)
+    assert found.qr_interval == interval
+    np.testing.assert_allclose(found.exponents, truth.exponents, atol=1e-4)
+    np.testing.assert_allclose(found.standard_errors, truth.standard_errors, atol=1e-4)
+
+
+@pytest.mark.costly
+def test_the_automatic_interval_loses_no_exponent_of_a_product_whose_steps_differ_much_in_float32():
+    xs = jnp.asarray(np.random.default_rng(0).normal(size=(400, 4, 4)) / 2)
+    truth = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=1)
+    found = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4, jnp.float32), jnp.asarray(xs, jnp.float32))
+    assert found.qr_interval == 8  # which loses the last of them in some stretches
+    np.testing.assert_allclose(found.exponents, truth.exponents, atol=1e-4)
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
+@pytest.mark.parametrize("interval", [None, 1])
+def test_one_singular_jacobian_leaves_no_number_of_rounding_as_an_exponent(interval, factorization):
+    angles = np.arange(2000)
+    turns = np.stack([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
+    xs = np.diag([2.0, 0.5]) @ np.moveaxis(turns, 2, 0)
+    xs[1000] = [[1, 2], [3, 6]]
+    spectrum = rj.lyapunov_spectrum(
+        lambda h, J: J @ h, jnp.zeros(2), jnp.asarray(xs), qr_interval=interval, factorization=factorization
+    )
+    assert np.isfinite(spectrum.exponents[0])
+    assert not np.isfinite(spectrum.exponents[1])
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
+def test_the_dimension_of_an_isometry_is_not_left_to_rounding(factorization, dtype):
+    for matrix in (np.eye(3), np.roll(np.eye(4), 1, 0)):
+        step = jax.tree_util.Partial(lambda matrix, h, _: matrix @ h, jnp.asarray(matrix, dtype))
+        spectrum = rj.lyapunov_spectrum(
+            step, jnp.ones(len(matrix), dtype), None, length=400, factorization=factorization
+        )
+        assert spectrum.kaplan_yorke_dimension == len(matrix)
 
 
 @pytest.mark.costly
@@ -347,9 +383,9 @@ def test_each_dimension_that_dies_counts_once():
 
 @pytest.mark.costly
 def test_dimension_and_entropy_rate_are_known_where_the_first_exponents_decide_them():
-    spectrum = rj.lyapunov_spectrum(
-        lambda h, J: J @ h, jnp.zeros(4), 1e-3 * graded_matrices(), qr_interval=40
-    )
+    xs = 1e-3 * graded_matrices()
+    singular = xs.at[1000].set(jnp.outer(jnp.arange(1.0, 5.0), jnp.arange(4.0, 0.0, -1.0)))
+    spectrum = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), singular, factorization="qr")
     assert np.isnan(spectrum.exponents).any()
     assert (spectrum.kaplan_yorke_dimension, spectrum.entropy_rate) == (0, 0)
 

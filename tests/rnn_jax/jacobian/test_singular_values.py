@@ -212,3 +212,15 @@ def test_without_x64_it_says_how_to_switch_it_on():
         pytest.raises(ValueError, match=r'set jax\.config\.update\("jax_enable_x64", True\)'),
     ):
         rj.log_singular_values(lambda h, _: h, jnp.ones(2, jnp.float32), None, length=3)
+
+
+@pytest.mark.costly
+def test_a_lost_value_leaves_the_larger_ones_known():
+    matrices = np.random.default_rng(3).normal(size=(10, 6, 6))
+    matrices[5] = matrices[5] @ np.diag([1.0, 1, 1, 1, 1, 0]) @ matrices[4]
+    found = rj.log_singular_values(lambda h, J: J @ h, jnp.zeros(6), jnp.asarray(matrices))
+    product = np.linalg.multi_dot(matrices[::-1])
+    # An SVD knows to 1e-16 of the largest.
+    np.testing.assert_allclose(found.values[:5], np.log(np.linalg.svd(product)[1][:5]), atol=1e-7)
+    assert np.all(np.asarray(found.errors[:5]) < 1e-6)
+    assert np.isnan(found.values[5])

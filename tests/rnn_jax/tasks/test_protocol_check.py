@@ -158,6 +158,10 @@ def test_the_held_out_examples_are_looked_at_too():
             {"is_solved": lambda self, loss, accuracy: None},
             "task.is_solved must give one truth value, got None",
         ),
+        (
+            {"is_solved": lambda self, loss, accuracy: accuracy},
+            "task.is_solved must give a truth value, such as accuracy >= 0.99, got one number of float32",
+        ),
     ],
 )
 def test_methods_that_are_not_what_is_called(change, told):
