@@ -176,8 +176,8 @@ def _advanced(
     start = jnp.zeros((), jnp.int32)
     nothing = (jnp.full((), 0 if count == size else jnp.nan, basis.dtype), start)
     carry = (start, start, basis, scaled.ones(count, basis.dtype), jnp.zeros(count, jnp.int32), nothing)
-    _, _, *whole = jax.lax.while_loop(lambda carry: carry[0] < length, advance, carry)
-    basis, growth, lost, mismatch = whole
+    carry = jax.lax.while_loop(lambda carry: carry[0] < length, advance, carry)
+    _, _, basis, growth, lost, mismatch = carry
     return basis, growth, lost, mismatch
 
 
