@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from rnn_jax.messages import first_line
+from rnn_jax.messages import NEEDS_A_VALUE, first_line
 from rnn_jax.whole_numbers import is_whole
 
 State = Any
@@ -59,7 +59,7 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
         else:
             after = jax.eval_shape(lambda h, x: step(h, x), before, one)
     except (TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, _NEEDS_A_VALUE) and (numbers := _python_numbers(step)):
+        if isinstance(error, NEEDS_A_VALUE) and (numbers := _python_numbers(step)):
             raise ValueError(
                 f"step needs the value of a number that it holds, {' or '.join(numbers)}, but numbers are traced like "
                 "weights; close over it in the function, or make it a static field of the cell"
@@ -70,7 +70,7 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
                 f"(is the order (state, x)?{_hint(step, state, xs)}): {first_line(error)}"
             ) from error
         raise
-    _require_same_state(before, after)
+    require_same_state(before, after)
     if known is not None:
         _CHECKED[known] = None
         # A function in a `Partial` that is made anew at every call is another signature each time.
@@ -122,9 +122,6 @@ def checked_states(
                 "each; leave state out (None) if states are right"
             )
     return states, jax.tree.map(lambda leaf: leaf[0], states)
-
-
-_NEEDS_A_VALUE = (jax.errors.ConcretizationTypeError, jax.errors.TracerIntegerConversionError)
 
 
 def _python_numbers(step: Step) -> list[str]:
@@ -323,7 +320,8 @@ def _sequence_length(xs: Inputs, length: int | None) -> int:
     return steps
 
 
-def _require_same_state(before: State, after: State) -> None:
+def require_same_state(before: State, after: State) -> None:
+    """Raises ValueError unless a step's state has the structure, shapes and dtypes of the one it was given."""
     structure, returned = jax.tree.structure(before), jax.tree.structure(after)
     if structure != returned:
         raise ValueError(

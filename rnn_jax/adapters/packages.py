@@ -22,17 +22,17 @@ def framework(module: str, caller: str) -> Any:
         ) from error
 
 
-def no_known_state(cell: Any) -> ValueError:
+def no_known_state(cell: Any, mend: str = "") -> ValueError:
     """What to say where a cell's h_0 is asked for that its framework does not define."""
     return ValueError(
         f"the initial state of a {type(cell).__name__} is not known here; pass the state h_0 yourself in "
-        "place of step.initial_state()"
+        f"place of step.initial_state(){mend}"
     )
 
 
-def no_known_output(cell: Any) -> ValueError:
+def no_known_output(cell: Any, mend: str = "") -> ValueError:
     """What to say where a cell's visible part is asked for that its framework does not define."""
     return ValueError(
         f"the visible part of the state of a {type(cell).__name__} is not known here; pass a function of "
-        "the state as output= in place of step.output"
+        f"the state as output= in place of step.output{mend}"
     )

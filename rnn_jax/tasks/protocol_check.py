@@ -1,11 +1,13 @@
 """Whether a task is what `Task` says, told before anything is compiled: what does not fit would broadcast, or fail deep inside."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.messages import NEEDS_A_VALUE, first_line
 from rnn_jax.tasks.task import Batch, Task, evaluation_task
 from rnn_jax.whole_numbers import is_whole
 
@@ -38,18 +40,30 @@ def check_task(task: Any, called: str = "task") -> None:
             f"{called} must have target_steps of at most its sequence_length, {task.sequence_length}, "
             f"got {task.target_steps}"
         )
+    if not _stays_as_it_is(task):
+        raise ValueError(
+            f"{called} must be a frozen dataclass, @dataclass(frozen=True), {_SEE}: of {_kind(task)} a program that "
+            "was compiled before would go on with what it was before it was changed"
+        )
 
 
-def check_batches(task: Task, batch_size: int, dtype: Any) -> None:
+def _stays_as_it_is(task: Any) -> bool:
+    """Whether it is frozen, or at least told from others by what it holds."""
+    frozen = getattr(getattr(type(task), "__dataclass_params__", None), "frozen", False)
+    return frozen or type(task).__hash__ not in (None, object.__hash__)
+
+
+def check_batches(task: Task, batch_size: int, held_out_examples: int, dtype: Any) -> None:
     """Raises ValueError unless the examples, of training and held out, have the shapes and dtypes that are due."""
     dtype = jnp.dtype(dtype)
     _check_batch("task", task, batch_size, dtype)
+    called, held_out = "task", task
     if hasattr(task, "evaluation_task"):
         if not callable(task.evaluation_task):  # pyright: ignore[reportAttributeAccessIssue]
             raise ValueError("task.evaluation_task must be a method that gives a task, got an attribute")
-        held_out = evaluation_task(task)
-        check_task(held_out, "task.evaluation_task()")
-        _check_batch("task.evaluation_task()", held_out, batch_size, dtype)
+        called, held_out = "task.evaluation_task()", evaluation_task(task)
+        check_task(held_out, called)
+    _check_batch(called, held_out, held_out_examples, dtype)
 
 
 def checked_baseline(task: Task, key: Any) -> float:
@@ -73,7 +87,11 @@ def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> None:
         inspect.signature(task.sample).bind(None, batch_size, dtype)
     except TypeError as error:
         raise ValueError(f"{name} must take (key, batch_size, dtype), {_SEE}: {error}") from error
-    batch = jax.eval_shape(lambda key: task.sample(key, batch_size, dtype), jax.random.key(0))
+    batch = _shape_of(
+        f"{name} for {batch_size} examples",
+        lambda key: task.sample(key, batch_size, dtype),
+        jax.random.key(0),
+    )
     if not all(hasattr(batch, part) for part in ("inputs", "targets", "mask")):
         raise ValueError(
             f"{name} must return a rnn_jax.tasks.Batch of inputs, targets and mask, got {_kind(batch)}"
@@ -108,19 +126,36 @@ def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> None:
 
 
 def _check_scores(called: str, task: Task, batch: Batch, outputs: Any) -> None:
-    scores = [jax.eval_shape(method, outputs, batch) for method in (task.loss, task.accuracy)]
+    given = f"outputs of shape {outputs.shape} and targets of shape {batch.targets.shape}"
+    scores = [
+        _shape_of(f"{called}.{name} of {given}", getattr(task, name), outputs, batch)
+        for name in ("loss", "accuracy")
+    ]
     for name, found in zip(("loss", "accuracy"), scores, strict=True):
         if getattr(found, "shape", None) != ():
             raise ValueError(f"{called}.{name} must give one number for a batch, got {found}")
         if not jnp.issubdtype(found.dtype, jnp.floating):
             raise ValueError(f"{called}.{name} must give a real floating number, got {found.dtype}")
-    solved = jax.eval_shape(task.is_solved, *scores)
+    solved = _shape_of(f"{called}.is_solved", task.is_solved, *scores)
     if getattr(solved, "shape", None) != ():
         raise ValueError(f"{called}.is_solved must give one truth value, got {solved}")
     if solved.dtype != bool:
         raise ValueError(
             f"{called}.is_solved must give a truth value, such as accuracy >= 0.99, got one number of {solved.dtype}"
         )
+
+
+def _shape_of(called: str, method: Callable, *arguments: Any) -> Any:
+    """What a method gives, by shapes alone; raises ValueError where it fails."""
+    try:
+        return jax.eval_shape(method, *arguments)
+    except NEEDS_A_VALUE as error:
+        raise ValueError(
+            f"{called} asks for a number before there is one, as it is compiled: write jnp.where for if, jax.numpy for "
+            f"NumPy, and leave out float() and bool(): {first_line(error)}"
+        ) from error
+    except Exception as error:
+        raise ValueError(f"{called} fails: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _kind(thing: Any) -> str:

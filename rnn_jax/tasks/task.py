@@ -36,7 +36,8 @@ class Batch:
 
 
 class Task(Protocol):
-    """What `train` asks of a task. Implementations are frozen dataclasses, so they can be static.
+    """What `train` asks of a task. Implementations are frozen dataclasses, so they can be static: a program compiled for one
+    serves all equal ones. Its methods are compiled, each once: they use `jax.numpy`, and `sample` draws from its key alone.
 
     A task that is scored on other examples than it is trained on (longer ones, or the test part of a
     fixed set) also has `evaluation_task()`, which gives the task that makes those. One of real data also has
@@ -113,7 +114,8 @@ def cross_entropy(
         return -jnp.mean(logs)
     logs = at_least_float32(logs[..., 0])  # a sum over many examples leaves the range of 16 bits
     counted = batch.mask.astype(logs.dtype)
-    return (-jnp.sum(logs * counted) / jnp.sum(counted)).astype(outputs.dtype)
+    # The class of a target that does not count may be none.
+    return (-jnp.sum(jnp.where(batch.mask, logs, 0)) / jnp.sum(counted)).astype(outputs.dtype)
 
 
 def masked_accuracy(correct: Array, batch: Batch) -> Float[Array, ""]:

@@ -14,8 +14,9 @@ from jaxtyping import Array
 
 from rnn_jax.jacobian.declared import check_declaration, declares_its_own
 from rnn_jax.keys import checked_key
-from rnn_jax.messages import first_line
+from rnn_jax.messages import NEEDS_A_VALUE, first_line
 from rnn_jax.remedies.remedy import Remedy
+from rnn_jax.step import require_same_state
 from rnn_jax.tasks.protocol_check import check_task
 from rnn_jax.tasks.task import Task
 from rnn_jax.whole_numbers import checked_whole, is_whole
@@ -58,7 +59,10 @@ def check_recipe(remedy: Any, has_strengths: bool, optimizer: Any, has_learning_
             f"strengths are given, got {remedy!r}"
         )
     if not has_learning_rates and optimizer is not None and not hasattr(optimizer, "update"):
-        raise ValueError(f"optimizer must be an optax optimiser such as optax.adam(2e-3), got {optimizer!r}")
+        raise ValueError(
+            f"optimizer must be an optax optimiser such as optax.adam(2e-3), got {optimizer!r}; what makes one from a "
+            "learning rate comes with learning_rates="
+        )
     if has_learning_rates and (hasattr(optimizer, "update") or not callable(optimizer or optax.adam)):
         raise ValueError(
             "optimizer must be a function that makes one from its learning rate, such as optax.adam, where "
@@ -166,8 +170,22 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
             )
         return made
 
-    cell = jax.eval_shape(cell_of, key)
-    shown = jax.eval_shape(lambda cell: cell.output(cell.initial_state()), cell)
+    try:
+        cell = jax.eval_shape(cell_of, key)
+    except TypeError as error:
+        if "valid JAX type" not in str(error):
+            raise
+        raise ValueError(
+            "create must make a pytree, such as a dataclass that jax.tree_util.register_dataclass knows: "
+            f"{first_line(error)}"
+        ) from error
+    try:
+        before = jax.eval_shape(lambda cell: cell.initial_state(), cell)
+    except TypeError as error:
+        raise ValueError(
+            f"create must make a cell whose initial_state() takes no argument and gives arrays: {first_line(error)}"
+        ) from error
+    shown = jax.eval_shape(lambda cell, state: cell.output(state), cell, before)
     if len(getattr(shown, "shape", ())) != 1 or not jnp.issubdtype(shown.dtype, jnp.floating):
         raise ValueError(
             "create must make a cell whose output(state) is one vector of real floating numbers, which the readout "
@@ -175,11 +193,17 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
         )
     x = jax.ShapeDtypeStruct((task.input_size,), shown.dtype)
     try:
-        jax.eval_shape(lambda cell, x: cell(cell.initial_state(), x), cell, x)
+        after = jax.eval_shape(lambda cell, x: cell(cell.initial_state(), x), cell, x)
+    except NEEDS_A_VALUE as error:
+        raise ValueError(
+            "create must make a cell whose step asks for no number's value, as it is compiled (jnp.where for if, "
+            f"jax.numpy for NumPy): {first_line(error)}"
+        ) from error
     except TypeError as error:
         raise ValueError(
             f"create must make a cell with input_size {task.input_size} for {task.name}: {first_line(error)}"
         ) from error
+    require_same_state(before, after)
     if declares_its_own(cell):
         made = jax.jit(create)(key)
         check_declaration(made, made.initial_state(), jnp.ones((1, *x.shape), x.dtype))

@@ -19,8 +19,9 @@ import numpy as np
 
 from rnn_jax.leaves import of_numbers, to_numbers
 from rnn_jax.training.progress import Progress
+from rnn_jax.training.run import Run
 
-_FORMAT = "rnn_jax training checkpoint 1"
+_FORMAT = "rnn_jax training checkpoint 2"
 _PROGRAM, _START = "program_sha256", "start_sha256"
 _HASHES = {
     _PROGRAM: "what a training step does (the optimizer, a part of the remedy or task, or the code)",
@@ -34,7 +35,7 @@ class CheckpointError(ValueError):
     """A file cannot be gone on from: it is of another training, or no whole checkpoint."""
 
 
-def identity_of(program: str, start: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+def identity_of(program: str, start: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What tells one training from every other, in JSON's types.
 
     The settings make messages readable. They do not identify a training, as an optimiser is a function without
@@ -42,9 +43,10 @@ def identity_of(program: str, start: Any, settings: Mapping[str, Any]) -> dict[s
 
     Args:
         program: of a block of training, before it is compiled: the same text in every process.
-        start: what training begins with; the bytes of its arrays count.
+        start: what training begins with; the bytes of its arrays count, but for how long it is to be.
         settings: what is readable of the arguments.
     """
+    start = replace(start, step=None, step_budget=None)  # pyright: ignore[reportArgumentType]
     return json.loads(json.dumps(dict(settings))) | {
         "jax": jax.__version__,
         _PROGRAM: hashlib.sha256(program.encode()).hexdigest(),
@@ -86,6 +88,7 @@ class Checkpoint:
                     if facts["format"] != _FORMAT:
                         raise ValueError(f"its format is {facts['format']!r}")
                     self._refuse_another_training(facts["identity"])
+                    self._refuse_another_end(facts["step_budget"], start, len(arrays["scores"][0]))
                     return _progress(start, facts, arrays)
         except CheckpointError:
             raise
@@ -104,6 +107,7 @@ class Checkpoint:
         facts = {
             "format": _FORMAT,
             "identity": self.identity,
+            "step_budget": progress.step_budget,
             "train_s": progress.train_s,
             "snapshot_steps": [steps for steps, _ in progress.snapshots],
             "snapshot_steps_left": progress.snapshot_steps,
@@ -150,6 +154,19 @@ class Checkpoint:
             "start, or name another file"
         )
 
+    def _refuse_another_end(self, there: int, start: Progress, blocks: int) -> None:
+        here, block = start.step_budget, start.block_steps
+        if here < there:
+            raise CheckpointError(
+                f"checkpoint {self.path} is of a longer training: step_budget is {there} there and {here} here; a training "
+                "can be made longer, not shorter"
+            )
+        if here > there and blocks * block > there:
+            raise CheckpointError(
+                f"checkpoint {self.path} ended after {there} steps, amid the {block} between two evaluations: it can be "
+                "gone on from only where evaluate_every divides its step_budget"
+            )
+
 
 def _progress(start: Progress, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Progress:
     curves, scores = arrays["curves"], arrays["scores"]
@@ -158,9 +175,12 @@ def _progress(start: Progress, facts: Mapping[str, Any], arrays: Mapping[str, np
         (steps, _like(start.runs.model, f"snapshot_{number}", arrays))
         for number, steps in enumerate(facts["snapshot_steps"])
     )
+    runs = _like(start.runs, "run", arrays)
+    # The budget is the call's own; copies that fill places are out of steps from the start.
+    steps = jax.numpy.where(start.runs.step < start.runs.step_budget, runs.step, start.runs.step)
     return replace(
         start,
-        runs=_like(start.runs, "run", arrays),
+        runs=replace(runs, step=steps, step_budget=start.runs.step_budget),
         snapshot_steps=tuple(facts["snapshot_steps_left"]),
         curves=tuple(np.split(curves, blocks, axis=1)),
         scores=tuple(scores[:, block] for block in range(blocks)),

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from rnn_jax.cell_structure import ELEMENTWISE, structure_of
 from rnn_jax.step import State, materialized
 from rnn_jax.training.backpropagation import last_states
+from rnn_jax.training.trained import all_trained
 
 BACKPROPAGATIONS = ("auto", "autodiff")
 
@@ -68,7 +69,8 @@ class Model:
             target_steps: how many outputs are read, in 1..T.
             backpropagation: how gradients are formed. "autodiff" differentiates the loop over time
                 as it stands; "auto" forms an elementwise cell's weight gradients once after the
-                loop, and is "autodiff" for every other cell. `jax.jvp` needs "autodiff".
+                loop, and is "autodiff" for every other cell, as for one that holds whole numbers. `jax.jvp` needs
+                "autodiff".
             adapt_step: a remedy's, see `rnn_jax.remedies.Remedy`; the loop over time is then
                 differentiated as it stands.
 
@@ -77,10 +79,11 @@ class Model:
         """
         check_backpropagation(backpropagation)
         cell = materialized(self.cell)
-        if adapt_step is None and (backpropagation == "autodiff" or structure_of(cell) != ELEMENTWISE):
+        is_elementwise = structure_of(cell) == ELEMENTWISE and all_trained(cell)
+        if adapt_step is None and (backpropagation == "autodiff" or not is_elementwise):
             return jax.vmap(lambda sequence: self(sequence, target_steps))(inputs)
         state = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf, (inputs.shape[0], *leaf.shape)), cell.initial_state()
+            lambda leaf: jnp.broadcast_to(leaf, (inputs.shape[0], *jnp.shape(leaf))), cell.initial_state()
         )
         by_time = jnp.swapaxes(inputs, 0, 1)
         if adapt_step is None:

@@ -38,6 +38,8 @@ class TrainingResult:
         first_nonfinite_quantity: "loss" (a remedy's penalty with it), "gradient", "update", "optimizer_state", or "".
         model: the trained `Model`, its arrays with a leading seed axis; for a diverged seed the last
             finite one.
+        optimizer_state: as the optimiser left it, with what a remedy adds to it, likewise: with `model` what a loop of
+            one's own goes on from.
         initial_model: what training began with.
         baseline: the loss of the best guess without memory on the held-out examples.
         task, batch_size: as given.
@@ -62,6 +64,7 @@ class TrainingResult:
     first_nonfinite_step: np.ndarray
     first_nonfinite_quantity: list[str]
     model: Model
+    optimizer_state: Any
     initial_model: Model
     baseline: float
     task: Task
@@ -103,6 +106,7 @@ def result_of(
         first_nonfinite_step=nonfinite_step,
         first_nonfinite_quantity=quantities,
         model=runs.model,
+        optimizer_state=runs.optimizer_state,
         baseline=baseline,
         data_keys=runs.key,
         **facts,

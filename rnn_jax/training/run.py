@@ -11,11 +11,13 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from rnn_jax.messages import NEEDS_A_VALUE, first_line
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
 from rnn_jax.step import materialized
 from rnn_jax.tasks.task import Batch, Task, evaluation_task
 from rnn_jax.training.model import Model
+from rnn_jax.training.trained import trained, with_trained
 
 EVALUATION_EXAMPLES = 2_000
 QUANTITIES = ("loss", "gradient", "update", "optimizer_state")
@@ -70,8 +72,22 @@ class Recipe:
     def of(self, strength: Array | None, learning_rate: Array | None) -> tuple[Remedy, Any]:
         """One seed's remedy, and its optimiser with what the remedy adds."""
         remedy = self.remedy if strength is None else self.remedy(strength)
-        optimizer = self.optimizer if learning_rate is None else self.optimizer(learning_rate)
-        return remedy, remedy.adapt_optimizer(optimizer)
+        return remedy, remedy.adapt_optimizer(self._optimizer_at(learning_rate))
+
+    def _optimizer_at(self, learning_rate: Array | None) -> Any:
+        if learning_rate is None:
+            return self.optimizer
+        try:
+            made = self.optimizer(learning_rate)
+        except NEEDS_A_VALUE as error:
+            raise ValueError(
+                "optimizer must make an optimiser of a rate that is not known beforehand, as there is one for each seed; "
+                "of a schedule that looks at its peak make one with peak 1, and multiply: lambda rate: optax.chain("
+                f"optax.adam(schedule), optax.scale(rate)): {first_line(error)}"
+            ) from error
+        if not hasattr(made, "update"):
+            raise ValueError(f"optimizer must make an optax optimiser of a learning rate, it made {made!r}")
+        return made
 
     @property
     def after_start(self) -> "Recipe":
@@ -102,7 +118,7 @@ def start(
     never = jnp.full((), -1, jnp.int32)
     return Run(
         model=model,
-        optimizer_state=optimizer.init(model),
+        optimizer_state=optimizer.init(trained(model)),
         key=data_key,
         step=jnp.zeros((), jnp.int32),
         step_budget=jnp.asarray(step_budget, jnp.int32),
@@ -151,8 +167,8 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
     """The run after a step on this batch, and that step's loss and gradient norm, NaN where it was over before."""
     remedy, optimizer = recipe.of(run.strength, run.learning_rate)
 
-    def loss_of(model: Model) -> tuple[Array, Array]:
-        model = materialized(model)
+    def loss_of(weights: Any) -> tuple[Array, Array]:
+        model = materialized(with_trained(run.model, weights))
         outputs = model.outputs(batch.inputs, task.target_steps, backpropagation, remedy.adapt_step)
         loss = task.loss(outputs, batch)
         if remedy.penalty is None:
@@ -160,18 +176,24 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
         key = jax.random.fold_in(jax.random.fold_in(run.key, _REMEDY), run.step)
         return loss + remedy.penalty(task, model, batch, key), loss
 
-    (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(run.model)
+    weights = trained(run.model)
+    (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(weights)
     gradient = jax.tree.map(_uphill, gradient)
-    optimizer = optax.with_extra_args_support(optimizer)
-    updates, optimizer_state = optimizer.update(
-        gradient,
-        run.optimizer_state,
-        run.model,
-        value=total,
-        grad=gradient,
-        value_fn=lambda model: loss_of(model)[0],
-    )
-    model = optax.apply_updates(run.model, updates)
+    try:
+        updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
+            gradient,
+            run.optimizer_state,
+            weights,
+            value=total,
+            grad=gradient,
+            value_fn=lambda weights: loss_of(weights)[0],
+        )
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            "optimizer must be one of optax's that trains a pytree of weights (optax.lookahead wants them in pairs); its "
+            f"update fails: {first_line(error)}"
+        ) from error
+    moved = optax.apply_updates(weights, updates)
     stays = jax.tree.map(_as_finite_as, optimizer_state, run.optimizer_state)
     # In the order of QUANTITIES.
     bad = ~jnp.stack([*(_all_finite(each) for each in (total, gradient, updates)), _all(stays)])
@@ -179,16 +201,16 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
     active = run.is_active
     advances = active & ~broken
     # A seed that breaks keeps its last finite weights, so that they can be looked at.
-    model, optimizer_state = jax.tree.map(
+    moved, optimizer_state = jax.tree.map(
         lambda new, old: jnp.where(advances, new, old),
-        (model, optimizer_state),
-        (run.model, run.optimizer_state),
+        (moved, optimizer_state),
+        (weights, run.optimizer_state),
     )
     step = run.step + active.astype(jnp.int32)
     breaks = active & broken
     after = replace(
         run,
-        model=model,
+        model=with_trained(run.model, moved),
         optimizer_state=optimizer_state,
         step=step,
         nonfinite_step=jnp.where(breaks, step, run.nonfinite_step),

@@ -15,6 +15,7 @@ from jaxtyping import Array
 from rnn_jax.devices import Devices, mesh_of
 from rnn_jax.leaves import to_numbers
 from rnn_jax.remedies.remedy import Remedy, none
+from rnn_jax.tasks.examples_check import check_examples
 from rnn_jax.tasks.protocol_check import check_batches, checked_baseline
 from rnn_jax.tasks.task import Task, evaluation_task
 from rnn_jax.training.arguments import (
@@ -35,7 +36,7 @@ from rnn_jax.training.model import check_backpropagation
 from rnn_jax.training.program import Advance, lowered
 from rnn_jax.training.progress import Progress
 from rnn_jax.training.result import TrainingResult, result_of
-from rnn_jax.training.run import Recipe, shared_out, start
+from rnn_jax.training.run import EVALUATION_EXAMPLES, Recipe, shared_out, start
 
 _ADAM = optax.adam(2e-3)  # one object, so that calls that name no optimiser share a program
 
@@ -74,18 +75,21 @@ def train(
 
     With `checkpoint` a training that was killed goes on when the same call is made again, and ends with the
     same result; on the same CPU with the same bytes, but for its times. The file stays when training is
-    done: the same call then gives the result at once. Delete it when the result is kept elsewhere.
+    done: the same call then gives the result at once, and one with a larger `step_budget` goes on from there.
+    Delete it when the result is kept elsewhere.
 
     Args:
         task: for example `tasks.Adding(100)`.
-        create: `create(key) -> cell`; a linear readout of `cell.output` is trained with it.
+        create: `create(key) -> cell`; a linear readout of `cell.output` is trained with it. Whole numbers, truths
+            and random keys that a cell holds, such as a mask of its connections, are not trained.
         key: a random key; seed i uses `fold_in(key, i)`.
         seeds: how many, or which: seed i gives the same net and data in every run, and may be named more
             than once where each has a strength or a learning rate of its own.
         batch_size: examples a step.
-        optimizer: any optax optimiser, those that ask for the loss (`optax.lbfgs`) among them; Adam at 2e-3
-            if None. With `learning_rates` a function that makes it from a learning rate, such as `optax.sgd`;
-            Adam if None.
+        optimizer: any optax optimiser of plain weights, those that ask for the loss (`optax.lbfgs`) among them;
+            Adam at 2e-3 if None. With `learning_rates` a function that makes it from a learning rate, such as
+            `optax.sgd`; Adam if None. The rate is traced: a schedule that looks at its peak is made with peak 1 and
+            multiplied, `lambda rate: optax.chain(optax.adam(schedule), optax.scale(rate))`.
         remedy: from `rnn_jax.remedies`; none if None. With `strengths` a function that makes it from
             its strength, such as `clip_by_norm`.
         strengths: one a seed: an ensemble with as many strengths, compiled once.
@@ -116,7 +120,7 @@ def train(
             or `learning_rates` are not one finite number a seed, a learning rate is negative, or `devices` is
             empty, mixed or names one twice.
         CheckpointError: a ValueError: the file is of another training, which includes another version of
-            JAX or another number of devices, or is no whole checkpoint.
+            JAX or another number of devices, or of a longer one, or is no whole checkpoint.
         OSError: the checkpoint cannot be read or written; the one before is still there.
     """
     check_task_and_cell(task, create, key)
@@ -137,7 +141,8 @@ def train(
     )
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.asarray(numbers))
     dtype = required_dtype(task, create, key)
-    check_batches(task, batch_size, dtype)
+    check_batches(task, batch_size, EVALUATION_EXAMPLES, dtype)
+    check_examples(task, batch_size, dtype)
     baseline = checked_baseline(evaluation_task(task), jax.random.fold_in(key, 0))
     own = {
         "strengths": one_a_seed("strengths", strengths, len(numbers)),
@@ -168,7 +173,6 @@ def train(
             "key": to_numbers(key).tolist(),
             "seeds": numbers.tolist(),
             "batch_size": batch_size,
-            "step_budget": step_budget,
             "evaluate_every": evaluate_every,
             "backpropagation": backpropagation,
             "snapshot_steps": kept_steps,

@@ -144,3 +144,40 @@ def test_a_leaf_that_cannot_be_hashed_is_named():
 
 def test_the_example_holds(examples_hold):
     examples_hold(rj.adapters.from_equinox)
+
+
+class InDict(eqx.Module):
+    """A cell whose state is a dict."""
+
+    weight: Any
+
+    def __call__(self, x, hidden):
+        return {"h": jnp.tanh(self.weight @ hidden["h"] + x)}
+
+
+@pytest.mark.costly
+def test_a_module_of_ones_own_is_trained_from_the_state_and_by_the_output_that_are_told(jax_promotes):
+    def create(key, **told):
+        return rj.adapters.from_equinox(InDict(jax.random.normal(key, (2, 2), jnp.float32)), **told)
+
+    def train(**told):
+        return rj.train(
+            rj.tasks.Adding(10),
+            lambda key: create(key, **told),
+            key=jax.random.key(0),
+            seeds=1,
+            batch_size=2,
+            step_budget=2,
+        )
+
+    told = {
+        "initial_state": lambda cell: {"h": jnp.zeros(len(cell.weight), jnp.float32)},
+        "output": lambda state: state["h"],
+    }
+    assert np.isfinite(train(**told).loss).all()
+    with pytest.raises(ValueError, match=r"for `train` give from_equinox\(cell, initial_state=\.\.\.\)"):
+        train(output=told["output"])
+    with pytest.raises(ValueError, match=r"for `train` give from_equinox\(cell, output=\.\.\.\)"):
+        train(initial_state=told["initial_state"])
+    with pytest.raises(TypeError, match="initial_state"):
+        create(jax.random.key(0), initial_state=jnp.zeros(2))

@@ -61,7 +61,7 @@ def trained(task):
 
 def look_at(task):
     check_task(task)
-    check_batches(task, 3, jnp.float32)
+    check_batches(task, 3, 3, jnp.float32)
 
 
 def test_one_that_fits_is_trained(jax_promotes):
@@ -137,7 +137,7 @@ def test_the_held_out_examples_are_looked_at_too():
     with pytest.raises(
         ValueError, match=r"task\.evaluation_task\(\)\.sample must give inputs of shape \(3, 7, 1\)"
     ):
-        check_batches(Longer(), 3, jnp.float32)
+        check_batches(Longer(), 3, 3, jnp.float32)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +203,54 @@ def test_the_baseline_of_targets_far_from_zero_is_their_variance():
     )
     assert near == pytest.approx(7.0, rel=0.01)
     assert far == pytest.approx(float(near), rel=1e-3)
+
+
+def test_as_many_held_out_examples_as_are_scored_are_due():
+    class Few(Sum):
+        def sample(self, key, batch_size, dtype=None):
+            return Sum.sample(self, key, min(batch_size, 50), dtype)
+
+    check_batches(Few(), 3, 50, jnp.float32)
+    with pytest.raises(ValueError, match=r"inputs of shape \(2000, 7, 1\).* got \(50, 7, 1\)"):
+        check_batches(Few(), 3, 2000, jnp.float32)
+
+
+def test_a_task_that_can_be_changed_is_refused_as_its_program_would_go_on_with_what_it_was():
+    named = {name: getattr(Sum(), name) for name in Sum.__dataclass_fields__}
+    methods = {name: getattr(Sum, name) for name in ("sample", "loss", "accuracy", "is_solved", "baseline")}
+    told = r"task must be a frozen dataclass, @dataclass\(frozen=True\)"
+    for decorate in (lambda own: own, dataclass):
+        with pytest.raises(ValueError, match=told):
+            check_task(decorate(type("Own", (), named | methods))())
+    by_value = {"__hash__": lambda self: 3, "__eq__": lambda self, other: type(self) is type(other)}
+    check_task(type("Own", (), named | methods | by_value)())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"is_solved": lambda self, loss, accuracy: bool(loss < 1)},
+            r"task\.is_solved asks for a number before there is one.*leave out float\(\) and bool\(\)",
+        ),
+        (
+            {"loss": lambda self, outputs, batch: float(outputs.mean())},
+            r"task\.loss of outputs of shape \(3, 1, 1\) and targets of shape \(3, 1, 1\) asks for a number",
+        ),
+        (
+            {
+                "accuracy": lambda self, outputs, batch: (
+                    outputs + jnp.ones(2, jnp.float32)[None, None] + jnp.ones(3, jnp.float32)[None, None]
+                )
+            },
+            r"task\.accuracy of outputs of shape \(3, 1, 1\) and targets of shape \(3, 1, 1\) fails: \w+Error: ",
+        ),
+        (
+            {"sample": lambda self, key, batch_size, dtype: int(jax.random.bits(key))},
+            r"task\.sample for 3 examples asks for a number before there is one",
+        ),
+    ],
+)
+def test_a_method_that_fails_is_named_with_what_it_was_given(change, told):
+    with pytest.raises(ValueError, match=told):
+        look_at(type("Own", (Sum,), change)())

@@ -1,5 +1,7 @@
 """What is told of an argument of `train` that cannot be used, before anything is compiled."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,6 +32,45 @@ def test_the_largest_seed_is_one():
     assert arguments.seed_numbers([2**32 - 1]).tolist() == [4294967295]
 
 
+@dataclass(frozen=True)
+class Unknown:
+    """A cell that no pytree is made of."""
+
+    weight: jax.Array
+
+    def initial_state(self):
+        return {"h": jnp.zeros(2, jnp.float32), "count": jnp.zeros((), jnp.int32)}
+
+    def __call__(self, state, x):
+        return {"h": jnp.tanh(self.weight @ (state["h"] + x)), "count": state["count"] + 1}
+
+    def output(self, state):
+        return state["h"]
+
+
+class OfABatch(Unknown):
+    def initial_state(self, batch_size):
+        return super().initial_state()
+
+
+class Counting(Unknown):
+    def __call__(self, state, x):
+        return super().__call__(state, x) | {"count": state["count"].astype(jnp.float32)}
+
+
+class Asking(Unknown):
+    def __call__(self, state, x):
+        return state if state["h"][0] > 0 else super().__call__(state, x)
+
+
+for known in (OfABatch, Counting, Asking):
+    jax.tree_util.register_dataclass(known, ["weight"], [])
+
+
+def changed(cell):
+    return cell(jnp.eye(2, dtype=jnp.float32))
+
+
 @pytest.mark.parametrize(
     ("create", "told"),
     [
@@ -37,6 +78,16 @@ def test_the_largest_seed_is_one():
         (lambda key: lambda state, x: state, "create must make a cell.*it made function"),
         (lambda: 3, "create must be a function of one argument, a random key: too many positional arguments"),
         (lambda key, size: 3, "create must be a function of one argument, a random key: missing.*'size'"),
+        (lambda key: changed(Unknown), "create must make a pytree, such as a dataclass that .*Unknown"),
+        (lambda key: changed(OfABatch), r"initial_state\(\) takes no argument.*missing.*'batch_size'"),
+        (
+            lambda key: changed(Counting),
+            r"step must keep the dtype of the state: state\['count'\] came in as int32 and went out as float32",
+        ),
+        (
+            lambda key: changed(Asking),
+            "whose step asks for no number's value, as it is compiled .jnp.where for if",
+        ),
     ],
 )
 def test_what_makes_no_cell_is_told(create, told):

@@ -117,7 +117,7 @@ def test_a_checkpoint_is_written_when_it_is_due_and_at_the_end(whole, tmp_path):
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        ({"step_budget": 24}, "step_budget is 23 there and 24 here"),
+        ({"evaluate_every": 4}, "evaluate_every is 5 there and 4 here"),
         ({"learning_rates": [1e-2, 3e-2, 1e-2]}, r"learning_rates is \[0.01, 0.03, 1e\+30\] there"),
         ({"task": Adding(10, "anywhere")}, r"task is .adding\(10, 'halves'\). there"),
         # Functions without a name: what they do tells them apart.
@@ -132,6 +132,35 @@ def test_the_file_of_another_training_is_refused_and_left_alone(other, told, fin
         train(checkpoint=finished, **other)
     assert str(finished) in str(caught.value)
     assert "delete it to train from the start, or name another file" in str(caught.value)
+    assert finished.read_bytes() == before
+
+
+@pytest.mark.costly
+def test_a_training_is_made_longer_and_ends_with_the_same_bytes(tmp_path):
+    file = tmp_path / "training.npz"
+    # Of three seeds on one place each, and of two with a copy of one in the last place.
+    for options in ({}, {"devices": jax.devices()[:1]}):
+        file.unlink(missing_ok=True)
+        longer = options | {"step_budget": 20}
+        shorter, _ = train(checkpoint=file, **(options | {"step_budget": 15}))
+        assert shorter.steps_run.tolist()[:2] == [15, 15]
+        result, told = train(checkpoint=file, **longer)
+        assert told == [15, 20]
+        assert_same_result(result, train(**longer)[0])
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        (22, "is of a longer training: step_budget is 23 there and 22 here; a training can be made longer"),
+        (24, "ended after 23 steps, amid the 5 between two evaluations"),
+    ],
+)
+def test_an_end_that_cannot_be_gone_to_is_told(budget, told, finished):
+    before = finished.read_bytes()
+    with pytest.raises(CheckpointError, match=told):
+        train(checkpoint=finished, step_budget=budget)
     assert finished.read_bytes() == before
 
 

@@ -1,6 +1,7 @@
 """Cells of one's own: states with counters, complex weights and states, other optimisers than Adam."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,8 @@ import optax
 import pytest
 
 import rnn_jax as rj
+from rnn_jax.leaves import to_numbers
+from rnn_jax.training.run import training_batch
 
 KEY = jax.random.key(11)
 TASK = rj.tasks.Adding(10)
@@ -52,6 +55,37 @@ class Counting(Plain):
 
     def __call__(self, state, x):
         return {"count": state["count"] + 1} | super().__call__({"h": state["h"]}, x)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Holding(Plain):
+    """The same, and leaves that cannot be trained."""
+
+    weight_hh: jax.Array
+    weight_xh: jax.Array
+    mask: jax.Array
+    order: jax.Array
+    key: jax.Array
+
+    @classmethod
+    def create(cls, key):
+        plain = Plain.create(key)
+        return cls(plain.weight_hh, plain.weight_xh, jnp.ones(HIDDEN, bool), jnp.arange(HIDDEN), key)
+
+    def __call__(self, state, x):
+        return {"h": jnp.where(self.mask, super().__call__(state, x)["h"], 0)[self.order]}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class MaskedGRU(rj.cells.GRU):
+    """An elementwise cell whose input weights a mask holds at zero."""
+
+    mask: jax.Array
+
+    def drive(self, x):
+        return super().drive(x * self.mask)
 
 
 def complex_drawn(key):
@@ -145,6 +179,89 @@ def trained(create, **options):
 def test_a_counter_in_the_state_changes_nothing(remedy, jax_promotes):
     plain, counting = (trained(create, remedy=remedy) for create in (Plain.create, Counting.create))
     np.testing.assert_array_equal(plain.loss, counting.loss)
+
+
+@pytest.mark.parametrize(
+    "remedy", [*REMEDIES, rj.remedies.clip_by_norm(0.01)], ids=lambda remedy: remedy.name
+)
+def test_truths_whole_numbers_and_keys_in_a_cell_stay_as_they_are(remedy, jax_promotes):
+    plain, holding = (trained(create, remedy=remedy) for create in (Plain.create, Holding.create))
+    np.testing.assert_allclose(plain.loss, holding.loss, rtol=1e-6)
+    moved = 0
+    # A remedy may have wrapped the cell.
+    for after, before in zip(
+        *map(jax.tree.leaves, (holding.model.cell, holding.initial_model.cell)), strict=True
+    ):
+        if jnp.issubdtype(after.dtype, jnp.floating):
+            moved += bool((after != before).any())
+        else:
+            np.testing.assert_array_equal(to_numbers(after), to_numbers(before))
+    assert moved >= 2
+
+
+@pytest.mark.parametrize("kind", [int, bool])
+def test_an_elementwise_cell_with_a_mask_trains_as_with_one_of_real_numbers(kind, jax_promotes):
+    def create(dtype, key):
+        plain = rj.cells.GRU.create(2, HIDDEN, key=key, dtype=jnp.float32)
+        return MaskedGRU(**vars(plain), mask=jnp.array([1, 0], dtype))
+
+    whole = trained(partial(create, kind))
+    # Plain SGD leaves a real mask of which the loss knows nothing where it is; Adam would not.
+    frozen = optax.multi_transform(
+        {True: optax.adam(2e-3), False: optax.set_to_zero()},
+        lambda model: jax.tree_util.tree_map_with_path(
+            lambda path, _: "mask" not in jax.tree_util.keystr(path), model
+        ),
+    )
+    real = trained(partial(create, jnp.float32), optimizer=frozen, backpropagation="autodiff")
+    np.testing.assert_allclose(whole.loss, real.loss, rtol=1e-5)
+
+
+def test_an_optimiser_that_wants_other_weights_is_told(jax_promotes):
+    with pytest.raises(ValueError, match=r"optimizer must be one of optax's that trains a pytree of weights"):
+        trained(Plain.create, optimizer=optax.lookahead(optax.sgd(0.1), 2, 0.5))
+
+
+def scheduled(peak):
+    return optax.adam(optax.warmup_cosine_decay_schedule(0.0, peak, 2, 4))
+
+
+def test_a_schedule_that_looks_at_its_peak_is_told_and_multiplied(jax_promotes):
+    rates = {"learning_rates": [0.1, 0.2]}
+    with pytest.raises(ValueError, match=r"optimizer must make an optimiser of a rate that is not known"):
+        trained(Plain.create, optimizer=scheduled, **rates)
+    both = trained(
+        Plain.create, optimizer=lambda rate: optax.chain(scheduled(1.0), optax.scale(rate)), **rates
+    )
+    alone = trained(Plain.create, optimizer=scheduled(0.1))
+    np.testing.assert_allclose(both.loss[0], alone.loss[0], rtol=1e-5)
+    with pytest.raises(ValueError, match="must make an optax optimiser of a learning rate, it made None"):
+        trained(Plain.create, optimizer=lambda rate: None, **rates)
+
+
+@pytest.mark.parametrize("remedy", [None, rj.remedies.truncated_bptt(3)], ids=["none", "truncated"])
+def test_a_state_that_begins_with_a_plain_number(remedy, jax_promotes):
+    class FromZero(Counting):
+        def initial_state(self):
+            return super().initial_state() | {"count": 0}
+
+    FromZero = jax.tree_util.register_dataclass(FromZero, ["weight_hh", "weight_xh"], [])
+    plain, counting = (trained(create, remedy=remedy) for create in (Plain.create, FromZero.create))
+    np.testing.assert_array_equal(plain.loss, counting.loss)
+
+
+def test_a_loop_of_ones_own_goes_on_from_model_and_optimizer_state(jax_promotes):
+    optimizer = optax.adam(0.01)
+    shorter, longer = (
+        trained(Plain.create, optimizer=optimizer, step_budget=steps, evaluate_every=4) for steps in (4, 5)
+    )
+    seed = lambda tree: jax.tree.map(lambda leaf: leaf[0], tree)  # noqa: E731
+    model = seed(shorter.model)
+    batch = training_batch(TASK, shorter.data_keys[0], 4, 4, jnp.float32)
+    gradient = jax.grad(lambda model: TASK.loss(model.outputs(batch.inputs, 1), batch))(model)
+    updates, _ = optimizer.update(gradient, seed(shorter.optimizer_state), model)
+    after = optax.apply_updates(model, updates)
+    np.testing.assert_allclose(after.cell.weight_hh, longer.model.cell.weight_hh[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
