@@ -1,3 +1,4 @@
+import json
 from dataclasses import dataclass
 
 import jax
@@ -130,6 +131,36 @@ def test_twelve_seeds_over_eight_devices_train_as_on_one(eight_devices, alone):
     assert_same_training((result, told), alone)
     for leaf in jax.tree.leaves((result.model, result.data_keys)):
         assert leaf.devices() == {eight_devices[7]}  # the first that was given
+
+
+@pytest.mark.costly
+def test_a_training_over_devices_is_made_longer_and_copies_stay_out_of_it(
+    eight_devices, tmp_path, jax_promotes
+):
+    def train(step_budget, **options):
+        return rj.train(
+            EasyAdding(10),
+            linear_net,
+            key=jax.random.key(5),
+            seeds=[1, 2, 0],  # the last diverges
+            batch_size=2,
+            evaluate_every=2,
+            step_budget=step_budget,
+            devices=eight_devices[:2],
+            **options,
+        )
+
+    file = tmp_path / "training.npz"
+    train(4, checkpoint=file)
+    longer, whole = train(8, checkpoint=file), train(8)
+    np.testing.assert_array_equal(longer.loss, whole.loss)
+    np.testing.assert_array_equal(longer.evaluation_loss, whole.evaluation_loss)
+    # A copy in the last place that trained on would count as a fourth seed in the file.
+    assert longer.steps_run.tolist() == [8, 8, 1]
+    with np.load(file) as arrays:
+        facts = json.loads(arrays["facts"].tobytes())
+        assert facts["step_budget"] == 8
+        assert np.isnan(arrays["curves"][3]).all()
 
 
 def test_each_device_goes_over_its_own_examples_and_speaks_to_no_other(eight_devices):
