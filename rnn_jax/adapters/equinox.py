@@ -98,7 +98,7 @@ def from_equinox(
     Raises:
         ImportError: Equinox is not installed.
         TypeError: `cell` is no Equinox module, or holds something that is neither array nor hashable;
-            `initial_state` or `output` is no function.
+            `initial_state` or `output` is no function, or one that holds arrays.
 
     Example:
         >>> import equinox as eqx, jax, jax.numpy as jnp, rnn_jax as rj
@@ -117,8 +117,10 @@ def from_equinox(
             "flax cells go to from_flax_nnx or from_flax_linen, a torch module's state_dict() to from_torch"
         )
     for name, given in {"initial_state": initial_state, "output": output}.items():
-        if given is not None and not callable(given):
-            raise TypeError(f"{name} must be a function, such as lambda cell: jnp.zeros(8), got {given!r}")
+        if given is not None and not (callable(given) and jax.tree.leaves(given) == [given]):
+            raise TypeError(
+                f"{name} must be a plain function, which holds nothing that is trained, got {type(given).__name__}"
+            )
     weights, rest = eqx.partition(cell, lambda leaf: isinstance(leaf, jax.Array | np.ndarray | np.generic))
     leaves, structure = jax.tree.flatten(rest)
     for leaf in leaves:

@@ -127,7 +127,7 @@ def lyapunov_spectrum(
             factorizations stays near eps**-0.5: 1e8 in float64, 3e3 in float32 (eps**-0.4 for
             "cholesky": 2e6 and 6e2); at most 32 steps, and 1 where there is no transient. The choice
             is made inside the compiled program, so `jit` and `vmap` make the same one. Where it was too
-            long for some stretch (a condition number over eps**-0.75), that is factored at every step.
+            long for some stretch (a condition number over eps**-0.75, or eps**-0.6), that is factored at every step.
         transient: at least so many steps are discarded at first, while the state settles and the
             columns align; a tenth of T if None. What does not divide evenly into batches is
             discarded too.
@@ -136,8 +136,8 @@ def lyapunov_spectrum(
         factorization: "elimination" with row pivoting, "qr" by Householder reflections, "cholesky" of
             the Gram matrix of one panel of columns after the other, twice where once leaves them far from
             orthogonal, and by elimination where it breaks down; "auto": what should be fastest on this device. All give
-            the same exponents to rounding; the result says which it was. Of a singular Jacobian without zeros
-            elimination alone may see that it is exactly so (-inf); the others say NaN.
+            the same exponents to rounding; the result says which it was. Of a singular Jacobian
+            without zeros "elimination" and "cholesky" may see that it is exactly so (-inf); "qr" says NaN.
 
     Returns:
         a `LyapunovSpectrum`. Under `jax.vmap` its arrays get the batch axis.

@@ -48,9 +48,11 @@ def check_task(task: Any, called: str = "task") -> None:
 
 
 def _stays_as_it_is(task: Any) -> bool:
-    """Whether it is frozen, or at least told from others by what it holds."""
+    """Whether it is frozen, told from others by what it holds, or holds nothing."""
     frozen = getattr(getattr(type(task), "__dataclass_params__", None), "frozen", False)
-    return frozen or type(task).__hash__ not in (None, object.__hash__)
+    return (
+        frozen or type(task).__hash__ not in (None, object.__hash__) or getattr(task, "__dict__", None) == {}
+    )
 
 
 def check_batches(task: Task, batch_size: int, held_out_examples: int, dtype: Any) -> None:

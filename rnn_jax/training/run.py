@@ -1,5 +1,6 @@
 """One seed in training: how it starts, a step of it, its score on held-out examples."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -179,19 +180,14 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
     weights = trained(run.model)
     (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(weights)
     gradient = jax.tree.map(_uphill, gradient)
+    update = optax.with_extra_args_support(optimizer).update
+    more = {"value": total, "grad": gradient, "value_fn": lambda weights: loss_of(weights)[0]}
     try:
-        updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
-            gradient,
-            run.optimizer_state,
-            weights,
-            value=total,
-            grad=gradient,
-            value_fn=lambda weights: loss_of(weights)[0],
-        )
-    except (AttributeError, TypeError) as error:
+        updates, optimizer_state = update(gradient, run.optimizer_state, weights, **_taken(update, more))
+    except AttributeError as error:
         raise ValueError(
-            "optimizer must be one of optax's that trains a pytree of weights (optax.lookahead wants them in pairs); its "
-            f"update fails: {first_line(error)}"
+            "optimizer must be one that trains a pytree of weights (optax.lookahead wants them in pairs); its update "
+            f"fails: AttributeError: {first_line(error)}"
         ) from error
     moved = optax.apply_updates(weights, updates)
     stays = jax.tree.map(_as_finite_as, optimizer_state, run.optimizer_state)
@@ -218,6 +214,14 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
     )
     curve = jnp.stack([each.astype(run.score.dtype) for each in (loss, global_norm(gradient))])
     return after, jnp.where(active, curve, jnp.nan)
+
+
+def _taken(function: Callable, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Those of the named arguments that a function takes."""
+    parameters = inspect.signature(function).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return arguments
+    return {name: value for name, value in arguments.items() if name in parameters}
 
 
 def evaluated(task: Task, run: Run) -> Run:

@@ -75,7 +75,8 @@ def train(
 
     With `checkpoint` a training that was killed goes on when the same call is made again, and ends with the
     same result; on the same CPU with the same bytes, but for its times. The file stays when training is
-    done: the same call then gives the result at once, and one with a larger `step_budget` goes on from there.
+    done: the same call then gives the result at once, and one with a larger `step_budget` goes on from there, if
+    `evaluate_every` divides the smaller one.
     Delete it when the result is kept elsewhere.
 
     Args:
@@ -173,7 +174,7 @@ def train(
             "key": to_numbers(key).tolist(),
             "seeds": numbers.tolist(),
             "batch_size": batch_size,
-            "evaluate_every": evaluate_every,
+            "evaluate_every, at most step_budget,": evaluate_every,
             "backpropagation": backpropagation,
             "snapshot_steps": kept_steps,
             "devices": f"{1 if mesh is None else mesh.size} x {next(iter(runs.step.devices())).device_kind}",

@@ -181,3 +181,7 @@ def test_a_module_of_ones_own_is_trained_from_the_state_and_by_the_output_that_a
         train(initial_state=told["initial_state"])
     with pytest.raises(TypeError, match="initial_state"):
         create(jax.random.key(0), initial_state=jnp.zeros(2))
+    with pytest.raises(
+        TypeError, match="output must be a plain function, which holds nothing that is trained"
+    ):
+        create(jax.random.key(0), output=eqx.nn.LayerNorm(2))

@@ -94,3 +94,18 @@ def test_an_input_that_is_not_finite_is_told():
 def test_every_task_here_would_pass(name, monkeypatch):
     monkeypatch.setattr("rnn_jax.tasks.examples_check._OURS", "nobody")
     look_at(TASKS[name]({"sequential_mnist": 784, "sequential_digits": 64}.get(name, 20)))
+
+
+def test_a_number_that_does_not_count_may_be_none_and_one_that_does_may_not():
+    class Numbers(Signs):
+        def loss(self, outputs, batch):
+            return jnp.mean(outputs)
+
+        def sample(self, key, batch_size, dtype=None):
+            batch = Signs.sample(self, key, batch_size, dtype)
+            counts = batch.mask if self.silent else ~batch.mask
+            return Batch(batch.inputs, jnp.where(counts[..., None], batch.inputs, jnp.nan), batch.mask)
+
+    look_at(Numbers(1))
+    with pytest.raises(ValueError, match="finite targets where mask is True"):
+        look_at(Numbers(0))

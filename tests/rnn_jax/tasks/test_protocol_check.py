@@ -219,9 +219,13 @@ def test_a_task_that_can_be_changed_is_refused_as_its_program_would_go_on_with_w
     named = {name: getattr(Sum(), name) for name in Sum.__dataclass_fields__}
     methods = {name: getattr(Sum, name) for name in ("sample", "loss", "accuracy", "is_solved", "baseline")}
     told = r"task must be a frozen dataclass, @dataclass\(frozen=True\)"
-    for decorate in (lambda own: own, dataclass):
+    plain, changed = type("Own", (), named | methods), type("Own", (), named | methods)()
+    check_task(plain())  # it holds nothing that could be changed
+    changed.gain = 3
+    thawed = dataclass(type("Own", (plain,), {"__annotations__": {"gain": int}, "gain": 1}))
+    for own in (changed, thawed()):
         with pytest.raises(ValueError, match=told):
-            check_task(decorate(type("Own", (), named | methods))())
+            check_task(own)
     by_value = {"__hash__": lambda self: 3, "__eq__": lambda self, other: type(self) is type(other)}
     check_task(type("Own", (), named | methods | by_value)())
 

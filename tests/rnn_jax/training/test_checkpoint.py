@@ -117,7 +117,7 @@ def test_a_checkpoint_is_written_when_it_is_due_and_at_the_end(whole, tmp_path):
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        ({"evaluate_every": 4}, "evaluate_every is 5 there and 4 here"),
+        ({"evaluate_every": 4}, "evaluate_every, at most step_budget, is 5 there and 4 here"),
         ({"learning_rates": [1e-2, 3e-2, 1e-2]}, r"learning_rates is \[0.01, 0.03, 1e\+30\] there"),
         ({"task": Adding(10, "anywhere")}, r"task is .adding\(10, 'halves'\). there"),
         # Functions without a name: what they do tells them apart.

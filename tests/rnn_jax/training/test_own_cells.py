@@ -218,7 +218,7 @@ def test_an_elementwise_cell_with_a_mask_trains_as_with_one_of_real_numbers(kind
 
 
 def test_an_optimiser_that_wants_other_weights_is_told(jax_promotes):
-    with pytest.raises(ValueError, match=r"optimizer must be one of optax's that trains a pytree of weights"):
+    with pytest.raises(ValueError, match=r"optimizer must be one that trains a pytree of weights"):
         trained(Plain.create, optimizer=optax.lookahead(optax.sgd(0.1), 2, 0.5))
 
 
@@ -326,7 +326,11 @@ def plateau():
     return optax.chain(optax.sgd(0.05), optax.contrib.reduce_on_plateau(patience=1, accumulation_size=4))
 
 
-@pytest.mark.parametrize("optimizer", [optax.lbfgs, plateau], ids=["lbfgs", "reduce_on_plateau"])
+def sharpness_aware():
+    return optax.contrib.sam(optax.sgd(0.05), optax.sgd(0.01))
+
+
+@pytest.mark.parametrize("optimizer", [optax.lbfgs, plateau, sharpness_aware])
 def test_optimisers_that_ask_for_the_loss_or_begin_with_infinity(optimizer, jax_promotes):
     with jax.enable_x64(False):  # optax's line search promotes to float64 where that exists
         result = trained(
