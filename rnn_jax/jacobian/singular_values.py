@@ -26,6 +26,9 @@ REFRESH = 8
 LOST = 1.0
 """Of a value whose error is estimated as larger, in nats, nothing is known."""
 
+_NEARLY_LOST = 0.01
+"""Of two values that are rounding the difference may be as small by chance, seldom smaller."""
+
 
 @jax.tree_util.register_dataclass
 @brief
@@ -140,7 +143,7 @@ def _compared(forward: Float[Array, " n"], backward: Float[Array, " n"], length:
     """The mean of both, and a bound of its error: four times the largest difference among each
     value's neighbours (one difference alone may be small by chance), and what both have in common.
 
-    A smaller neighbour that is lost itself counts by how near it is: a large value is known where small ones are not.
+    A smaller neighbour that is lost itself, or nearly, counts by how near it is: a large value is known where small ones are not.
     """
     # Only what is exactly dependent gives an exact zero, and one direction may see it where rounding
     # hides it from the other.
@@ -152,7 +155,7 @@ def _compared(forward: Float[Array, " n"], backward: Float[Array, " n"], length:
     neighbours = []
     for shift in range(5):
         theirs, level = padded[shift : shift + size], levels[shift : shift + size]
-        is_lost = (4 * theirs > LOST) & (level < values)
+        is_lost = (4 * theirs > _NEARLY_LOST) & (level < values)
         neighbours.append(jnp.where(is_lost, theirs * jnp.exp((level - values) / 2), theirs))
     largest = jnp.max(jnp.stack(neighbours), axis=0)
     epsilon = jnp.finfo(jnp.float64).eps
