@@ -181,6 +181,7 @@ def test_a_counter_in_the_state_changes_nothing(remedy, jax_promotes):
     np.testing.assert_allclose(plain.loss, counting.loss, rtol=1e-6)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(
     "remedy", [*REMEDIES, rj.remedies.clip_by_norm(0.01)], ids=lambda remedy: remedy.name
 )
@@ -199,6 +200,7 @@ def test_truths_whole_numbers_and_keys_in_a_cell_stay_as_they_are(remedy, jax_pr
     assert moved >= 2
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("kind", [int, bool])
 def test_an_elementwise_cell_with_a_mask_trains_as_with_one_of_real_numbers(kind, jax_promotes):
     def create(dtype, key):
@@ -226,6 +228,7 @@ def scheduled(peak):
     return optax.adam(optax.warmup_cosine_decay_schedule(0.0, peak, 2, 4))
 
 
+@pytest.mark.costly
 def test_a_schedule_that_looks_at_its_peak_is_told_and_multiplied(jax_promotes):
     rates = {"learning_rates": [0.1, 0.2]}
     with pytest.raises(ValueError, match=r"optimizer must make an optimiser of a rate that is not known"):
@@ -239,6 +242,7 @@ def test_a_schedule_that_looks_at_its_peak_is_told_and_multiplied(jax_promotes):
         trained(Plain.create, optimizer=lambda rate: None, **rates)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("remedy", [None, rj.remedies.truncated_bptt(3)], ids=["none", "truncated"])
 def test_a_state_that_begins_with_a_plain_number(remedy, jax_promotes):
     class FromZero(Counting):
@@ -250,6 +254,7 @@ def test_a_state_that_begins_with_a_plain_number(remedy, jax_promotes):
     np.testing.assert_array_equal(plain.loss, counting.loss)
 
 
+@pytest.mark.costly
 def test_a_loop_of_ones_own_goes_on_from_model_and_optimizer_state(jax_promotes):
     optimizer = optax.adam(0.01)
     shorter, longer = (
