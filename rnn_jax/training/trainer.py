@@ -76,8 +76,7 @@ def train(
     With `checkpoint` a training that was killed goes on when the same call is made again, and ends with the
     same result; on the same CPU with the same bytes, but for its times. The file stays when training is
     done: the same call then gives the result at once, and one with a larger `step_budget` goes on from there, if
-    `evaluate_every` divides the smaller one.
-    Delete it when the result is kept elsewhere.
+    `evaluate_every` divides the smaller one. Delete it when the result is kept elsewhere.
 
     Args:
         task: for example `tasks.Adding(100)`.
@@ -117,7 +116,9 @@ def train(
     Raises:
         ValueError: the task is not what `rnn_jax.tasks.Task` says or its baseline is not positive, a count is
             not positive, a seed over 2**32 - 1, `create` makes no cell of the task's input size whose output
-            is a real vector or that has not the structure it declares, the cell lacks what the remedy needs, an argument is of another kind, `strengths`
+            is a real vector, or one that changes its state's shapes or dtypes or has not the structure it declares, the
+            cell lacks what the remedy needs, an argument is of another kind, the optimiser wants other weights or looks
+            at a rate that is traced, `strengths`
             or `learning_rates` are not one finite number a seed, a learning rate is negative, or `devices` is
             empty, mixed or names one twice.
         CheckpointError: a ValueError: the file is of another training, which includes another version of

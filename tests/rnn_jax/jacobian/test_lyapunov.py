@@ -10,22 +10,9 @@ from scipy.stats import t as student
 import rnn_jax as rj
 
 
-def _times_matrix(_, state, matrix):
-    """A linear net whose inputs are its step Jacobians."""
-    return matrix @ state
-
-
-# A pytree, which is compiled once a shape and not at every call.
-times_matrix = jax.tree_util.Partial(_times_matrix, np.ones(()))
-
-
 def newman(size):
     """Exponents of products of matrices with independent standard normal entries (Newman 1986)."""
     return 0.5 * (np.log(2) + digamma((size - np.arange(size)) / 2))
-
-
-def of_products(xs, **options):
-    return rj.lyapunov_spectrum(times_matrix, jnp.zeros(xs.shape[-1], xs.dtype), xs, **options)
 
 
 def by_qr(matrices, transient):
@@ -44,7 +31,7 @@ def by_qr(matrices, transient):
 
 @pytest.mark.costly
 @pytest.mark.parametrize("size", [2, 3, 4])
-def test_gaussian_products_have_newmans_exponents(size):
+def test_gaussian_products_have_newmans_exponents(size, of_products):
     spectrum = of_products(jax.random.normal(jax.random.key(size), (20_000, size, size)))
     assert (np.abs(spectrum.exponents - newman(size)) < 4 * spectrum.standard_errors).all()
     assert (spectrum.standard_errors < 0.02).all()
@@ -53,7 +40,7 @@ def test_gaussian_products_have_newmans_exponents(size):
 
 @pytest.mark.costly
 @pytest.mark.parametrize("qr_interval", [None, 3])
-def test_95_percent_intervals_contain_newmans_values_in_95_percent_of_runs(qr_interval):
+def test_95_percent_intervals_contain_newmans_values_in_95_percent_of_runs(qr_interval, of_products):
     runs, size, batches = 400, 3, 10
     xs = jax.random.normal(jax.random.key(1), (runs, 220, size, size))
     spectrum = jax.vmap(partial(of_products, batches=batches, transient=20, qr_interval=qr_interval))(xs)
@@ -202,7 +189,7 @@ def test_intervals_that_do_not_divide_the_batch_change_nothing():
 
 
 @pytest.mark.costly
-def test_a_dead_unit_has_minus_infinity_and_leaves_the_others():
+def test_a_dead_unit_has_minus_infinity_and_leaves_the_others(of_products):
     xs = jax.random.normal(jax.random.key(3), (400, 4, 4))
     dead = xs.at[:, 1].set(0.0)  # a row
     unheard = xs.at[:, :, 2].set(0.0)  # a column: rounding alone would leave e**-37
@@ -218,7 +205,7 @@ def test_a_dead_unit_has_minus_infinity_and_leaves_the_others():
     np.testing.assert_allclose(of_products(dead).exponents[:3], remaining, atol=0.05)
 
 
-def test_zeros_throughout_are_minus_infinity():
+def test_zeros_throughout_are_minus_infinity(of_products):
     spectrum = of_products(jnp.zeros((100, 2, 2)))
     np.testing.assert_array_equal(spectrum.exponents, [-np.inf, -np.inf])
     assert spectrum.kaplan_yorke_dimension == 0
@@ -278,12 +265,12 @@ def test_new_weights_of_a_cell_do_not_compile_again(compilations):
     assert first.exponents[0] != second.exponents[0]
 
 
-def test_without_a_transient_the_interval_is_one_and_every_step_counts():
+def test_without_a_transient_the_interval_is_one_and_every_step_counts(of_products):
     spectrum = of_products(jax.random.normal(jax.random.key(1), (40, 2, 2)), transient=0)
     assert (spectrum.qr_interval, spectrum.steps, spectrum.transient) == (1, 40, 0)
 
 
-def test_what_does_not_divide_into_batches_is_discarded_first():
+def test_what_does_not_divide_into_batches_is_discarded_first(of_products):
     spectrum = of_products(jax.random.normal(jax.random.key(1), (108, 2, 2)), transient=5, batches=10)
     assert (spectrum.steps, spectrum.transient, spectrum.batches) == (100, 8, 10)
 
@@ -305,7 +292,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_a_wrong_argument_is_named(name):
+def test_a_wrong_argument_is_named(name, of_products):
     options, message = ERRORS[name]
     with pytest.raises(ValueError, match=message):
         of_products(jnp.ones((30, 2, 2)), **options)
@@ -314,80 +301,6 @@ def test_a_wrong_argument_is_named(name):
 def test_16_bits_are_refused():
     with pytest.raises(ValueError, match="state must be float32 or float64, got bfloat16"):
         rj.lyapunov_spectrum(lambda h, _: h, jnp.ones(2, jnp.bfloat16), None, length=30)
-
-
-def graded_matrices(count=3000):
-    scales = np.array([1.0, 0.3, 0.1, 0.03])[None, :, None]
-    return jnp.asarray(np.random.default_rng(0).normal(size=(count, 4, 4)) * scales)
-
-
-@pytest.mark.costly
-@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
-@pytest.mark.parametrize("interval", [10, 40])
-def test_an_interval_in_which_a_pivot_would_be_lost_is_factored_at_every_step(interval, factorization):
-    xs = graded_matrices()
-    options = {"factorization": factorization}
-    truth = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=1, **options)
-    found = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=interval, **options)
-    assert found.qr_interval == interval
-    np.testing.assert_allclose(found.exponents, truth.exponents, atol=1e-4)
-    np.testing.assert_allclose(found.standard_errors, truth.standard_errors, atol=1e-4)
-
-
-@pytest.mark.costly
-def test_the_automatic_interval_loses_no_exponent_of_a_product_whose_steps_differ_much_in_float32():
-    xs = jnp.asarray(np.random.default_rng(0).normal(size=(400, 4, 4)) / 2)
-    truth = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), xs, qr_interval=1)
-    found = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4, jnp.float32), jnp.asarray(xs, jnp.float32))
-    assert found.qr_interval == 8  # which loses the last of them in some stretches
-    np.testing.assert_allclose(found.exponents, truth.exponents, atol=1e-4)
-
-
-@pytest.mark.costly
-@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
-@pytest.mark.parametrize("interval", [None, 1])
-def test_one_singular_jacobian_leaves_no_number_of_rounding_as_an_exponent(interval, factorization):
-    angles = np.arange(2000)
-    turns = np.stack([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
-    xs = np.diag([2.0, 0.5]) @ np.moveaxis(turns, 2, 0)
-    xs[1000] = [[1, 2], [3, 6]]
-    spectrum = rj.lyapunov_spectrum(
-        lambda h, J: J @ h, jnp.zeros(2), jnp.asarray(xs), qr_interval=interval, factorization=factorization
-    )
-    assert np.isfinite(spectrum.exponents[0])
-    assert not np.isfinite(spectrum.exponents[1])
-
-
-@pytest.mark.costly
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
-def test_the_dimension_of_an_isometry_is_not_left_to_rounding(factorization, dtype):
-    for matrix in (np.eye(3), np.roll(np.eye(4), 1, 0)):
-        step = jax.tree_util.Partial(lambda matrix, h, _: matrix @ h, jnp.asarray(matrix, dtype))
-        spectrum = rj.lyapunov_spectrum(
-            step, jnp.ones(len(matrix), dtype), None, length=400, factorization=factorization
-        )
-        assert spectrum.kaplan_yorke_dimension == len(matrix)
-
-
-@pytest.mark.costly
-def test_each_dimension_that_dies_counts_once():
-    alive = np.ones((400, 4))
-    alive[[100, 250, 300], 1] = 0
-    alive[20, 3] = 0  # in the transient, which is not measured
-    exponents = rj.lyapunov_spectrum(
-        lambda h, d: d * h, jnp.zeros(4), jnp.asarray(alive), transient=40
-    ).exponents
-    assert np.isneginf(exponents).tolist() == [False, False, False, True]
-
-
-@pytest.mark.costly
-def test_dimension_and_entropy_rate_are_known_where_the_first_exponents_decide_them():
-    xs = 1e-3 * graded_matrices()
-    singular = xs.at[1000].set(jnp.outer(jnp.arange(1.0, 5.0), jnp.arange(4.0, 0.0, -1.0)))
-    spectrum = rj.lyapunov_spectrum(lambda h, J: J @ h, jnp.zeros(4), singular, factorization="qr")
-    assert np.isnan(spectrum.exponents).any()
-    assert (spectrum.kaplan_yorke_dimension, spectrum.entropy_rate) == (0, 0)
 
 
 # Factorizations
@@ -418,7 +331,7 @@ def test_another_factorization_gives_the_exponents_of_elimination(factorization)
 
 @pytest.mark.costly
 @pytest.mark.parametrize("factorization", ["qr", "cholesky"])
-def test_singular_steps_have_minus_infinity_by_every_factorization(factorization):
+def test_singular_steps_have_minus_infinity_by_every_factorization(factorization, of_products):
     xs = jax.random.normal(jax.random.key(3), (400, 4, 4))
     for singular in (xs.at[:, 1].set(0.0), xs.at[:, :, 2].set(0.0), xs.at[250, :, 2].set(0.0)):
         found = of_products(singular, qr_interval=2, factorization=factorization)
@@ -429,17 +342,6 @@ def test_singular_steps_have_minus_infinity_by_every_factorization(factorization
     assert np.isnan(broken.exponents).all()
 
 
-@pytest.mark.costly
-@pytest.mark.parametrize("factorization", ["qr", "cholesky"])
-def test_other_factorizations_give_nan_where_the_interval_is_too_long(factorization):
-    xs = graded_matrices()
-    truth = of_products(xs, qr_interval=1).exponents
-    found = of_products(xs, qr_interval=40, factorization=factorization).exponents
-    known = ~np.isnan(found)
-    assert known[0]
-    np.testing.assert_allclose(found[known], truth[known], atol=5e-3)
-
-
-def test_an_unknown_factorization_is_named():
+def test_an_unknown_factorization_is_named(of_products):
     with pytest.raises(ValueError, match="must be among auto, elimination, qr, cholesky, got 'svd'"):
         of_products(jnp.ones((30, 2, 2)), factorization="svd")

@@ -1,0 +1,86 @@
+"""Exponents where rounding would lose a pivot: in an interval that is too long, of a singular step, at zero."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnn_jax as rj
+
+
+def graded_matrices(count=3000):
+    scales = np.array([1.0, 0.3, 0.1, 0.03])[None, :, None]
+    return jnp.asarray(np.random.default_rng(0).normal(size=(count, 4, 4)) * scales)
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
+@pytest.mark.parametrize("interval", [10, 40])
+def test_an_interval_in_which_a_pivot_would_be_lost_is_factored_at_every_step(
+    interval, factorization, of_products
+):
+    xs = graded_matrices()
+    options = {"factorization": factorization}
+    truth = of_products(xs, qr_interval=1, **options)
+    found = of_products(xs, qr_interval=interval, **options)
+    assert found.qr_interval == interval
+    np.testing.assert_allclose(found.exponents, truth.exponents, atol=1e-4)
+    np.testing.assert_allclose(found.standard_errors, truth.standard_errors, atol=1e-4)
+
+
+@pytest.mark.costly
+def test_the_automatic_interval_loses_no_exponent_of_a_product_whose_steps_differ_much_in_float32(
+    of_products,
+):
+    xs = jnp.asarray(np.random.default_rng(0).normal(size=(400, 4, 4)) / 2)
+    truth = of_products(xs, qr_interval=1)
+    found = of_products(jnp.asarray(xs, jnp.float32))
+    assert found.qr_interval == 8  # which loses the last of them in some stretches
+    np.testing.assert_allclose(found.exponents, truth.exponents, atol=1e-4)
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
+@pytest.mark.parametrize("interval", [None, 1])
+def test_one_singular_jacobian_leaves_no_number_of_rounding_as_an_exponent(
+    interval, factorization, of_products
+):
+    angles = np.arange(2000)
+    turns = np.stack([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
+    xs = np.diag([2.0, 0.5]) @ np.moveaxis(turns, 2, 0)
+    xs[1000] = [[1, 2], [3, 6]]
+    spectrum = of_products(jnp.asarray(xs), qr_interval=interval, factorization=factorization)
+    assert np.isfinite(spectrum.exponents[0])
+    assert not np.isfinite(spectrum.exponents[1])
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
+def test_the_dimension_of_an_isometry_is_not_left_to_rounding(factorization, dtype):
+    for matrix in (np.eye(3), np.roll(np.eye(4), 1, 0)):
+        step = jax.tree_util.Partial(lambda matrix, h, _: matrix @ h, jnp.asarray(matrix, dtype))
+        spectrum = rj.lyapunov_spectrum(
+            step, jnp.ones(len(matrix), dtype), None, length=400, factorization=factorization
+        )
+        assert spectrum.kaplan_yorke_dimension == len(matrix)
+
+
+@pytest.mark.costly
+def test_each_dimension_that_dies_counts_once():
+    alive = np.ones((400, 4))
+    alive[[100, 250, 300], 1] = 0
+    alive[20, 3] = 0  # in the transient, which is not measured
+    exponents = rj.lyapunov_spectrum(
+        lambda h, d: d * h, jnp.zeros(4), jnp.asarray(alive), transient=40
+    ).exponents
+    assert np.isneginf(exponents).tolist() == [False, False, False, True]
+
+
+@pytest.mark.costly
+def test_dimension_and_entropy_rate_are_known_where_the_first_exponents_decide_them(of_products):
+    xs = 1e-3 * graded_matrices()
+    singular = xs.at[1000].set(jnp.outer(jnp.arange(1.0, 5.0), jnp.arange(4.0, 0.0, -1.0)))
+    spectrum = of_products(singular, factorization="qr")
+    assert np.isnan(spectrum.exponents).any()
+    assert (spectrum.kaplan_yorke_dimension, spectrum.entropy_rate) == (0, 0)
