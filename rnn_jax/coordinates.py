@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from rnn_jax.slopes import with_exact_slopes
+
 
 def real_size(tree: Any) -> int:
     """The number n of real coordinates of a pytree (a complex number counts twice)."""
@@ -70,6 +72,25 @@ def ravel_reals(tree: Any) -> tuple[Float[Array, " n"], Callable[[Array], Any]]:
         return jax.tree.unflatten(structure, rebuilt)
 
     return vector, rebuild
+
+
+def in_coordinates(
+    step: Callable[[Any, Any], Any], state: Any, x: Any
+) -> tuple[Callable[[Array], Array], Float[Array, " n"]]:
+    """A step as a function of its state's coordinates, to be differentiated, and the coordinates of `state`.
+
+    Args:
+        step, state, x: a step, and where it is taken.
+
+    Returns:
+        `vector -> vector`, both of shape (n,), with exact slopes (`rnn_jax.slopes`); and where to take it.
+    """
+    vector, rebuild = ravel_reals(state)
+
+    def next_vector(vector: Array) -> Array:
+        return ravel_reals(step(rebuild(vector), x))[0]
+
+    return with_exact_slopes(next_vector, vector), vector
 
 
 def _reals_per_entry(leaf: Any) -> int:

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.coordinates import ravel_reals, real_size
+from rnn_jax.coordinates import in_coordinates, ravel_reals, real_size
 from rnn_jax.dtypes import at_least_float32
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import nan_or_zero
 from rnn_jax.jacobian.scaled import ScaledMatrix
 from rnn_jax.messages import first_line
 from rnn_jax.shown import brief
+from rnn_jax.slopes import with_exact_slopes
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked, is_pytree_of_arrays, materialized
 from rnn_jax.trajectory import run
 from rnn_jax.unrolling import heavy_unroll
@@ -133,13 +134,15 @@ def _pull_back(
     step: Step, state: State, x: Any, cotangent: Float[Array, " n"], driven: bool
 ) -> tuple[Array, Array | None]:
     """J_t^T and (dh_t/dx_t)^T applied to a vector."""
-    vector, rebuild = ravel_reals(state)
     if not driven:
-        _, pull = jax.vjp(lambda v: ravel_reals(step(rebuild(v), x))[0], vector)
-        return pull(cotangent)[0], None
-    input_vector, rebuild_input = ravel_reals(x)
-    _, pull = jax.vjp(lambda v, u: ravel_reals(step(rebuild(v), rebuild_input(u)))[0], vector, input_vector)
-    return pull(cotangent)
+        return jax.vjp(*in_coordinates(step, state, x))[1](cotangent)[0], None
+    (vector, rebuild), (input_vector, rebuild_input) = ravel_reals(state), ravel_reals(x)
+
+    def next_state(vector: Array, input_vector: Array) -> Array:
+        return ravel_reals(step(rebuild(vector), rebuild_input(input_vector)))[0]
+
+    exact = with_exact_slopes(next_state, vector, input_vector)
+    return jax.vjp(exact, vector, input_vector)[1](cotangent)
 
 
 def _add(left: ScaledMatrix, right: ScaledMatrix) -> ScaledMatrix:
@@ -228,8 +231,8 @@ def _shares(trained: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *,
 
         def accumulate(total, at):
             past, x, cotangent = at
-            _, pull = jax.vjp(lambda vector: next_state(vector, (past, x)), weights)
-            return total + at_least_float32(pull(cotangent)[0]), None
+            exact = with_exact_slopes(lambda vector: next_state(vector, (past, x)), weights)
+            return total + at_least_float32(jax.vjp(exact, weights)[1](cotangent)[0]), None
 
         # In 16 bits a sum of many equal terms stops growing.
         nothing = jnp.zeros_like(at_least_float32(weights))
@@ -240,7 +243,8 @@ def _shares(trained: Step, state: State, xs: Inputs, gradients: ScaledMatrix, *,
 
         def contribution(_, at):
             past, x, cotangent = at
-            _, change = jax.jvp(lambda vector: next_state(vector, (past, x)), (weights,), (direction,))
+            exact = with_exact_slopes(lambda vector: next_state(vector, (past, x)), weights)
+            _, change = jax.jvp(exact, (weights,), (direction,))
             return None, at_least_float32(cotangent) @ at_least_float32(change)
 
         _, parts = jax.lax.scan(contribution, None, (before, xs, rows), length=length, unroll=heavy_unroll())

@@ -22,7 +22,7 @@ import rnn_jax as rj
 from bench.errors import UsageError
 from bench.nearest import nearest
 from bench.probing.own_error import of_step, one_line, theirs
-from rnn_jax.coordinates import ravel_reals, real_dtype
+from rnn_jax.coordinates import in_coordinates, ravel_reals, real_dtype
 from rnn_jax.step import checked, is_pytree_of_arrays
 
 CALL = "make_cell(input_size, hidden_size, *, key) -> (step, initial_state)"
@@ -240,8 +240,7 @@ def _keeps(step: Callable[[Any, Any], Any], first: Any, second: Any, state: Any)
 
 def _pulled_back(step: Callable[[Any, Any], Any], state: Any, x: Any) -> Any:
     """What backpropagation does with the step: traced, it tells whether the step has a derivative."""
-    vector, rebuild = ravel_reals(state)
-    after, pull = jax.vjp(lambda v: ravel_reals(step(rebuild(v), x))[0], vector)
+    after, pull = jax.vjp(*in_coordinates(step, state, x))
     return pull(after)
 
 

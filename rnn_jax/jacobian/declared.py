@@ -8,7 +8,7 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from rnn_jax.cell_structure import DENSE, DIAGONAL, ELEMENTWISE, KRONECKER, structure_of
-from rnn_jax.coordinates import ravel_reals
+from rnn_jax.coordinates import in_coordinates, ravel_reals
 from rnn_jax.jacobian.layout import layout_of
 from rnn_jax.jacobian.structure import factor, prepared
 from rnn_jax.messages import first_line
@@ -126,8 +126,9 @@ def _distance_at(step: Any, state: State, x: Any, key: Array, noise: float) -> A
     if noise >= 1:
         x = jax.tree.map(lambda leaf: _noisy(leaf, input_key), x)
     with jax.default_matmul_precision("highest"):
-        value, plain = jax.jvp(lambda vector: ravel_reals(step(rebuild(vector), x))[0], (vector,), (along,))
         moved = rebuild(vector)
+        next_vector, vector = in_coordinates(step, moved, x)
+        value, plain = jax.jvp(next_vector, (vector,), (along,))
         short = factor(step, prepared(step, moved, x)).before(along[:, None])[:, 0]
         made = _by_update(step, moved, x)
     made = value if made is None else ravel_reals(made)[0]

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from rnn_jax.coordinates import ravel_reals
+from rnn_jax.coordinates import in_coordinates
 from rnn_jax.step import Inputs, State, Step, call_compiled, checked
 from rnn_jax.trajectory import run
 
@@ -42,9 +42,5 @@ def _step_jacobians(step: Step, state: State, xs: Inputs, *, length: int) -> Arr
 
 def step_jacobian(step: Step, state: State, x: Any) -> Float[Array, "n n"]:
     """The Jacobian of one step at one state and input: the definition everything is held to."""
-    coordinates, rebuild = ravel_reals(state)
-
-    def flat_step(vector: Array) -> Array:
-        return ravel_reals(step(rebuild(vector), x))[0]
-
-    return jax.jacrev(flat_step)(coordinates)
+    next_vector, vector = in_coordinates(step, state, x)
+    return jax.jacrev(next_vector)(vector)

@@ -24,6 +24,7 @@ from rnn_jax.cell_structure import (
     structure_of,
 )
 from rnn_jax.jacobian.steps import step_jacobian
+from rnn_jax.slopes import with_exact_slopes
 from rnn_jax.step import State
 
 
@@ -219,9 +220,10 @@ def _diagonals(cell: ElementwiseCell, state: State, x: Any) -> Diagonals:
             jax.tree.leaves(cell.update(recurrent, drive, jax.tree.unflatten(structure, leaves)))
         )
 
+    exact = with_exact_slopes(by_recurrent, recurrent)
     gates = [jnp.zeros_like(recurrent).at[gate].set(1) for gate in range(recurrent.shape[0])]
     return Diagonals(
-        by_gate=jnp.stack([jax.jvp(by_recurrent, (recurrent,), (gate,))[1] for gate in gates], axis=1),
+        by_gate=jnp.stack([jax.jvp(exact, (recurrent,), (gate,))[1] for gate in gates], axis=1),
         by_leaf=_by_leaf(by_leaves, leaves),
     )
 
@@ -259,13 +261,13 @@ def _by_leaf(function: Callable, leaves: Sequence[Array]) -> tuple[Array | None,
     jaxpr = jax.make_jaxpr(function)(leaves).jaxpr
     read = {id(variable) for equation in jaxpr.eqns for variable in equation.invars}
     read |= {id(variable) for variable in jaxpr.outvars}
-    derivatives = []
+    exact, derivatives = with_exact_slopes(function, leaves), []
     for place, variable in enumerate(jaxpr.invars):
         if id(variable) not in read:
             derivatives.append(None)
             continue
         tangents = [jnp.full_like(leaf, other == place) for other, leaf in enumerate(leaves)]
-        derivatives.append(jax.jvp(function, (leaves,), (tangents,))[1])
+        derivatives.append(jax.jvp(exact, (leaves,), (tangents,))[1])
     return tuple(derivatives)
 
 

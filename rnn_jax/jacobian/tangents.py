@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cell_structure import DENSE, structure_of
-from rnn_jax.coordinates import ravel_reals
+from rnn_jax.coordinates import in_coordinates
 from rnn_jax.jacobian.scaled import exponent_of, power_of_two
 from rnn_jax.jacobian.structure import factor
 from rnn_jax.step import Step
@@ -21,8 +21,7 @@ def pushed(step: Step, material: Any, columns: Float[Array, "n columns"]) -> Flo
     if structure_of(step) != DENSE:
         return factor(step, material).before(columns)
     state, x, _ = material
-    coordinates, rebuild = ravel_reals(state)
-    _, linear = jax.linearize(lambda vector: ravel_reals(step(rebuild(vector), x))[0], coordinates)
+    _, linear = jax.linearize(*in_coordinates(step, state, x))
     return jax.vmap(linear, in_axes=1, out_axes=1)(columns)
 
 

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cell_structure import ELEMENTWISE, structure_of
-from rnn_jax.coordinates import ravel_reals, real_size
+from rnn_jax.coordinates import in_coordinates, ravel_reals, real_size
 from rnn_jax.gradients import loss_gradients
 from rnn_jax.jacobian.differentiable_qr import qr
 from rnn_jax.remedies.remedy import Remedy, Strength, checked_strength, one_per_strength, whole_number
+from rnn_jax.slopes import with_exact_slopes
 from rnn_jax.step import State
 from rnn_jax.tasks.task import Batch, Task
 
@@ -109,10 +110,9 @@ def finite_time_exponents(
 
     def advance(carry: tuple[State, Array, Array], x: Array) -> tuple[tuple[State, Array, Array], None]:
         state, basis, total = carry
-        vector, rebuild = ravel_reals(state)
-        after, push = jax.linearize(lambda h: ravel_reals(cell(rebuild(h), x))[0], vector)
+        after, push = jax.linearize(*in_coordinates(cell, state, x))
         basis, triangular = qr(jax.vmap(push, in_axes=1, out_axes=1)(basis))
-        return (rebuild(after), basis, total + jnp.log(jnp.abs(jnp.diagonal(triangular)))), None
+        return (ravel_reals(state)[1](after), basis, total + jnp.log(jnp.abs(jnp.diagonal(triangular)))), None
 
     start = (state, basis, jnp.zeros(basis.shape[1], basis.dtype))
     (_, _, total), _ = jax.lax.scan(advance, start, inputs)
@@ -149,14 +149,16 @@ def _omega(task: Task, model: Any, batch: Batch) -> Float[Array, ""]:
 
 def _pulled_back(cell: Any, fixed: Any, state: State, x: Array, direction: Float[Array, " n"]) -> Array:
     """direction @ J, to be differentiated by `cell` alone; `fixed` is the same cell as a constant."""
-    vector, rebuild = ravel_reals(state)
     if structure_of(cell) != ELEMENTWISE:
-        return jax.vjp(lambda h: ravel_reals(cell(rebuild(h), x))[0], vector)[1](direction)[0]
+        return jax.vjp(*in_coordinates(cell, state, x))[1](direction)[0]
+    vector, rebuild = ravel_reals(state)
     drive = fixed.drive(x)
 
     def update(recurrent: Array, h: Array) -> Array:
         return ravel_reals(fixed.update(recurrent, drive, rebuild(h)))[0]
 
-    by_recurrent, directly = jax.vjp(update, fixed.recurrent(state), vector)[1](direction)
+    recurrent = fixed.recurrent(state)
+    exact = with_exact_slopes(update, recurrent, vector)
+    by_recurrent, directly = jax.vjp(exact, recurrent, vector)[1](direction)
     through_weights = jax.vjp(lambda h: cell.recurrent(rebuild(h)), vector)[1](by_recurrent)[0]
     return directly + through_weights
