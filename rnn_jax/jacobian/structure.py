@@ -77,20 +77,20 @@ class GatedFactor:
     left side shares its reading with whatever else reads it.
 
     Attributes:
-        by_gate: shape (leaves, gates, hidden_size).
+        by_gate: one a gate, shape (leaves, hidden_size).
         by_first: derivatives of all leaves with respect to h but for `recurrent`, or None.
         weights: shape (gates * hidden_size, hidden_size).
         diagonals: as of an `ElementwiseFactor`.
     """
 
-    by_gate: Array
+    by_gate: tuple[Array, ...]
     by_first: Array | None
     weights: Array
     diagonals: tuple[Array | None, ...]
 
     def after(self, left: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
         """left @ J."""
-        gates = [_weighted_blocks(left, self.by_gate[:, gate]) for gate in range(self.by_gate.shape[1])]
+        gates = [_weighted_blocks(left, each) for each in self.by_gate]
         first = jnp.concatenate(gates, axis=1) @ self.weights
         if self.by_first is not None:
             first = first + _weighted_blocks(left, self.by_first)
@@ -98,11 +98,10 @@ class GatedFactor:
 
     def before(self, right: Float[Array, "n columns"]) -> Float[Array, "n columns"]:
         """J @ right."""
-        leaves, gates, size = self.by_gate.shape
-        recurrent = (self.weights @ right[:size]).reshape(gates, size, -1)
-        blocks = [
-            sum(self.by_gate[i, g][:, None] * recurrent[g] for g in range(gates)) for i in range(leaves)
-        ]
+        leaves, size = self.by_gate[0].shape
+        recurrent = (self.weights @ right[:size]).reshape(len(self.by_gate), size, -1)
+        gates = list(zip(self.by_gate, recurrent, strict=True))
+        blocks = [sum(of_gate[i][:, None] * rows for of_gate, rows in gates) for i in range(leaves)]
         return _plus_diagonal_blocks(jnp.concatenate(blocks), right, (self.by_first, *self.diagonals))
 
 
@@ -166,12 +165,12 @@ class Diagonals:
     """The partial derivatives of an update at one step: O(n) numbers.
 
     Attributes:
-        by_gate: d s'_i / d z_g, shape (leaves, gates, hidden_size); None for a diagonal cell.
+        by_gate: for each gate g, d s'_i / d z_g of all leaves i, shape (leaves, hidden_size); None for a diagonal cell.
         by_leaf: for each leaf j, d s'_i / d s_j of all leaves i, shape (leaves, hidden_size); None
             where the update does not read leaf j.
     """
 
-    by_gate: Array | None
+    by_gate: tuple[Array, ...] | None
     by_leaf: tuple[Array | None, ...]
 
 
@@ -185,7 +184,8 @@ def prepared(step: Any, state: State, x: Any, nan_or_zero: Any = 0.0) -> Any:
     structure = structure_of(step)
     if structure == ELEMENTWISE:
         made = _diagonals(step, state, x)
-        return replace(made, by_gate=made.by_gate + nan_or_zero)
+        assert made.by_gate is not None
+        return replace(made, by_gate=tuple(each + nan_or_zero for each in made.by_gate))
     if structure == DIAGONAL:
         made = _diagonals_alone(step, state, x)
         return replace(made, by_leaf=tuple(leaf + nan_or_zero for leaf in made.by_leaf))
@@ -223,7 +223,7 @@ def _diagonals(cell: ElementwiseCell, state: State, x: Any) -> Diagonals:
     exact = with_exact_slopes(by_recurrent, recurrent)
     gates = [jnp.zeros_like(recurrent).at[gate].set(1) for gate in range(recurrent.shape[0])]
     return Diagonals(
-        by_gate=jnp.stack([jax.jvp(exact, (recurrent,), (gate,))[1] for gate in gates], axis=1),
+        by_gate=tuple(jax.jvp(exact, (recurrent,), (gate,))[1] for gate in gates),
         by_leaf=_by_leaf(by_leaves, leaves),
     )
 
@@ -273,7 +273,7 @@ def _by_leaf(function: Callable, leaves: Sequence[Array]) -> tuple[Array | None,
 
 def _assembled(cell: ElementwiseCell, diagonals: Diagonals) -> ElementwiseFactor | GatedFactor:
     assert diagonals.by_gate is not None
-    leaves, gates, hidden_size = diagonals.by_gate.shape
+    gates, (leaves, hidden_size) = len(diagonals.by_gate), diagonals.by_gate[0].shape
     by_first, others = diagonals.by_leaf[0], diagonals.by_leaf[1:]
     if gates <= leaves:
         return GatedFactor(diagonals.by_gate, by_first, cell.weight_hh, others)
@@ -281,7 +281,7 @@ def _assembled(cell: ElementwiseCell, diagonals: Diagonals) -> ElementwiseFactor
     on_diagonal = jnp.eye(hidden_size, dtype=bool)
     blocks = []
     for i in range(leaves):
-        block = sum(diagonals.by_gate[i, gate][:, None] * weights[gate] for gate in range(gates))
+        block = sum(each[i][:, None] * rows for each, rows in zip(diagonals.by_gate, weights, strict=True))
         if by_first is not None:
             block = block + jnp.where(on_diagonal, by_first[i][:, None], jnp.zeros((), weights.dtype))
         blocks.append(block)

@@ -170,7 +170,7 @@ def test_whatever_is_measured_of_saturated_units_is_that_of_float64(measure, nam
 def test_shares_of_a_weight_gradient_through_a_saturated_unit_are_those_of_float64():
     def shares(dtype):
         cell = rj.cells.Elman.create(1, 1, key=jax.random.key(0), dtype=jnp.float32)
-        cell, xs = jax.tree.map(lambda leaf: leaf.astype(dtype), (cell, jnp.array([[9.0], [12.0]])))
+        cell, xs = jax.tree.map(lambda leaf: leaf.astype(dtype), (cell, jnp.array([[3.5], [5.0]])))
         return rj.weight_gradient_shares(lambda states: jnp.sum(states[-1]), cell, cell.initial_state(), xs)
 
     wanted = np.asarray(shares(jnp.float64))
