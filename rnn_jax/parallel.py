@@ -15,7 +15,9 @@ def parallel_trajectory(cell: Any, state: State, xs: Inputs, *, length: int | No
 
     h_t = a_t h_{t-1} + b_t, elementwise, where a and b read the input alone, so that steps combine in any
     order: (a', b') after (a, b) is (a' a, a' b + b'). It takes 2 log2(T) passes over all steps where the
-    loop takes T steps one after another: faster on accelerators, for long sequences.
+    loop takes T steps one after another: faster on accelerators, for long sequences. Products of a over many steps are
+    formed by themselves: where they leave the dtype's range, as of an |a| over 1, or an input is not finite, later states
+    are NaN that step by step might not be.
 
     Args:
         cell: with `drive(x)` and `affine(drive)`, which returns a and b, such as `MinGRU`, `MinLSTM`, `LRU`, `S5`

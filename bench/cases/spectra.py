@@ -42,7 +42,14 @@ PARAMETERS = (
     Parameter("transient", int, "steps that are discarded; a tenth if left out", low=0, high=10**7),
     Parameter("exponents", int, "how many, the largest first; all if left out", low=1, high=65_536),
     Parameter("qr_interval", int, "steps between factorizations; chosen if left out", low=1, high=10**6),
-    Parameter("singular_value_lag", int, "over how many of the last steps; none if 0", 0, low=0, high=10**7),
+    Parameter(
+        "singular_value_lag",
+        int,
+        "over how many of the last steps, in float64; none if 0",
+        0,
+        low=0,
+        high=10**7,
+    ),
     Parameter(
         "factorization", str, "what keeps the columns apart", "auto", choices=FACTORIZATIONS, later=True
     ),
@@ -95,8 +102,18 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
-    """Measures each seed's net; rows for lyapunov.csv, singular_values.csv and timings.csv."""
+    """Measures each seed's net; rows for lyapunov.csv, singular_values.csv and timings.csv.
+
+    Raises:
+        ValueError: singular values are wanted in a process without float64, or more exponents than the state has numbers.
+    """
     common = _columns(case, environment, suite)
+    if case["singular_value_lag"] and environment.dtype != "float64":
+        raise ValueError('singular_value_lag needs float64: give the case dtype = "float64"')
+    if (case["exponents"] or 0) > common["state_size"]:
+        raise ValueError(
+            f"exponents is {case['exponents']}, but the state has {common['state_size']} numbers"
+        )
     exponent_rows, value_rows, timing_rows = [], [], []
     for done, seed in enumerate(case.seeds):
         report(f"seed {seed}", done / len(case.seeds))

@@ -66,7 +66,7 @@ def derive(folder: Path, pictures: bool = True) -> list[Path]:
 
 def _written(folder: Path, made: Sequence[Pair], pictures: bool) -> list[Path]:
     written = []
-    for name, table in _stacked(folder, made):
+    for name, table in _stacked(made):
         written += [folder / f"{name}.csv", folder / f"{name}.md"]
         write_csv(folder / f"{name}.csv", table)
         write_text(folder / f"{name}.md", markdown(table))
@@ -82,13 +82,12 @@ def _written(folder: Path, made: Sequence[Pair], pictures: bool) -> list[Path]:
 
 def tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     """The tables of a kept comparison, by name; their first column says which folder stands on the right."""
-    yield from _stacked(folder, list(pairs(folder)))
+    yield from _stacked(list(pairs(folder)))
 
 
-def _stacked(folder: Path, made: Sequence[Pair]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _stacked(made: Sequence[Pair]) -> Iterator[tuple[str, pd.DataFrame]]:
     parts: dict[str, list[pd.DataFrame]] = {}
-    for _, right, joined in made:
-        label = Path(os.path.relpath(right, folder)).as_posix()
+    for label, (_, _, joined) in zip(_labels([right for _, right, _ in made]), made, strict=True):
         for name, table in joined.items():
             labelled = table.copy()
             labelled.insert(0, "right", label)
@@ -136,6 +135,15 @@ def _content(folder: Path) -> tuple[list[Path], float]:
             f"{folder} keeps no comparison ({type(error).__name__} in {FILE}); "
             "make it again: rnn-bench compare REFERENCE OTHER --out FOLDER"
         ) from error
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """Machine and name of each folder: where it lies could name a person. Numbered where two are alike."""
+    plain = [f"{_called(folder, with_dtype=False)}/{folder.name}" for folder in folders]
+    return [
+        each if plain.count(each) == 1 else f"{each} ({1 + plain[:place].count(each)})"
+        for place, each in enumerate(plain)
+    ]
 
 
 def _called(folder: Path, with_dtype: bool) -> str:

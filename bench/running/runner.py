@@ -157,7 +157,7 @@ class _Run:
         self._begun: dict[int, _Begun] = {}
         self._failed: set[str] = set()
         self._left: set[str] = set()
-        self._elsewhere: set[str] = set()
+        self._elsewhere: dict[str, dict[int, CasePart]] = {}
         self._theirs: set[str] = set()
 
     def measure(self, parts: list[CasePart]) -> None:
@@ -165,7 +165,7 @@ class _Run:
         waiting = dict(enumerate(parts, start=1))
         try:
             with self._dispatch:
-                while waiting or self._begun:
+                while waiting or self._begun or self._released(waiting):
                     number = self._next(waiting) if self._dispatch.free() else None
                     if number is not None:
                         self._begin(number, waiting.pop(number))
@@ -179,10 +179,18 @@ class _Run:
         """Of so many cases that were not done before."""
         store, cases = self._store, len(self._suite.cases)
         failed = self._failed | {case_id for case_id in self._theirs if not store.is_done(case_id)}
-        left = self._left - failed - self._theirs - self._elsewhere
+        left = self._left - failed - self._theirs
         found_done = cases - todo + len(self._theirs - failed)
         measured = cases - found_done - len(failed) - len(left) - len(self._elsewhere)
         return Outcome(measured, found_done, len(failed), len(left), len(self._elsewhere))
+
+    def _released(self, waiting: dict[int, CasePart]) -> bool:
+        """Puts back what another run no longer has in hand, because it is done or was killed; whether there is any."""
+        for case_id in list(self._elsewhere):
+            with self._store.reserved(case_id) as free:
+                if free:
+                    waiting |= self._elsewhere.pop(case_id)
+        return bool(waiting)
 
     def _next(self, waiting: Mapping[int, CasePart]) -> int | None:
         """The first part whose case is not in hand."""
@@ -195,14 +203,17 @@ class _Run:
     def _begin(self, number: int, part: CasePart) -> None:
         """Has a part measured, unless its case failed, does not fit in the time, or is another run's."""
         case_id = part.case.case_id(self._environment)
-        if case_id in self._failed | self._theirs | self._elsewhere:
+        if case_id in self._failed | self._theirs:
+            return
+        if case_id in self._elsewhere:
+            self._elsewhere[case_id][number] = part
             return
         if not self._budget.fits(part.costed):
             self._left.add(case_id)
             return
         with ExitStack() as reservation:
             if not reservation.enter_context(self._store.reserved(case_id)):
-                self._elsewhere.add(case_id)
+                self._elsewhere[case_id] = {number: part}
                 return
             if (
                 self._store.written_at(case_id) != self._tried[case_id]

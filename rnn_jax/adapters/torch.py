@@ -110,6 +110,14 @@ def _plain_name(key: str, given: Mapping[str, Any]) -> str:
         return name
     what, mend = "no weight of one RNN, GRU or LSTM", "leave it out"
     last = key.rpartition(".")[2]
+    normalized = key.removesuffix("_g").removesuffix("_v")
+    if key.startswith("parametrizations.") or (normalized != key and normalized.startswith(_MATRICES)):
+        tensor = key.split(".")[1] if key.startswith("parametrizations.") else normalized
+        raise ValueError(
+            f"state_dict has the key {key!r}, of which {tensor!r} is computed anew at every call; make that a plain weight "
+            f"first, by torch.nn.utils.parametrize.remove_parametrizations(module, {tensor!r}), or of the older weight_norm "
+            f"by torch.nn.utils.remove_weight_norm(module, {tensor!r}), and pass state_dict() again"
+        )
     if last != key and last.startswith((*_MATRICES, *_BIASES, "weight_hr")):
         what = "the weight of a module inside another"
         mend = f"pass that module's own state_dict(), model.{key.rpartition('.')[0]}.state_dict()"

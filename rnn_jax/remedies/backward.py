@@ -95,19 +95,24 @@ def _pass_on(states: State, threshold: Any) -> tuple[State, Any]:
 
 
 def _clip(threshold: Any, cotangents: State) -> tuple[State, None]:
-    differentiable = [leaf for leaf in jax.tree.leaves(cotangents) if leaf.dtype != jax.dtypes.float0]
+    differentiable = [leaf for leaf in jax.tree.leaves(cotangents) if _has_length(leaf)]
     batch_size = differentiable[0].shape[0]
     norm, exponent = _norm_of_each(differentiable)
     # Of a mean loss a sequence's own gradient is batch_size times what comes back.
     most = jnp.asarray(threshold, norm.dtype) / batch_size
 
     def clipped(leaf: Array) -> Array:
-        if leaf.dtype == jax.dtypes.float0:  # of a counter
+        if not _has_length(leaf):
             return leaf
         shape = (batch_size, *[1] * (leaf.ndim - 1))
         return shortened(leaf, norm.reshape(shape), exponent.reshape(shape), most)
 
     return jax.tree.map(clipped, cotangents), None
+
+
+def _has_length(cotangent: Array) -> bool:
+    """Whether a leaf is part of a norm: not that of a counter, nor an empty one."""
+    return cotangent.dtype != jax.dtypes.float0 and cotangent.size > 0
 
 
 _clipped_backwards.defvjp(_pass_on, _clip)

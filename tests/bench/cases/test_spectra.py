@@ -1,6 +1,7 @@
 """The spectra case: nets whose exponents and singular values are known."""
 
 import math
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -116,6 +117,20 @@ def test_an_lstm_has_exponents_for_both_parts_of_its_state():
     rows, _ = rows_of(cell="lstm", hidden_size=3, input_scale=0.1, input_size=1, sequence_length=60)
     assert len(rows) == 6
     assert {each["state_size"] for each in rows} == {6}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"singular_value_lag": 30}, 'singular_value_lag needs float64: give the case dtype = "float64"'),
+        ({"exponents": 9}, "exponents is 9, but the state has 8 numbers"),
+    ],
+)
+def test_what_the_process_or_the_state_cannot_give_is_told_before_anything_is_measured(chosen, told):
+    single = replace(DOUBLE, dtype="float32")
+    asked = case(cell="gru", hidden_size=8, sequence_length=60, **chosen)
+    with pytest.raises(ValueError, match=told):
+        spectra.run(asked, single, "tiny", lambda what, fraction: pytest.fail("it was begun"))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 """Several folders beside the first one: the verb's output, its JSON, and when it fails."""
 
 import json
-import os
 import shutil
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -163,15 +161,12 @@ def test_one_folder_is_not_enough(folder, refused):
     assert "two result folders or more" in refused(folder("before"))
 
 
-def path_from(folder, start):
-    return Path(os.path.relpath(folder, start)).as_posix()
-
-
 def test_a_comparison_of_several_is_kept(folder, tmp_path):
     folders = [folder(name) for name in ("first", "second", "third")]
     comparison.keep(folders, tmp_path / "kept", 1.2)
     tables = dict(comparison.tables(tmp_path / "kept"))
-    assert set(tables["times"]["right"]) == {path_from(each, tmp_path / "kept") for each in folders[1:]}
+    assert len(set(tables["times"]["right"])) == 2
+    assert {each.rpartition("/")[2] for each in tables["times"]["right"]} == {"second", "third"}
     assert len(tables["times"]) == 12
     assert comparison.sides(tmp_path / "kept") == folders
     assert {path.name for path in (tmp_path / "kept").glob("*.png")} == {"times.png", "times_2.png"}

@@ -1,10 +1,13 @@
 """Comparisons that are kept, and made again from the folders that they are of."""
 
+import shutil
+
 import pytest
 
 from bench.comparing import comparison
 from bench.deriving import pages
 from bench.errors import UsageError
+from bench.store import read_machine
 
 
 @pytest.fixture
@@ -51,6 +54,17 @@ def test_the_tables_say_who_is_faster_from_where_on(sides, tmp_path):
     assert tables["times"]["ratio"].to_list() == [2.0, 0.5]
     found = tables["crossovers"].iloc[0]
     assert (found["faster"], found["from_size"]) == ("right", pytest.approx(32.0))
+
+
+def test_its_tables_name_machine_and_folder_and_not_where_they_lie(sides, folder_of, row, tmp_path):
+    (left, right), person = sides, tmp_path / "alice"
+    person.mkdir()
+    for side in (right, left):
+        shutil.copytree(side, person / right.name, dirs_exist_ok=True)
+    comparison.keep([left, right, person / right.name], tmp_path / "kept")
+    machine = read_machine(right)["identity"]["machine"]
+    labels = dict(comparison.tables(tmp_path / "kept"))["times"]["right"].unique()
+    assert labels.tolist() == [f"{machine}/right (1)", f"{machine}/right (2)"]
 
 
 def test_it_moves_with_its_folders(sides, tmp_path):

@@ -4,7 +4,7 @@ import errno
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event
 from types import SimpleNamespace
 
@@ -268,6 +268,31 @@ def test_a_case_that_another_run_has_in_hand_is_left_to_it(go, measured):
     assert outcome == runner.Outcome(measured=2, found_done=0, failed=0, elsewhere=1)
     assert go()[0] == runner.Outcome(measured=1, found_done=2, failed=0)
     assert not [path for path in go.store.shards.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("becomes", "outcome"),
+    [
+        ("killed", runner.Outcome(measured=3, found_done=0, failed=0)),
+        ("done", runner.Outcome(measured=2, found_done=1, failed=0)),
+        ("failed", runner.Outcome(measured=2, found_done=0, failed=1)),
+    ],
+)
+def test_what_another_run_had_in_hand_and_let_go_is_looked_at_again(go, row, monkeypatch, becomes, outcome):
+    first, other = KINDS["exactness"].run, ExitStack()
+    assert other.enter_context(Store(go.store.folder).reserved(go.ids[0]))
+
+    def run(case, environment, *rest):
+        if case["gain"] == GAINS[2]:
+            if becomes == "done":
+                go.store.write(go.ids[0], first(SUITE.cases[0], environment, *rest))
+            if becomes == "failed":
+                go.store.write(go.ids[0], {"failures": [row("failures", case_id=go.ids[0])]}, status="failed")
+            other.close()
+        return first(case, environment, *rest)
+
+    monkeypatch.setattr(KINDS["exactness"], "run", run)
+    assert go()[0] == outcome
 
 
 def test_what_another_run_finished_since_is_not_measured_again(go, measured, row, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import rnn_jax as rj
-from rnn_jax.remedies import clip_per_step, truncated_bptt
+from rnn_jax.remedies import added_skip, clip_per_step, truncated_bptt
 from rnn_jax.training.model import Model
 
 BATCH, LENGTH, HIDDEN = 3, 9, 4
@@ -87,6 +87,19 @@ def test_the_norm_is_that_of_all_leaves_of_a_state(inputs):
     # d sum(y) / dh is the readout's row; nothing is read from c.
     expected = plain * 0.01 / np.linalg.norm(model.weight)
     np.testing.assert_allclose(clipped, expected, rtol=1e-12)
+
+
+def test_an_empty_leaf_of_a_state_has_no_part_in_the_norm(inputs):
+    """That of a skip connection over one step, which keeps no states before the last."""
+    model = model_of("elman_tanh")
+    skipping = replace(model, cell=added_skip(1).adapt_cell(model.cell, jax.random.key(0)))
+    assert 0 in [leaf.size for leaf in jax.tree.leaves(skipping.cell.initial_state())]
+    remedy = clip_per_step(1e9)
+    got, plain = (
+        ravel_pytree(jax.grad(lambda model, remedy=remedy: loss_through(model, inputs, remedy))(skipping))[0]
+        for remedy in (remedy, None)
+    )
+    np.testing.assert_allclose(got, plain, rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.costly
