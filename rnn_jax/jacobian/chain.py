@@ -123,7 +123,8 @@ def jacobian_chain(
     The product is accumulated from the last factor backwards, each row with its own integer
     exponent, so that no length makes it under- or overflow: within a row entries further apart than the
     dtype's range (1e38 in float32, 1e308 in float64) are lost to the larger one, and n times an entry of a
-    step's own Jacobian must lie in that range. Memory grows with the states only, or
+    step's own Jacobian must lie in that range. Units whose tanh or logistic function is saturated keep their slope
+    (`rnn_jax.slopes`). Memory grows with the states only, or
     with `checkpoint=True` with the inputs and the square root of T. It works under `jit` and `vmap`
     (`jax.vmap` of it over sequences or seeds). Of a cell or `Partial` it cannot be differentiated, of a
     plain function forwards only (`jax.jvp`, `jax.jacfwd`); `step_jacobians` can be, either way.

@@ -12,6 +12,7 @@ from rnn_jax.coordinates import ravel_reals
 from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.layout import Layout, layout_of
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
+from rnn_jax.slopes import with_exact_slopes
 from rnn_jax.step import State, Step
 
 Measured = tuple[ScaledNumber, ScaledNumber | None, ScaledNumber | None]
@@ -97,6 +98,7 @@ def start(
             raise ValueError(
                 f"output must return floating numbers, which have a derivative, got {sorted(kinds)}"
             )
-        rows = jax.jacrev(lambda vector: ravel_reals(readout(rebuild(vector)))[0])(coordinates)
+        exact = with_exact_slopes(lambda vector: ravel_reals(readout(rebuild(vector)))[0], coordinates)
+        rows = jax.jacrev(exact)(coordinates)
         left = jnp.concatenate([left, layout.compressed(rows.astype(left.dtype))])
     return scaled.from_array(left), Measure(layout, size, readout is not None, spectral)

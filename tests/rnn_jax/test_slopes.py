@@ -141,6 +141,14 @@ def test_a_spectrum_through_saturated_units_sums_to_the_log_determinants():
     np.testing.assert_allclose(np.sum(spectrum.exponents), logs.mean(), rtol=1e-5)
 
 
+def test_an_output_whose_units_are_saturated_has_its_norm():
+    step, states, xs = saturated("elman_tanh", jnp.float32)
+    chain = rj.jacobian_chain(step, None, xs, [0], states=states, output=lambda state: jnp.tanh(12 * state))
+    last = np.asarray(states[-1], float)
+    wanted = np.linalg.norm(12 / np.cosh(12 * last) ** 2)
+    np.testing.assert_allclose(chain.log_output_norm, np.log(wanted), atol=1e-4)
+
+
 def first_exponent(step, states, xs):
     """That of a column, which is pushed through the step and never sees its Jacobian."""
     return rj.lyapunov_spectrum(step, states[0], xs, count=1, transient=0, batches=2).exponents
