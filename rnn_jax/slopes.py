@@ -12,11 +12,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import ShapedArray
 from jax.extend.core import Literal
 from jaxtyping import Array
 
-_INLINED = {"jit", "pjit", "closed_call", "checkpoint", "remat", "remat2"}
+_INLINED = {"jit", "pjit", "closed_call"}
 """Primitives that only call what they hold."""
+
+_CHECKPOINTS = {"checkpoint", "remat", "remat2"}
+"""Those of `jax.checkpoint`."""
 
 _LOOPS = {"scan", "while", "cond"}
 """Primitives whose parts are functions of their own."""
@@ -81,16 +85,20 @@ def _values(program: Any, arguments: Sequence[Any]) -> list[Any]:
 
     for equation in program.eqns:
         values = list(map(read, equation.invars))
-        known |= zip(equation.outvars, _value(equation, values), strict=True)
+        with equation.ctx.manager:
+            known |= zip(equation.outvars, _value(equation, values), strict=True)
     return list(map(read, program.outvars))
 
 
 def _value(equation: Any, values: list[Any]) -> Sequence[Any]:
     primitive, parameters = equation.primitive, equation.params
-    if primitive.name in _EXACT and jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating):
+    if _is_exchanged(equation):
         return [_EXACT[primitive.name](*values)]
     if primitive.name in _INLINED:
         return _values(parameters["jaxpr"], values)
+    if primitive.name in _CHECKPOINTS:
+        how = {name: parameters[name] for name in ("policy", "prevent_cse")}
+        return jax.checkpoint(lambda *values: _values(parameters["jaxpr"], values), **how)(*values)
     if primitive.name in _LOOPS:
         parameters = {name: _exact(parameter) for name, parameter in parameters.items()}
     made = primitive.bind(*values, **primitive.get_bind_params(parameters))
@@ -103,24 +111,28 @@ def _exact(parameter: Any) -> Any:
         return tuple(map(_exact, parameter))
     if not _is_program(parameter) or not _saturates(parameter):
         return parameter
-    program, _ = _parts(parameter)
-    like = [
-        jax.ShapeDtypeStruct(each.aval.shape, each.aval.dtype, weak_type=each.aval.weak_type)
-        for each in program.invars
-    ]
+    like = [each.aval for each in _parts(parameter)[0].invars]
+    if not all(isinstance(each, ShapedArray) for each in like):  # it writes into a reference
+        return parameter
     return jax.make_jaxpr(lambda *values: _values(parameter, values))(*like)
 
 
 def _saturates(program: Any) -> bool:
     """Whether a program calls tanh or the logistic function where that could be exchanged."""
     for equation in _parts(program)[0].eqns:
-        if equation.primitive.name in _EXACT:
+        if _is_exchanged(equation):
             return True
-        if equation.primitive.name in _INLINED | _LOOPS:
+        if equation.primitive.name in _INLINED | _CHECKPOINTS | _LOOPS:
             held = jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program)
             if any(_is_program(each) and _saturates(each) for each in held):
                 return True
     return False
+
+
+def _is_exchanged(equation: Any) -> bool:
+    """Whether an equation is tanh or the logistic function of real numbers, as usual: of no accuracy that is asked for."""
+    usual = equation.primitive.name in _EXACT and equation.params.get("accuracy") is None
+    return usual and jnp.issubdtype(equation.invars[0].aval.dtype, jnp.floating)
 
 
 def _is_program(parameter: Any) -> bool:

@@ -179,7 +179,7 @@ class _Run:
         """Of so many cases that were not done before."""
         store, cases = self._store, len(self._suite.cases)
         failed = self._failed | {case_id for case_id in self._theirs if not store.is_done(case_id)}
-        left = self._left - failed - self._theirs
+        left = self._left - failed - self._theirs - self._elsewhere.keys()
         found_done = cases - todo + len(self._theirs - failed)
         measured = cases - found_done - len(failed) - len(left) - len(self._elsewhere)
         return Outcome(measured, found_done, len(failed), len(left), len(self._elsewhere))

@@ -111,8 +111,9 @@ def _plain_name(key: str, given: Mapping[str, Any]) -> str:
     what, mend = "no weight of one RNN, GRU or LSTM", "leave it out"
     last = key.rpartition(".")[2]
     normalized = key.removesuffix("_g").removesuffix("_v")
-    if key.startswith("parametrizations.") or (normalized != key and normalized.startswith(_MATRICES)):
-        tensor = key.split(".")[1] if key.startswith("parametrizations.") else normalized
+    _, made, parametrized = key.rpartition("parametrizations.")
+    if made or (normalized != key and normalized.startswith(_MATRICES)):
+        tensor = parametrized.split(".")[0] if made else normalized
         raise ValueError(
             f"state_dict has the key {key!r}, of which {tensor!r} is computed anew at every call; make that a plain weight "
             f"first, by torch.nn.utils.parametrize.remove_parametrizations(module, {tensor!r}), or of the older weight_norm "

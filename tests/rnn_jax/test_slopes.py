@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
+from jax.sharding import PartitionSpec
 
 import rnn_jax as rj
 from rnn_jax import slopes
@@ -68,6 +69,59 @@ def test_it_is_looked_through_what_a_step_is_made_of(way):
     slope, plain = (jax.jvp(each, (z,), (jnp.ones_like(z),))[1] for each in (exact, function))
     np.testing.assert_allclose(slope, 1 / np.cosh(12.0) ** 2, rtol=1e-5)
     assert abs(plain - slope) > 0.9 * slope
+
+
+def with_a_reference(h):
+    memory = jax.new_ref(jnp.zeros_like(h))
+
+    def add(index, carry):
+        memory[...] = jnp.tanh(h + memory[...])
+        return carry
+
+    jax.lax.fori_loop(0, 3, add, None)
+    return memory[...]
+
+
+def on_a_mesh(kind, function):
+    """It, of an array that lies on a mesh of one device."""
+    mesh = jax.make_mesh((1,), ("units",), axis_types=(kind,))
+
+    def jacobian(h):
+        return rj.step_jacobians(lambda state, x: function(state), h, None, length=1)[0]
+
+    if kind is jax.sharding.AxisType.Explicit:
+        with jax.set_mesh(mesh):
+            return jacobian(jax.device_put(jnp.ones(1), jax.NamedSharding(mesh, PartitionSpec("units"))))
+    sharded = jax.shard_map(
+        jacobian, mesh=mesh, in_specs=PartitionSpec("units"), out_specs=PartitionSpec("units")
+    )
+    return jax.jit(sharded)(jnp.ones(1))
+
+
+PLACES = {
+    "shard_map": lambda: on_a_mesh(jax.sharding.AxisType.Auto, looping),
+    "explicit sharding": lambda: on_a_mesh(jax.sharding.AxisType.Explicit, looping),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_loop_keeps_where_its_arrays_lie(place):
+    np.testing.assert_allclose(PLACES[place](), [[1 / np.cosh(1.0) ** 2]], rtol=1e-12)
+
+
+def test_a_loop_that_writes_into_a_reference_is_left_as_it_is():
+    jacobian = rj.step_jacobians(lambda state, x: with_a_reference(state), jnp.ones(1), None, length=1)
+    value, slope = 0.0, 0.0
+    for _ in range(3):
+        value = np.tanh(1 + value)
+        slope = (1 - value**2) * (1 + slope)
+    np.testing.assert_allclose(jacobian, [[[slope]]], rtol=1e-12)
+
+
+def test_a_checkpoint_stays_one():
+    function = jax.checkpoint(jnp.tanh, policy=jax.checkpoint_policies.nothing_saveable)
+    program = jax.make_jaxpr(slopes.with_exact_slopes(function, 1.0))(1.0)
+    assert "nothing_saveable" in str(program)
 
 
 def test_a_derivative_that_a_function_states_itself_stands():

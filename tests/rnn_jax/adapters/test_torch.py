@@ -167,6 +167,7 @@ EXTRA_KEYS = {
     "weight_hr_l0": "a projection .proj_size., which our LSTM has not; train without proj_size",
     "encoder.rnn.bias_ih_l0": r"module inside another; pass .* model\.encoder\.rnn\.state_dict",
     "parametrizations.weight_hh_l0.original0": r"remove_parametrizations\(module, 'weight_hh_l0'\)",
+    "rnn.parametrizations.weight_hh_l0.original0": r"remove_parametrizations\(module, 'weight_hh_l0'\)",
     "weight_hh_l0_g": r"'weight_hh_l0' is computed anew .*remove_weight_norm\(module, 'weight_hh_l0'\)",
     "head": "no weight of one RNN, GRU or LSTM; leave it out",
     "weight_hh": "must be that of one module, but has both 'weight_hh_l0' and 'weight_hh'",
