@@ -57,11 +57,15 @@ def with_exact_slopes(function: Callable, *arguments: Any) -> Callable:
     """A function, with the derivatives of this module wherever it calls tanh or the logistic function.
 
     Its values are the same. It is looked through as JAX traces it, its own functions and loops included; where it says
-    its derivative itself, by `jax.custom_jvp` or `jax.custom_vjp`, that stands.
+    its derivative itself, by `jax.custom_jvp` or `jax.custom_vjp`, that stands. What is within a `jax.shard_map` of its own,
+    a loop that writes into a `jax.Ref`, and functions of complex numbers keep autodiff's derivatives.
 
     Args:
         function: of arrays, or pytrees of them.
         arguments: such as it will be given; their shapes and dtypes are looked at.
+
+    Returns:
+        a function of arguments of these structures, shapes and dtypes, which gives what `function` does.
     """
     traced, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
     if not _saturates(traced.jaxpr):

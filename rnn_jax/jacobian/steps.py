@@ -13,7 +13,7 @@ from rnn_jax.trajectory import run
 def step_jacobians(
     step: Step, state: State, xs: Inputs, *, length: int | None = None
 ) -> Float[Array, "time n n"]:
-    """Every step Jacobian along a sequence, by `jax.jacrev` of the step.
+    """Every step Jacobian along a sequence, by `jax.jacrev` of the step, with the slopes of `rnn_jax.slopes`.
 
     Args:
         step: a callable `(state, x) -> state`.
