@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
 from jax.extend.core import Literal
 from jaxtyping import Array
 
@@ -58,7 +57,7 @@ def with_exact_slopes(function: Callable, *arguments: Any) -> Callable:
 
     Its values are the same. It is looked through as JAX traces it, its own functions and loops included; where it says
     its derivative itself, by `jax.custom_jvp` or `jax.custom_vjp`, that stands. What is within a `jax.shard_map` of its own,
-    a loop that writes into a `jax.Ref`, and functions of complex numbers keep autodiff's derivatives.
+    and functions of complex numbers, keep autodiff's derivatives.
 
     Args:
         function: of arrays, or pytrees of them.
@@ -116,8 +115,6 @@ def _exact(parameter: Any) -> Any:
     if not _is_program(parameter) or not _saturates(parameter):
         return parameter
     like = [each.aval for each in _parts(parameter)[0].invars]
-    if not all(isinstance(each, ShapedArray) for each in like):  # it writes into a reference
-        return parameter
     return jax.make_jaxpr(lambda *values: _values(parameter, values))(*like)
 
 

@@ -109,13 +109,15 @@ def test_a_loop_keeps_where_its_arrays_lie(place):
     np.testing.assert_allclose(PLACES[place](), [[1 / np.cosh(1.0) ** 2]], rtol=1e-12)
 
 
-def test_a_loop_that_writes_into_a_reference_is_left_as_it_is():
-    jacobian = rj.step_jacobians(lambda state, x: with_a_reference(state), jnp.ones(1), None, length=1)
+@pytest.mark.parametrize(("start", "dtype"), [(1.0, jnp.float64), (12.0, jnp.float32)])
+def test_a_loop_that_writes_into_a_reference_has_its_slopes(start, dtype):
+    h = jnp.full(1, start, dtype)
+    jacobian = rj.step_jacobians(lambda state, x: with_a_reference(state), h, None, length=1)
     value, slope = 0.0, 0.0
     for _ in range(3):
-        value = np.tanh(1 + value)
-        slope = (1 - value**2) * (1 + slope)
-    np.testing.assert_allclose(jacobian, [[[slope]]], rtol=1e-12)
+        slope = (1 + slope) / np.cosh(start + value) ** 2
+        value = np.tanh(start + value)
+    np.testing.assert_allclose(jacobian, [[[slope]]], rtol=1e-12 if dtype == jnp.float64 else 1e-5)
 
 
 def test_a_checkpoint_stays_one():
