@@ -158,18 +158,20 @@ _TARGETS = (
         0.5,
         _share_of_ceiling,
     ),
-    _Target("spectrum, n = 4096, 6,000 steps: seconds", "at most", 60, _spectrum_s),
+    _Target("spectrum, n = 4096, 6,000 steps: seconds", "at most", 60, _spectrum_s, ("float64",)),
     _Target(
         f"the same: largest exponent's distance from {LARGEST_EXPONENT}, %",
         "at most",
         1,
         _largest_exponent,
+        ("float64",),
     ),
     _Target(
         "the same: mean exponent's distance from ln abs det J / n, nats",
         "at most",
         1e-3,
         _residual,
+        ("float64",),
     ),
     _Target(
         "training 64 nets, adding T = 400, 128 units: time over one net's",

@@ -11,7 +11,7 @@ would have given. So B may be what is fastest:
 * Cholesky: U^T U = Y^T Y and B = Y U^-1, for a panel of columns at a time, with what the panels before
   span taken out first (`gram_schmidt`): matrix products almost alone. A panel that is far from
   orthogonal is done again (CholeskyQR2). Where a panel's Gram matrix is not positive definite in
-  rounding, as for a singular product, it is elimination after all.
+  rounding, as for a singular product, or a pivot is lost in it, it is elimination after all.
 * Householder reflections: the definition.
 
 References:
@@ -20,12 +20,12 @@ References:
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from rnn_jax.jacobian import gram_schmidt
 from rnn_jax.jacobian.scaled import exponent_of, power_of_two
@@ -41,13 +41,20 @@ class Triangular:
     Attributes:
         basis: well-conditioned columns, shape (n, columns).
         pivots: absolute values of U's diagonal, shape (columns,).
-        is_rounding: True where a pivot is no larger than the rounding errors of the numbers whose
-            difference it is: then it may as well be zero.
+        sizes: of the numbers whose difference a pivot is, shape (columns,); 0 where all pivots are far above rounding.
+        is_rounding: True where a pivot is no larger than the rounding errors of those numbers: then it may as well be
+            zero.
+        is_suspect: whether one that is no zero of zeros may be no larger than the rounding errors of the products that
+            made the columns.
+        rows: the row of Y that each pivot stands in, shape (columns,); -1 where the basis is orthonormal.
     """
 
     basis: Float[Array, "n columns"]
     pivots: Float[Array, " columns"]
+    sizes: Float[Array, " columns"]
     is_rounding: Bool[Array, " columns"]
+    is_suspect: Bool[Array, ""]
+    rows: Int[Array, " columns"]
 
 
 def fastest() -> str:
@@ -88,31 +95,82 @@ def eliminated(columns: Float[Array, "n columns"], products: Any = 1) -> Triangu
     unit = (row == column).astype(compact.dtype)
     basis = jnp.where(row > column, jnp.take(compact, came_to, axis=0, mode="clip"), unit)
 
-    def compared() -> Array:
-        upper, lower = jnp.triu(compact[:count]), jnp.tril(compact[:count], -1)
-        # What each pivot is a difference of.
-        sizes = jnp.sum(jnp.abs(lower * upper.T), axis=1) + pivots
-        return pivots <= _rounding(columns, products) * sizes
+    unit_of_rounding = _rounding(columns, products)
 
-    suspicious = jnp.any(pivots <= rows * epsilon * jnp.max(pivots))
-    is_rounding = jax.lax.cond(suspicious, compared, lambda: jnp.zeros(count, bool))
-    return Triangular(basis, pivots, is_rounding)
+    def compared() -> tuple[Array, Array]:
+        upper, lower = jnp.triu(compact[:count]), jnp.tril(compact[:count], -1)
+        # What the products lost of a row before goes by the largest that they left in it.
+        largest = jnp.max(jnp.abs(columns), axis=1)[permutation[:count]]
+        at_most = jnp.maximum(jnp.abs(upper), largest[:, None])
+        before = jnp.sum(jnp.abs(lower) * at_most.T, axis=1) + largest
+        is_small = pivots <= unit_of_rounding * before
+
+        def own_sizes() -> Array:
+            return jnp.sum(jnp.abs(lower * upper.T), axis=1) + pivots
+
+        sizes = jax.lax.cond(jnp.any(is_small), own_sizes, lambda: jnp.zeros(count, columns.dtype))
+        return sizes, is_small & (before > 0)
+
+    looks_small = jnp.any(pivots <= max(rows, 16) * epsilon * jnp.max(pivots))
+    nothing = jnp.zeros(count, columns.dtype), jnp.zeros(count, bool)
+    sizes, is_suspect = jax.lax.cond(looks_small, compared, lambda: nothing)
+    is_rounding = looks_small & (pivots <= unit_of_rounding * sizes)
+    return Triangular(basis, pivots, sizes, is_rounding, jnp.any(is_suspect), permutation[:count])
 
 
 def reflected(columns: Float[Array, "n columns"], products: Any = 1) -> Triangular:
     """QR by Householder reflections."""
     basis, upper = jnp.linalg.qr(columns)
     pivots = jnp.abs(jnp.diagonal(upper))
-    sizes = jnp.sum(jnp.abs(upper), axis=0)
-    return Triangular(basis, pivots, pivots <= _rounding(columns, products) * sizes)
+    return _orthonormal_triangular(
+        basis, pivots, jnp.sum(jnp.abs(upper), axis=0), _rounding(columns, products)
+    )
+
+
+def _orthonormal_triangular(basis: Array, pivots: Array, sizes: Array, unit_of_rounding: Array) -> Triangular:
+    return Triangular(
+        basis,
+        pivots,
+        sizes,
+        is_rounding=pivots <= unit_of_rounding * sizes,
+        is_suspect=jnp.any(pivots <= unit_of_rounding * jnp.max(sizes)) & (jnp.max(sizes) > 0),
+        rows=jnp.full(pivots.shape, -1, jnp.int32),
+    )
 
 
 def by_cholesky(columns: Float[Array, "n columns"], products: Any = 1) -> Triangular:
-    """Cholesky's factors of the Gram matrices of panels; elimination where there is none."""
+    """Cholesky's factors of the Gram matrices of panels; elimination where there is none, or one that lost a pivot.
+
+    What is lost goes by columns here, and by rows in elimination: in float32 the rows of a saturated net, each smaller than
+    the last, keep all of their pivots in it alone.
+    """
     basis, pivots, lengths, exponent = _cholesky_qr(columns, False)
-    is_rounding = pivots <= _rounding(columns, products) * lengths
-    made = Triangular(basis, pivots * power_of_two(exponent, pivots.dtype), is_rounding)
-    return jax.lax.cond(jnp.all(jnp.isfinite(basis)), lambda: made, lambda: eliminated(columns, products))
+    pivots, lengths = (each * power_of_two(exponent, each.dtype) for each in (pivots, lengths))
+    made = _orthonormal_triangular(basis, pivots, lengths, _rounding(columns, products))
+    is_right = jnp.all(jnp.isfinite(basis)) & ~jnp.any(made.is_rounding)
+    return jax.lax.cond(is_right, lambda: made, lambda: eliminated(columns, products))
+
+
+def with_rounding_of_product(
+    made: Triangular, jacobian: Float[Array, "n n"], before: Float[Array, "n columns"]
+) -> Triangular:
+    """What columns are of that came out of the one product `jacobian @ before`, whose own rounding is looked at too.
+
+    Where that cancels, as of columns that lie across what a Jacobian of condition 1/eps stretches most, the factors
+    of what is left look as good as any. A pivot that cancelled to zero is as large as one unit of rounding here.
+    """
+    size, dtype = len(before), before.dtype
+    # Sums of n numbers of either sign are as large as so many of their absolute values.
+    terms = jnp.abs(jacobian) @ jnp.abs(before) / size**0.5
+    is_eliminated = made.rows[0] >= 0
+    rows = jnp.maximum(made.rows, 0)
+    of_rows = jnp.sum(jnp.tril(jnp.abs(made.basis[rows])) * terms[rows].T, axis=1)
+    largest = jnp.max(terms)
+    of_columns = largest * jnp.linalg.norm(terms / jnp.where(largest > 0, largest, 1), axis=0)
+    sizes = jnp.maximum(made.sizes, jnp.where(is_eliminated, of_rows, of_columns))
+    is_rounding = made.pivots <= rounding(size, dtype) * sizes
+    pivots = jnp.where(made.pivots == 0, jnp.finfo(dtype).eps * sizes, made.pivots)
+    return replace(made, pivots=pivots, sizes=sizes, is_rounding=is_rounding)
 
 
 def orthonormal(

@@ -28,15 +28,15 @@ class LyapunovSpectrum:
 
     Attributes:
         exponents: in descending order, shape (count,). -inf where the chain is singular and it shows: a
-            Jacobian has a row or column of zeros, or a pivot is exactly zero. NaN where a state was not
-            finite, or where an exponent is lost in rounding: a Jacobian is singular, or may be, to
-            rounding.
+            Jacobian has a row or column of zeros. NaN where a state was not finite, or where an exponent is lost in
+            rounding: a Jacobian is singular without zeros, or may be to rounding, as where its condition number is over
+            1/eps, rows that are small as a whole not counted.
         standard_errors: of each, by batch means, shape (count,). A 95% interval is the exponent
             plus or minus `scipy.stats.t.ppf(0.975, batches - 1)` standard errors: 2.09 for 20
             batches. NaN beside an exponent that is not finite.
         logdet_residual: abs(sum of the exponents - mean ln abs det J_t) / n, which is zero for
-            exact arithmetic, over the steps between two factorizations once in every batch, in its middle. NaN where fewer than n exponents were
-            asked for, a state was not finite or the chain is singular.
+            exact arithmetic, over the steps between two factorizations once in every batch, in its middle. NaN where
+            fewer than n exponents were asked for, a state was not finite or the chain is singular.
         qr_interval: how many steps lay between two factorizations, but for stretches that were gone
             through again step by step, as a pivot was lost.
         state_size: n.
@@ -135,9 +135,9 @@ def lyapunov_spectrum(
             long against the correlation time of the net.
         factorization: "elimination" with row pivoting, "qr" by Householder reflections, "cholesky" of
             the Gram matrix of one panel of columns after the other, twice where once leaves them far from
-            orthogonal, and by elimination where it breaks down; "auto": what should be fastest on this device. All give
-            the same exponents to rounding; the result says which it was. Of a singular Jacobian
-            without zeros "elimination" and "cholesky" may see that it is exactly so (-inf); "qr" says NaN.
+            orthogonal, and by elimination where it breaks down or loses a pivot; "auto": what should be fastest on this
+            device. All that are known are the same to rounding; the result says which it was. "qr" knows fewest:
+            elimination keeps the small rows of a saturated net apart from the large ones.
 
     Returns:
         a `LyapunovSpectrum`. Under `jax.vmap` its arrays get the batch axis.

@@ -8,6 +8,7 @@ Memory holds the columns and what the steps of one batch need.
 These functions are traced: their arguments were checked, and they are compiled, by their callers.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,14 @@ from jaxtyping import Array
 from rnn_jax.batching import one_at_a_time
 from rnn_jax.coordinates import real_dtype, real_size
 from rnn_jax.jacobian import scaled, tangents
-from rnn_jax.jacobian.factorizations import Triangular, factored, orthonormal, rounding, tolerated_spread
+from rnn_jax.jacobian.factorizations import (
+    Triangular,
+    factored,
+    orthonormal,
+    rounding,
+    tolerated_spread,
+    with_rounding_of_product,
+)
 from rnn_jax.jacobian.material import is_finite, states_before
 from rnn_jax.jacobian.scaled import LN2, ScaledNumber
 from rnn_jax.jacobian.structure import prepared
@@ -200,29 +208,39 @@ def _between(
     columns, exponent = traced_loop(steps - 1, extend, start)
     made = factored(columns, steps, factorization)
 
-    def with_exact_zeros():
-        """A Jacobian with z zero rows or columns takes z dimensions; rounding may hide that."""
+    def looked_at() -> tuple[Array, Array]:
+        """The pivots and which are lost in rounding, that of the product itself included where there was one alone.
 
-        def zero_lines(done, most):
-            zero = tangents.dense_jacobian(step, _at(material, first + done), size, basis.dtype) == 0
+        A Jacobian with z zero rows or columns takes z dimensions; rounding may hide that.
+        """
+
+        def zero_lines(done, carry):
+            most, made = carry
+            jacobian = tangents.dense_jacobian(step, _at(material, first + done), size, basis.dtype)
+            zero = jacobian == 0
             rows, columns = (jnp.sum(jnp.all(zero, axis=axis)) for axis in (1, 0))
-            return jnp.maximum(most, jnp.maximum(rows, columns).astype(jnp.int32))
+            made = jax.lax.cond(
+                made.is_suspect & (steps == 1),
+                lambda: with_rounding_of_product(made, jacobian, basis),
+                lambda: made,
+            )
+            return jnp.maximum(most, jnp.maximum(rows, columns).astype(jnp.int32)), made
 
-        missing = jax.lax.fori_loop(0, steps, zero_lines, jnp.zeros((), jnp.int32))
-        is_zero = made.pivots == 0
+        missing, closer = jax.lax.fori_loop(0, steps, zero_lines, (jnp.zeros((), jnp.int32), made))
+        is_zero = closer.pivots == 0
         zeros = jnp.sum(is_zero, dtype=jnp.int32)
         # Those that rounding hides are the last of the others.
         others_from_end = jnp.cumsum((~is_zero)[::-1], dtype=jnp.int32)[::-1]
         hidden = jnp.maximum(missing - (size - count) - zeros, 0)
-        pivots = jnp.where(~is_zero & (others_from_end <= hidden), 0, made.pivots)
-        # Over several steps a pivot can cancel to zero by chance; in one it says that J is singular.
+        pivots = jnp.where(~is_zero & (others_from_end <= hidden), 0, closer.pivots)
+        # Over several steps a pivot can cancel to zero by chance; in one it stays zero only where nothing cancelled.
         by_chance = is_zero & (zeros > missing) & (steps > 1)
-        return jnp.where(by_chance, jnp.nan, pivots), made.is_rounding & (pivots > 0)
+        return jnp.where(by_chance, jnp.nan, pivots), closer.is_rounding & (pivots > 0)
 
     pivots, lost = jax.lax.cond(
-        jnp.any(made.is_rounding), with_exact_zeros, lambda: (made.pivots, made.is_rounding)
+        made.is_suspect | jnp.any(made.is_rounding), looked_at, lambda: (made.pivots, made.is_rounding)
     )
-    return Triangular(made.basis, pivots, lost), exponent
+    return replace(made, pivots=pivots, is_rounding=lost), exponent
 
 
 def _log_determinants(step: Step, material: Any, first: Array, steps: Array, size: int, dtype) -> Array:

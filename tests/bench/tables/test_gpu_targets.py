@@ -43,7 +43,7 @@ def chains(blocked_s, **chosen):
 
 def test_without_rows_every_figure_is_empty_and_says_so(of):
     _, table = of(timings=[CHAIN | {"hidden_size": 8}])
-    assert len(table) == 12
+    assert len(table) == 9
     assert set(table["verdict"]) == {"not measured"}
     assert table["measured"].isna().all()
 

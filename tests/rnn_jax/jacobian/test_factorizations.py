@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,11 +78,8 @@ def test_cholesky_is_not_only_its_fallback(monkeypatch):
     """Without elimination to fall back on it still factors what is not singular."""
 
     def refuse(columns, products):
-        return factorizations.Triangular(
-            jnp.full_like(columns, jnp.nan),
-            jnp.full(columns.shape[1], jnp.nan),
-            jnp.zeros(columns.shape[1], bool),
-        )
+        made = factorizations.reflected(columns)
+        return dataclasses.replace(made, basis=jnp.full_like(columns, jnp.nan))
 
     monkeypatch.setattr(factorizations, "eliminated", refuse)
 

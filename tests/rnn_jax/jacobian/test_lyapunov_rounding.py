@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
@@ -51,7 +52,55 @@ def test_one_singular_jacobian_leaves_no_number_of_rounding_as_an_exponent(
     xs[1000] = [[1, 2], [3, 6]]
     spectrum = of_products(jnp.asarray(xs), qr_interval=interval, factorization=factorization)
     assert np.isfinite(spectrum.exponents[0])
-    assert not np.isfinite(spectrum.exponents[1])
+    assert np.isnan(spectrum.exponents[1])
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
+@pytest.mark.parametrize("length", [40, 400])
+@pytest.mark.parametrize("decades", [12, 20, 100])
+def test_what_cancels_in_the_product_itself_is_lost_in_it(decades, length, factorization, of_products):
+    """The second column lies across what the Jacobian stretches most, and the product leaves rounding of it."""
+    directions = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    jacobian = directions @ np.diag([10.0**decades, 1, 10.0**-decades]) @ directions.T
+    spectrum = of_products(
+        jnp.asarray(np.broadcast_to(jacobian, (length, 3, 3))), factorization=factorization
+    )
+    np.testing.assert_allclose(spectrum.exponents[0], decades * np.log(10), rtol=1e-12)
+    assert np.isnan(spectrum.exponents[2])
+    if decades > 16:
+        assert np.isnan(spectrum.exponents[1])
+    else:
+        assert abs(spectrum.exponents[1]) < 1e-5
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize("factorization", ["elimination", "cholesky"])
+def test_small_rows_lose_nothing_of_large_ones(factorization, of_products):
+    """Against Gram-Schmidt with 400 digits."""
+    scales = np.array([1.0, 1e-12, 1e-25, 1e-40])[:, None]
+    xs = scales * np.random.default_rng(1).normal(size=(60, 4, 4))
+    options = {"qr_interval": 1, "transient": 0, "factorization": factorization}
+    found = of_products(jnp.asarray(xs), **options).exponents
+    with mpmath.workdps(400):
+        basis, logs = mpmath.matrix(np.linalg.qr(np.random.default_rng(2).normal(size=(4, 4)))[0]), []
+        for each in xs:
+            basis, upper = mpmath.qr(mpmath.matrix(each) * basis)
+            logs.append([float(mpmath.log(abs(upper[i, i]))) for i in range(4)])
+    np.testing.assert_allclose(found, np.mean(logs, axis=0), atol=0.1)
+    np.testing.assert_allclose(sum(found), np.sum(np.mean(logs, axis=0)), rtol=1e-13)
+
+
+@pytest.mark.costly
+def test_cholesky_keeps_the_last_exponents_of_a_saturated_net_in_float32(of_products):
+    """Their pivots are lost by columns, not by rows."""
+    slopes = np.geomspace(1, 1e-6, 96)[:, None]
+    xs = slopes * np.random.default_rng(3).normal(size=(100, 96, 96))
+    options = {"qr_interval": 1, "transient": 20}
+    truth = of_products(jnp.asarray(xs), factorization="elimination", **options).exponents
+    found = of_products(jnp.asarray(xs, jnp.float32), factorization="cholesky", **options).exponents
+    assert np.isfinite(truth).all()
+    np.testing.assert_allclose(found, truth, atol=1e-3)
 
 
 @pytest.mark.costly
