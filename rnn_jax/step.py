@@ -58,7 +58,7 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
             after = jax.eval_shape(lambda step, h, x: step(h, x), step, before, one)
         else:
             after = jax.eval_shape(lambda h, x: step(h, x), before, one)
-    except (TypeError, AttributeError, ValueError) as error:
+    except Exception as error:
         if isinstance(error, NEEDS_A_VALUE) and (numbers := _python_numbers(step)):
             raise ValueError(
                 f"step needs the value of a number that it holds, {' or '.join(numbers)}, but numbers are traced like "
@@ -69,6 +69,9 @@ def checked(step: Step, state: State, xs: Inputs, length: int | None) -> tuple[S
                 f"step does not accept a state of {_shapes(before)} with an input of {_shapes(one)} "
                 f"(is the order (state, x)?{_hint(step, state, xs)}): {first_line(error)}"
             ) from error
+        error.add_note(
+            f"raised by the step, given a state of {_shapes(before)} and an input of {_shapes(one)}"
+        )
         raise
     require_same_state(before, after)
     if known is not None:
@@ -210,12 +213,20 @@ def _hint(step: Step, state: State, xs: Inputs) -> str:
     if isinstance(state, list):
         return " And is state a list of numbers? Then give jnp.asarray(state)"
     if hasattr(step, "initial_state"):
-        own = jax.eval_shape(step.initial_state)  # pyright: ignore[reportFunctionMemberAccess]
-        if jax.tree.structure(own) != jax.tree.structure(state):
+        own = _own_state(step)
+        if own is not None and jax.tree.structure(own) != jax.tree.structure(state):
             return f" Its own state is {type(own).__name__} of {_shapes(own)}, as initial_state() gives it"
     if getattr(xs, "ndim", 2) == 1:
         return " And is there one input a step? Then give xs[:, None]"
     return " And do several sequences lead? Then jax.vmap over them" if getattr(xs, "ndim", 2) > 2 else ""
+
+
+def _own_state(step: Any) -> State | None:
+    """The shapes of a cell's own initial state; None where it has none, as of another framework's module."""
+    try:
+        return jax.eval_shape(step.initial_state)
+    except Exception:  # whatever a user's own method raises; this only adds to a message
+        return None
 
 
 def concrete_integers(name: str, values: Any, low: int, high: int) -> np.ndarray:

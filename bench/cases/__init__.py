@@ -4,7 +4,8 @@ Each module has PARAMETERS (the keys a suite may set), VERSION (raised when the 
 meaning), `resolved(parameters)` (fills in what depends on other keys, or raises ValueError) and
 `run(case, environment, suite, report)`, which returns rows by kind of result file. Where it also has
 `GOES_ON = True`, its `run` takes `checkpoints` too, and goes on from them after a kill; where it has
-`ONE_SEED = True`, its cases are of one seed, for what it measures depends on shapes or data alone.
+`ONE_SEED = True`, its cases are of one seed, for what it measures depends on shapes or data alone; where it has
+`check(case, environment)`, that raises ValueError, before anything is measured, at what its dtype does not allow.
 """
 
 from collections.abc import Mapping
@@ -51,6 +52,13 @@ KINDS = {
 def most_seeds(kind: str) -> int:
     """How many seeds a case of this kind may be measured for."""
     return 1 if getattr(KINDS[kind], "ONE_SEED", False) else MOST_SEEDS
+
+
+def check(case: Any, environment: Environment) -> None:
+    """Raises ValueError where the case cannot be measured in this environment, its own."""
+    checked = getattr(KINDS[case.kind], "check", None)
+    if checked is not None:
+        checked(case, environment)
 
 
 def measure(

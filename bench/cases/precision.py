@@ -48,6 +48,12 @@ class Truth:
     products: np.ndarray
 
 
+def check(case: Any, environment: Environment) -> None:
+    """Raises ValueError where the case cannot be measured in the environment's dtype."""
+    if environment.dtype != "float64":
+        raise ValueError('the reference needs float64: give the case dtype = "float64"')
+
+
 def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
@@ -56,8 +62,7 @@ def run(
     Raises:
         ValueError: the process has no float64, or JAX has no CPU device here.
     """
-    if environment.dtype != "float64":
-        raise ValueError('the reference needs float64: give the case dtype = "float64"')
+    check(case, environment)
     cpu = cpu_device()
     lags = geometric_lags(case["sequence_length"], case["lags"])[1:]
     common = noise_columns(case, environment, suite)

@@ -85,6 +85,10 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
             )
         if chosen["input_size"] is None:
             chosen["input_size"] = size if scale > 0 else 0
+    state_size = size if chosen["cell"] == GAUSSIAN else rj.cells.CELLS[chosen["cell"]].state_size(size)
+    state_size *= chosen["layers"]
+    if (chosen["exponents"] or 0) > state_size:
+        raise ValueError(f"exponents is {chosen['exponents']}, but the state has {state_size} numbers")
     if chosen["rounds"] and chosen["layers"] > 1:
         raise ValueError(
             f"rounds times nets of one layer, whose products formulas count, got layers = {chosen['layers']}; "
@@ -99,21 +103,22 @@ def resolved(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
+def check(case: Any, environment: Environment) -> None:
+    """Raises ValueError where the case cannot be measured in the environment's dtype."""
+    if case["singular_value_lag"] and environment.dtype != "float64":
+        raise ValueError('singular_value_lag needs float64: give the case dtype = "float64"')
+
+
 def run(
     case: Any, environment: Environment, suite: str, report: Report
 ) -> Mapping[str, list[dict[str, Any]]]:
     """Measures each seed's net; rows for lyapunov.csv, singular_values.csv and timings.csv.
 
     Raises:
-        ValueError: singular values are wanted in a process without float64, or more exponents than the state has numbers.
+        ValueError: singular values are wanted in a process without float64.
     """
     common = _columns(case, environment, suite)
-    if case["singular_value_lag"] and environment.dtype != "float64":
-        raise ValueError('singular_value_lag needs float64: give the case dtype = "float64"')
-    if (case["exponents"] or 0) > common["state_size"]:
-        raise ValueError(
-            f"exponents is {case['exponents']}, but the state has {common['state_size']} numbers"
-        )
+    check(case, environment)
     exponent_rows, value_rows, timing_rows = [], [], []
     for done, seed in enumerate(case.seeds):
         report(f"seed {seed}", done / len(case.seeds))

@@ -39,7 +39,8 @@ def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     shown = {case.expected.source for case in cases if case.state not in (DONE, NO_TIME)}
     for source in (each for each in SOURCES if each in shown):
         say(f"from {source}: {meaning(source, job.suite.estimate_on)}")
-    more = f", and {unknown} cases of which nothing is known" if unknown else ""
+    cases_of = "1 case" if unknown == 1 else f"{unknown} cases"
+    more = f", and {cases_of} of which nothing is known" if unknown else ""
     say(
         f"in all: {duration(seconds) if seconds else 'no time that is known'}{more}; nothing was measured or written"
     )

@@ -74,6 +74,11 @@ def _remarks(each: "Status", now: float) -> Iterator[str]:
         yield f"{each.folder}: {_run_line(heartbeat, now)}"
     if each.cases is None and each.done:
         yield f"{each.folder}: its suite is not known here; name its file too: status {each.folder} FILE.toml"
+    if each.damaged:
+        yield (
+            f"{each.folder}: {', '.join(each.damaged)} cannot be read; rnn-bench check {each.folder} says where, and how "
+            "to mend it"
+        )
     if each.others:
         more = "1 more case that is" if each.others == 1 else f"{each.others} more cases that are"
         yield f"{each.folder}: {more} not of the suite as it is now"
@@ -109,6 +114,7 @@ def _document(each: "Status", now: float) -> dict[str, Any]:
         "failed": each.failed,
         "left": each.left,
         "others": each.others,
+        "damaged": each.damaged,
         "expected_left_s": each.left_s,
         "left_without_expectation": each.left_unknown,
         "expected_from": each.sources,

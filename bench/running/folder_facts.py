@@ -85,6 +85,26 @@ def in_files(folder: Path) -> dict[str, str]:
     return found
 
 
+def damaged(folder: Path) -> list[str]:
+    """The result files that no other verb would read: a column is missing, or a row has more or fewer values than there are."""
+    found = []
+    for kind, file in RESULT_FILES.items():
+        path = folder / f"{kind}.csv"
+        if path.is_file() and not _is_whole(path, {each.name for each in file.all_columns if not each.later}):
+            found.append(path.name)
+    return found
+
+
+def _is_whole(path: Path, needed: set[str]) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            return needed <= set(header) and all(len(row) == len(header) for row in rows if row)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+
+
 def took(folder: Path) -> dict[str, Took]:
     """What cases took, by id, as far as the CSV files know.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import machine
+from bench import cases, machine
 from bench import suite as suites
 from bench.errors import UsageError
 from bench.machine import Environment
@@ -118,6 +118,11 @@ def job(
         facts = machine.describe(environment, list(command))
     else:
         environment, facts = elsewhere(chosen, dtype)
+    for case in chosen.cases:
+        try:
+            cases.check(case, case.own(environment))
+        except ValueError as error:
+            raise UsageError(f"{chosen.label(case)}: {error}") from error
     folder = out if out is not None else default_folder(chosen.name, environment, facts, chosen.dtype)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; choose a folder")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import UsageError
 from bench.running import plan as plans
 from bench.running.expected import Expected, earlier_runs, expectations, total
-from bench.running.folder_facts import Failure, failures, identity, in_files, shards
+from bench.running.folder_facts import Failure, damaged, failures, identity, in_files, shards
 from bench.running.folders import RESULTS, result_folders
 from bench.running.heartbeat import Heartbeat, heartbeats
 from bench.running.plan import Plan
@@ -29,6 +29,7 @@ class Status:
         cases: how many it is meant to hold; None where the suite is not known.
         done, failed: how many of them it holds, and how many did not finish.
         others: cases with results that are not of the suite as it is now.
+        damaged: its result files that cannot be read.
         runs: those that go on, or may, or were killed.
         left_s: seconds until all is done that is left, as expected; None where the suite is not known.
         left_unknown: of how many cases left nothing is known, so that they do not count in `left_s`.
@@ -43,6 +44,7 @@ class Status:
     done: int
     failed: int
     others: int = 0
+    damaged: Sequence[str] = ()
     runs: Sequence[Heartbeat] = ()
     left_s: float | None = None
     left_unknown: int = 0
@@ -79,8 +81,11 @@ def status_of(folder: Path, own: "Suite | None" = None, now: float | None = None
     labels = {case.case_id: case.label for case in plan.cases} if plan else {}
     last = [(labels.get(i, failure.kind), failure) for i, failure in failed.items()]
     name = plan.suite if plan else runs[-1].suite if runs else next(iter(rows.values()), "")
+    unreadable = damaged(folder)
     if plan is None:
-        return Status(folder, name, None, len(done), len(failed), runs=runs, last_failures=last)
+        return Status(
+            folder, name, None, len(done), len(failed), damaged=unreadable, runs=runs, last_failures=last
+        )
     planned = [case.case_id for case in plan.cases]
     left_ids = [case_id for case_id in planned if case_id not in done and case_id not in failed]
     expected = expectations(plan, earlier_runs(folder, _beside(folder))) if left_ids else {}
@@ -93,6 +98,7 @@ def status_of(folder: Path, own: "Suite | None" = None, now: float | None = None
         len(done & set(planned)),
         len(failed.keys() & set(planned)),
         len((done | failed.keys()) - set(planned)),
+        unreadable,
         runs,
         _time_left(seconds, left, runs, time.time() if now is None else now),
         unknown,

@@ -105,7 +105,7 @@ def _seeds(where: str, kind: str, table: Mapping[str, Any]) -> int:
     most = most_seeds(kind)
     seeds = table.get("seeds", min(3, most))
     if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= most:
-        allowed = f"a number from 1 to {most}" if most > 1 else f"1 in every [[{kind}]], or left out"
+        allowed = f"a whole number from 1 to {most}" if most > 1 else f"1 in every [[{kind}]], or left out"
         raise UsageError(f"{where}: seeds must be {allowed}, got {seeds!r}")
     return seeds
 

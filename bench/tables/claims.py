@@ -118,10 +118,17 @@ def _bracketed(store: Store) -> _Finding | None:
     example = _example(contracting, 0)
     return _Finding(
         _verdict(below.all(), below.any()),
-        f"{int(below.sum())} of {len(below)} contracting nets; {_named(example)}: rate "
-        f"{example['rate_nats_per_step'].median():.3f} ± {example['rate_stderr_nats_per_step'].median():.2g} "
-        f"nats a step, bound {example['step_norm_bound_nats_per_step'].median():.3f}",
+        f"{int(below.sum())} of {len(below)} contracting nets; {_named(example)}: rate {_rate(example)} nats a step, "
+        f"bound {example['step_norm_bound_nats_per_step'].median():.3f}",
     )
+
+
+def _rate(seeds: pd.DataFrame) -> str:
+    """The median over seeds and from least to most; of one seed the rate and its standard error, within the net."""
+    rates = seeds["rate_nats_per_step"]
+    if len(rates) == 1:
+        return f"{rates.iloc[0]:.3f} ± {seeds['rate_stderr_nats_per_step'].iloc[0]:.2g}"
+    return f"{rates.median():.3f} ({rates.min():.3f} to {rates.max():.3f})"
 
 
 def _negligible(store: Store) -> _Finding | None:

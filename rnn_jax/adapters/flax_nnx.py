@@ -29,8 +29,20 @@ class NnxStep:
         return framework("flax.nnx", "from_flax_nnx").merge(self.graph, _copied(self.weights))
 
     def __call__(self, state: State, x: Any) -> State:
-        """One step for one example."""
-        carry, _ = self.cell(state, x)
+        """One step for one example.
+
+        Raises:
+            ValueError: the cell draws random numbers when it is called.
+        """
+        try:
+            carry, _ = self.cell(state, x)
+        except AttributeError as error:
+            if "Rng" not in str(error):  # of the source of random numbers that was left out
+                raise
+            raise ValueError(
+                f"cell {type(self.cell).__name__} draws random numbers when it is called, as nnx.Dropout does in training, "
+                "and a step is a function of its state and input; call cell.eval() before from_flax_nnx(cell)"
+            ) from error
         return carry
 
     def initial_state(self) -> State:

@@ -46,6 +46,7 @@ class CellFamily:
         has_forget_bias: whether suites set its forget bias, 1 where they say nothing; others that `create` takes one for
             keep the one they were published with.
         dt: the step in time that `create` takes where none is given; None for a cell without one.
+        state_size: from the number of units to that of real numbers in the state.
         gains: the least and the largest gain that `create` takes; 1 alone where there is no matrix that could be scaled.
     """
 
@@ -56,6 +57,7 @@ class CellFamily:
     family: str = field(default="simple")
     has_forget_bias: bool = field(default=False)
     dt: float | None = field(default=None)
+    state_size: Callable[[int], int] = field(default=lambda units: units)
     gains: tuple[float, float] = field(default=(0.0, math.inf))
 
     @property
@@ -68,6 +70,16 @@ class CellFamily:
 _TANH, _RELU, _LINEAR = {"activation": "tanh"}, {"activation": "relu"}, {"activation": "identity"}
 _GATED, _EQUATION = "gated", "differential equation"
 _UNSCALED, _UP_TO_ONE = (1.0, 1.0), (0.0, 1.0)
+
+
+def _pairs(units: int) -> int:
+    return 2 * units
+
+
+def _of_matrix(units: int) -> int:
+    return units * (units + 1)
+
+
 CELLS: Mapping[str, CellFamily] = MappingProxyType(
     {
         "elman_tanh": CellFamily(Elman.create, _TANH, "gaussian", "Elman 1990"),
@@ -103,16 +115,40 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             Antisymmetric.create, {}, "gaussian", "Chang et al. 2019, arXiv 1902.09689", _EQUATION
         ),
         "cornn": CellFamily(
-            CoRNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2010.00951", _EQUATION, dt=0.042
+            CoRNN.create,
+            {},
+            "uniform",
+            "Rusch & Mishra 2021, arXiv 2010.00951",
+            _EQUATION,
+            dt=0.042,
+            state_size=_pairs,
         ),
         "unicornn": CellFamily(
-            UnICORNN.create, {}, "uniform", "Rusch & Mishra 2021, arXiv 2103.05487", _EQUATION, dt=0.19
+            UnICORNN.create,
+            {},
+            "uniform",
+            "Rusch & Mishra 2021, arXiv 2103.05487",
+            _EQUATION,
+            dt=0.19,
+            state_size=_pairs,
         ),
         "lem": CellFamily(
-            LEM.create, {}, "uniform", "Rusch et al. 2022, arXiv 2110.04744", _EQUATION, dt=1.0
+            LEM.create,
+            {},
+            "uniform",
+            "Rusch et al. 2022, arXiv 2110.04744",
+            _EQUATION,
+            dt=1.0,
+            state_size=_pairs,
         ),
         "lstm": CellFamily(
-            LSTM.create, {}, "orthogonal", "Hochreiter & Schmidhuber 1997", _GATED, has_forget_bias=True
+            LSTM.create,
+            {},
+            "orthogonal",
+            "Hochreiter & Schmidhuber 1997",
+            _GATED,
+            has_forget_bias=True,
+            state_size=_pairs,
         ),
         "gru": CellFamily(
             GRU.create,
@@ -129,7 +165,13 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             FastGRNN.create, {}, "normal", "Kusupati et al. 2018, arXiv 1901.02358", _GATED
         ),
         "slstm": CellFamily(
-            SLSTM.create, {}, "orthogonal", "Beck et al. 2024, arXiv 2405.04517", _GATED, has_forget_bias=True
+            SLSTM.create,
+            {},
+            "orthogonal",
+            "Beck et al. 2024, arXiv 2405.04517",
+            _GATED,
+            has_forget_bias=True,
+            state_size=lambda units: 4 * units,
         ),
         "mingru": CellFamily(
             MinGRU.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear", gains=_UNSCALED
@@ -138,13 +180,31 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             MinLSTM.create, {}, "none", "Feng et al. 2024, arXiv 2410.01201", "linear", gains=_UNSCALED
         ),
         "lru": CellFamily(
-            LRU.create, {}, "ring", "Orvieto et al. 2023, arXiv 2303.06349", "linear", gains=_UP_TO_ONE
+            LRU.create,
+            {},
+            "ring",
+            "Orvieto et al. 2023, arXiv 2303.06349",
+            "linear",
+            gains=_UP_TO_ONE,
+            state_size=_pairs,
         ),
         "s5": CellFamily(
-            S5.create, {}, "hippo", "Smith et al. 2023, arXiv 2208.04933", "linear", gains=_UNSCALED
+            S5.create,
+            {},
+            "hippo",
+            "Smith et al. 2023, arXiv 2208.04933",
+            "linear",
+            gains=_UNSCALED,
+            state_size=_pairs,
         ),
         "selective_ssm": CellFamily(
-            SelectiveSSM.create, {}, "none", "Gu & Dao 2023, arXiv 2312.00752", "linear", gains=_UNSCALED
+            SelectiveSSM.create,
+            {},
+            "none",
+            "Gu & Dao 2023, arXiv 2312.00752",
+            "linear",
+            gains=_UNSCALED,
+            state_size=lambda units: 32 * units,
         ),
         "deltanet": CellFamily(
             DeltaNet.create,
@@ -153,6 +213,7 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             "Schlag et al. 2021, arXiv 2102.11174; Yang et al. 2024, arXiv 2406.06484",
             "matrix state",
             gains=_UNSCALED,
+            state_size=_of_matrix,
         ),
         "gated_deltanet": CellFamily(
             GatedDeltaNet.create,
@@ -161,6 +222,7 @@ CELLS: Mapping[str, CellFamily] = MappingProxyType(
             "Yang et al. 2025, arXiv 2412.06464",
             "matrix state",
             gains=_UNSCALED,
+            state_size=_of_matrix,
         ),
     }
 )

@@ -163,7 +163,8 @@ def lyapunov_spectrum(
         if value is not None and not is_whole(value):
             raise ValueError(f"{name} must be a whole number, got {value!r}")
     if length < 2:
-        raise ValueError(f"xs must hold at least two steps, one for each of two batches, got {length}")
+        name = "length must be" if xs is None else "xs must hold"
+        raise ValueError(f"{name} at least two steps, one for each of two batches, got {length}")
     count = size if count is None else count
     if not 1 <= count <= size:
         raise ValueError(f"count must lie in 1..{size}, the size of the state, got {count}")

@@ -72,6 +72,7 @@
 
     press(button) {
       if (!button) return;
+      if (!this.isDrawn) this.draw();  // nothing to fit or to reset before
       if (button.dataset.all) {
         const isOn = button.dataset.all === "on";
         for (const box of button.parentElement.querySelectorAll("input")) box.checked = isOn;

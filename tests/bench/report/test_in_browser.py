@@ -69,6 +69,21 @@ def test_it_opens_without_an_error_and_asks_for_nothing(settings, opened):
     assert tab.locator(".plot .main-svg").count() >= tab.locator("figure").count() == 6
 
 
+def test_buttons_pressed_before_their_chart_is_drawn_are_no_error(browser, opened, page, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(page, encoding="utf-8")
+    tab, said = browser.new_context(**PHONE).new_page(), []
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.goto(path.as_uri())
+    pressed = tab.evaluate(
+        """() => [...document.querySelectorAll("figure button:not([data-do=save])")].map((each) => each.click()).length"""
+    )
+    tab.wait_for_timeout(500)
+    assert pressed > 6
+    assert said == []
+    tab.context.close()
+
+
 def test_plotly_knows_every_attribute_of_every_view(desktop):
     complaints = desktop.evaluate("""() => [...document.querySelectorAll("figure script")].flatMap((block) =>
         JSON.parse(block.textContent).flatMap((view) => {

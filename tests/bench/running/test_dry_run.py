@@ -6,6 +6,7 @@ import pytest
 
 from bench.cases import KINDS
 from bench.deriving import derived
+from bench.errors import UsageError
 from bench.running import dispatch, dry_run, runner
 from bench.running.job import job
 from bench.schema import RESULT_FILES
@@ -179,3 +180,15 @@ def test_every_case_keeps_what_it_took(half_done, monkeypatch):
     checkpoints.folder.mkdir()
     (row,) = measure(case, environment, "own", lambda *_: None, checkpoints)["case_times"]
     assert row["elapsed_s"] is None, "the rest of a case is not what it takes"
+
+
+def test_singular_values_without_float64_are_refused_before_anything_is_begun(here):
+    mine = here / "double.toml"
+    mine.write_text(
+        '[[spectra]]\ncell = "gru"\nhidden_size = 4\nsequence_length = 60\nsingular_value_lag = 20\n'
+    )
+    with pytest.raises(
+        UsageError, match="spectra gru: singular_value_lag needs float64: give the case dtype"
+    ):
+        job("double.toml", command=["run"], dtype="float32")
+    assert job("double.toml", command=["run"], dtype="float64").suite.cases

@@ -46,6 +46,20 @@ def test_a_folder_without_shards_holds_the_same(tiny_folder):
     )
 
 
+def test_a_file_that_no_other_verb_would_read_is_told(tiny_folder, verb):
+    """A row with a value less, and a column that is gone."""
+    path = min(tiny_folder.glob("*.csv"))
+    whole = path.read_text()
+    assert status_of(tiny_folder).damaged == []
+    header, first, *rest = whole.splitlines()
+    for lines in ([header, first.rsplit(",", 1)[0], *rest], [header.replace(",dtype,", ",d,"), first, *rest]):
+        path.write_text("\n".join([*lines, ""]))
+        assert status_of(tiny_folder).damaged == [path.name]
+        assert f"{path.name} cannot be read; rnn-bench check {tiny_folder.as_posix()}" in " ".join(
+            verb("status", tiny_folder.as_posix()).stdout.split()
+        )
+
+
 def test_a_case_in_hand_has_had_part_of_its_time(tiny_folder, monkeypatch):
     now = [5000.0]
     monkeypatch.setattr("bench.running.heartbeat.time.time", lambda: now[0])

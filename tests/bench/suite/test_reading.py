@@ -195,7 +195,7 @@ TASK = '[[task_accuracy]]\ncell = "lstm"\ntask = "adding"\ntask_length = 20\n'
         (CELL + "gain = [[1.0]]", ["gain must be a number", "got [1.0]"]),
         (CELL + "gain = []", ["gain is an empty list"]),
         (CELL + "initialization = 1", ["initialization must be one of gaussian, orthogonal, identity, sparse, got 1"]),
-        (CELL + "seeds = 0", ["seeds must be a number from 1 to 10000, got 0"]),
+        (CELL + "seeds = 0", ["seeds must be a whole number from 1 to 10000, got 0"]),
         ('[[timings]]\ncell = "gru"\nseeds = 3', ["seeds must be 1 in every [[timings]], or left out, got 3"]),
         (CELL + "seeds = true", ["seeds", "got True"]),
         (CELL + "seeds = [1, 2]", ["seeds", "got [1, 2]"]),

@@ -148,7 +148,7 @@ def test_a_net_of_several_seeds_is_told_by_their_median(held):
     nets = [net(rate, -0.3, seed=seed, case_id="c") for seed, rate in rates.items()]
     nets.append(net(-0.35, -0.3, gain=5.0, case_id="d"))
     _, number = held("bracketed", decay=nets)
-    assert "median of 3 seeds: rate -0.500 ± 0.01 nats a step, bound -0.300" in number
+    assert "median of 3 seeds: rate -0.500 (-0.900 to -0.400) nats a step, bound -0.300" in number
 
 
 def share(beyond, **more):

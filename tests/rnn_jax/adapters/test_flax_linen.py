@@ -113,3 +113,24 @@ class Unhashable:
 
 def test_the_example_holds(examples_hold):
     examples_hold(rj.adapters.from_flax_linen)
+
+
+def test_an_input_of_another_size_is_told():
+    cell, variables = drawn("gru", jnp.float64)
+    step = rj.adapters.from_flax_linen(cell, variables)
+    with pytest.raises(
+        ValueError, match=r"state of shape \(4,\) with an input of shape \(5,\).* \(5, 4\).* \(3, 4\)"
+    ):
+        rj.jacobian_chain(step, jnp.zeros(4), jnp.ones((6, 5)))
+
+
+def test_an_error_of_the_cells_own_says_at_which_shapes():
+    class Dropping(nn.Module):
+        @nn.compact
+        def __call__(self, carry, x):
+            return nn.Dropout(0.5, deterministic=False)(carry) + x, x
+
+    step = rj.adapters.from_flax_linen(Dropping(), {"params": {"unused": jnp.ones(1)}})
+    with pytest.raises(Exception, match="needs PRNG") as raised:
+        rj.jacobian_chain(step, jnp.zeros(2), jnp.ones((6, 2)))
+    assert any("state of shape (2,) and an input of shape (2,)" in note for note in raised.value.__notes__)

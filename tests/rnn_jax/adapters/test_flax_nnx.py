@@ -123,3 +123,35 @@ def test_a_cell_of_linen_is_sent_to_its_own_adapter():
 
 def test_the_example_holds(examples_hold):
     examples_hold(rj.adapters.from_flax_nnx)
+
+
+class Dropping(nnx.Module):
+    """A cell with dropout."""
+
+    def __init__(self, rngs):
+        self.linear = nnx.Linear(6, 3, param_dtype=jnp.float64, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, carry, x):
+        carry = jnp.tanh(self.linear(jnp.concatenate([carry, x])))
+        return self.dropout(carry), carry
+
+
+def test_a_cell_that_draws_random_numbers_is_refused_and_may_leave_that():
+    cell, xs = Dropping(nnx.Rngs(0)), jnp.ones((4, 3))
+    step = rj.adapters.from_flax_nnx(cell)
+    with pytest.raises(ValueError, match=r"Dropping draws random numbers .* call cell\.eval\(\) before"):
+        rj.jacobian_chain(step, jnp.zeros(3), xs)
+    cell.eval()
+    step = rj.adapters.from_flax_nnx(cell)
+    chain = rj.jacobian_chain(step, jnp.zeros(3), xs)
+    assert np.isfinite(chain.log_frobenius_norm).all()
+
+
+def test_an_input_of_another_size_is_told_of_a_module_of_the_users_own():
+    """And not that its initial state is not known, which was given."""
+    cell = Dropping(nnx.Rngs(0))
+    cell.eval()
+    step = rj.adapters.from_flax_nnx(cell)
+    with pytest.raises(ValueError, match=r"state of shape \(3,\) with an input of shape \(4,\).* got \(7,\)"):
+        rj.jacobian_chain(step, jnp.zeros(3), jnp.ones((4, 4)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
+from rnn_jax.coordinates import real_size
 
 NAMES = [
     "elman_tanh",
@@ -50,6 +51,7 @@ def test_every_cell_keeps_its_state_and_shows_one_number_a_unit(name):
         lambda leaf: (leaf.shape, leaf.dtype), after
     )
     assert cell.output(after).shape == (4,)
+    assert rj.cells.CELLS[name].state_size(4) == real_size(before)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -56,6 +56,13 @@ def there_and_back(size):
     return aligned(np.exp(logs))
 
 
+def symmetric(size):
+    """The chain is its own transpose, and all of its errors too."""
+    directions = orthogonals(1, size)[0]
+    matrix = directions @ np.diag(np.logspace(3, -3, size)) @ directions.T
+    return (matrix + matrix.T) / 2
+
+
 CHAINS = {
     "gaussian": lambda n: np.random.default_rng(3).normal(size=(60, n, n)),
     "short": lambda n: np.random.default_rng(4).normal(size=(2, n, n)),
@@ -68,6 +75,7 @@ CHAINS = {
     "contracting tanh net": lambda n: tanh_net(0.9, 60, n),
     "chaotic tanh net": lambda n: tanh_net(2.0, 60, n),
     "there and back": there_and_back,
+    "one symmetric matrix": lambda n: np.tile(symmetric(n), (12, 1, 1)),
 }
 
 
