@@ -9,6 +9,7 @@ from bench import cases, machine
 from bench import suite as suites
 from bench.errors import UsageError
 from bench.machine import Environment
+from bench.running import plan as plans
 from bench.running.expected import Earlier, Expected, earlier_runs, expectations
 from bench.running.folders import RESULTS, default_folder, result_folders
 from bench.running.parts import CasePart
@@ -128,6 +129,12 @@ def job(
         raise UsageError(f"--out {folder} is a file; choose a folder")
     store = Store(folder)
     store.refuse_other_suites(chosen.name)
+    # A run that was killed early left no CSV file, but its plan.
+    begun = plans.read(folder)
+    if begun is not None and begun.suite != chosen.name and any(store.shards.glob("*.json")):
+        raise UsageError(
+            f"{folder} holds results of suite {begun.suite!r}; choose another --out for {chosen.name!r}"
+        )
     store.refuse_other_machines(facts)
     asked = len(chosen.cases)
     if missing:

@@ -7,7 +7,7 @@ import pytest
 from bench.cases import KINDS
 from bench.deriving import derived
 from bench.errors import UsageError
-from bench.running import dispatch, dry_run, runner
+from bench.running import dispatch, dry_run, plan, runner
 from bench.running.job import job
 from bench.schema import RESULT_FILES
 
@@ -180,6 +180,22 @@ def test_every_case_keeps_what_it_took(half_done, monkeypatch):
     checkpoints.folder.mkdir()
     (row,) = measure(case, environment, "own", lambda *_: None, checkpoints)["case_times"]
     assert row["elapsed_s"] is None, "the rest of a case is not what it takes"
+
+
+def test_a_folder_that_another_suite_was_begun_in_is_left_alone(here):
+    """Its run was killed before any CSV file was written."""
+    shards = here / "out" / "shards"
+    shards.mkdir(parents=True)
+    own = job("own.toml", command=["run"], out=here / "out")
+    (here / "out" / plan.FILE).write_text(plan.text_of(own.plan()))
+    (here / "other.toml").write_text(TOML)
+    assert job("other.toml", command=["run"], out=here / "out").suite.name == "other", "nothing is in it"
+    (shards / "0123.json").write_text("{}")
+    assert job("own.toml", command=["run"], out=here / "out").suite.name == "own"
+    with pytest.raises(
+        UsageError, match="out holds results of suite 'own'; choose another --out for 'other'"
+    ):
+        job("other.toml", command=["run"], out=here / "out")
 
 
 def test_singular_values_without_float64_are_refused_before_anything_is_begun(here):
