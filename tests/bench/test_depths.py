@@ -80,6 +80,7 @@ def trained(row):
     return make
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize(("other", "told"), CASES)
 @pytest.mark.parametrize(
     "name", ["accuracy", "training_loss", "trained_decay", "reach_in_training", "explosion"]

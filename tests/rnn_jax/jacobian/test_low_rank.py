@@ -69,6 +69,7 @@ def test_they_are_not_after_a_few_steps(nothing_is_gone_through_again):
     assert 1e-6 < np.abs(chain(matrices, 20).log_frobenius_norm - truth(matrices)).max() < 1
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("make", [random_matrices, rotations])
 @pytest.mark.parametrize("block_count", [2, 7, 20, 100])
 def test_where_they_are_not_all_are_taken(make, block_count):

@@ -115,6 +115,7 @@ def test_vmap_over_seeds_gives_each_its_own_gradient(name):
         assert_close(jax.tree.map(lambda leaf, seed=seed: leaf[seed], together), plain)
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", list(CELLS))
 def test_vmap_over_nets_and_batches_gives_each_its_own_gradient(name, path):

@@ -175,6 +175,7 @@ def trained(create, **options):
     return rj.train(TASK, create, **(told | options))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.name)
 def test_a_counter_in_the_state_changes_nothing(remedy, jax_promotes):
     plain, counting = (trained(create, remedy=remedy) for create in (Plain.create, Counting.create))
@@ -283,6 +284,7 @@ def test_numbers_of_each_seed_stay_what_they_are_where_a_state_begins_with_an_in
     assert plain.loss[0, -1] != plain.loss[1, -1], "two equal seeds with two numbers"
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("remedy", [None, *OF_WEIGHTS], ids=lambda remedy: remedy and remedy.name)
 def test_complex_weights_train_as_their_real_and_imaginary_parts_do(remedy, jax_promotes):
     options = {"remedy": remedy, "optimizer": optax.sgd(0.1), "seeds": 2}
@@ -335,6 +337,7 @@ def sharpness_aware():
     return optax.contrib.sam(optax.sgd(0.05), optax.sgd(0.01))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("optimizer", [optax.lbfgs, plateau, sharpness_aware])
 def test_optimisers_that_ask_for_the_loss_or_begin_with_infinity(optimizer, jax_promotes):
     with jax.enable_x64(False):  # optax's line search promotes to float64 where that exists
