@@ -47,6 +47,8 @@ def compare(
         raise UsageError(f"compare needs two result folders or more, the reference first, got {len(folders)}")
     if fail_on not in (None, "regression"):
         raise UsageError(f"--fail-on must be regression, got {fail_on!r}")
+    if out is not None:
+        comparison.require_own_folder(out)
     reference, *others = folders
     if fail_on is not None:
         for other in others:
@@ -60,7 +62,7 @@ def compare(
     if out is not None:
         comparison.keep(folders, out, factor, [joined for _, joined, _ in comparisons])
         if not as_json:
-            say(f"tables and pictures: {out}")
+            say(f"kept in {out}")
     if fail_on is not None and _regressed(comparisons, factor, quiet=as_json):
         raise typer.Exit(REGRESSION)
 

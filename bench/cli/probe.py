@@ -98,7 +98,9 @@ def probe(
         f"White noise, {length} steps, {hidden} units, {seeds} x {sequences} sequences; rates in nats a step"
     )
     print_rows([_shown(row) for row in found], title)
-    say("reach: lag from which the norm of dh_T/dh_t stays under 1e-3; explodes: lag where it exceeds 1e3;")
+    say(
+        "reach: lag from which the norm of dh_T/dh_t stays under 1e-3; explodes: first measured lag where it exceeds 1e3;"
+    )
     say("regime: where it is at the longest lag, stable between the two")
     say(f"CSV files and tables are in {out}, the picture is {picture}")
 

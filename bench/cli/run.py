@@ -50,7 +50,10 @@ def run(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Begin no case that would not be done in so many minutes.", show_default=False),
+        typer.Option(
+            help="Begin no case that is expected not to be done in so many minutes; one of which nothing is known is begun.",
+            show_default=False,
+        ),
     ] = None,
     scale: Annotated[
         str | None,

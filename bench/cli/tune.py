@@ -1,5 +1,6 @@
 """`rnn-bench tune`."""
 
+import warnings
 from typing import Annotated
 
 import typer
@@ -39,10 +40,13 @@ def tune(
     import rnn_jax as rj
     from rnn_jax.jacobian import block_table
 
-    rows = []
+    rows, lost = [], ""
     for size, length in cases:
         say(f"{size} units, {length} steps", error=as_json)
-        made = rj.tune_blocks(size, length, dtype=dtype, rounds=rounds)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            made = rj.tune_blocks(size, length, dtype=dtype, rounds=rounds)
+        lost = next((str(each.message) for each in told if each.category is RuntimeWarning), lost)
         best_s = min(made.blocked_s)
         rows.append(
             {
@@ -61,13 +65,21 @@ def tune(
         )
     if as_json:
         device = {"device_kind": block_table.device_kind(), "dtype": dtype}
-        print_document("tune", device | {"chains": rows, "kept_in": block_table.path()})
+        print_document("tune", device | {"chains": rows, "kept_in": None if lost else block_table.path()})
+        _require_kept(lost)
         return
     shown = [{name.replace("_", " "): value for name, value in row.items()} for row in rows]
     for row in shown:
         row["tried"] = ", ".join(f"{count}: {seconds:.3g}" for count, seconds in row["tried"].items())
     print_rows(shown, f"Blocks on {block_table.device_kind()}, {dtype} (tried is blocks: seconds)")
+    _require_kept(lost)
     say(f"kept in {block_table.path()}")
+
+
+def _require_kept(lost: str) -> None:
+    """Raises UsageError with what was said of a table that could not be written."""
+    if lost:
+        raise UsageError(f"not kept: {lost}")
 
 
 def _whole(option: str, text: str, least: int) -> list[int]:

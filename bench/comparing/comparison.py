@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.plots import comparison as picture
 from bench.plots.style import STYLE, save
 from bench.statistics.time_ratio import FACTOR
-from bench.store import read_machine, write_csv, write_text
+from bench.store import make_folder, read_machine, write_csv, write_text
 from bench.tables import markdown
 
 FILE = "comparison.json"
@@ -42,16 +42,24 @@ def keep(
     Raises:
         UsageError: as `compared`, or `out` is a file or holds results.
     """
-    if out.is_file() or (out / "machine.json").is_file():
-        raise UsageError(f"--out {out} is a file or holds results; choose a folder of its own")
+    require_own_folder(out)
     reference, *others = folders
     if joined is None:  # first of all: what cannot be compared leaves no folder
         joined = [compared(reference, other, factor) for other in others]
     named = [Path(os.path.relpath(path, out)).as_posix() for path in folders]
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_text(out / FILE, json.dumps({"folders": named, "factor": factor}) + "\n")
     made = [(reference, other, each) for other, each in zip(others, joined, strict=True)]
     return [out / FILE, *_written(out, made, pictures=True)]
+
+
+def require_own_folder(out: Path) -> None:
+    """Raises UsageError where a comparison cannot be kept in this folder."""
+    if out.is_file() or (out / "machine.json").is_file():
+        raise UsageError(f"--out {out} is a file or holds results; choose a folder of its own")
+    there = next(each for each in (out, *out.parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UsageError(f"--out {out} cannot be made: {there} takes no files; choose another --out")
 
 
 def derive(folder: Path, pictures: bool = True) -> list[Path]:

@@ -53,7 +53,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise UsageError(
-            f"cannot write {path}: {error.strerror}; what was finished before is kept"
+            f"cannot write {path}: {error.strerror}; nothing that was there before is lost"
         ) from error
 
 

@@ -7,6 +7,7 @@ import jax
 from jaxtyping import Array
 
 from rnn_jax.adapters.packages import framework, no_known_output, no_known_state
+from rnn_jax.messages import first_line
 from rnn_jax.step import State
 
 
@@ -37,11 +38,12 @@ class NnxStep:
         try:
             carry, _ = self.cell(state, x)
         except AttributeError as error:
-            if "Rng" not in str(error):  # of the source of random numbers that was left out
+            if "'RngStream' object" not in str(error):  # the source of random numbers that was left out
                 raise
             raise ValueError(
-                f"cell {type(self.cell).__name__} draws random numbers when it is called, as nnx.Dropout does in training, "
-                "and a step is a function of its state and input; call cell.eval() before from_flax_nnx(cell)"
+                f"cell {type(self.cell).__name__} draws random numbers when it is called, and a step is a function of its "
+                "state and input; where that is for training alone, as of nnx.Dropout, call cell.eval() before "
+                f"from_flax_nnx(cell), else let it take them with its input ({first_line(error)})"
             ) from error
         return carry
 

@@ -168,8 +168,10 @@ def with_rounding_of_product(
     largest = jnp.max(terms)
     of_columns = largest * jnp.linalg.norm(terms / jnp.where(largest > 0, largest, 1), axis=0)
     sizes = jnp.maximum(made.sizes, jnp.where(is_eliminated, of_rows, of_columns))
+    # Along the pivot's own direction: where no number but zero reaches that, nothing cancelled.
+    cancelled = jnp.where(is_eliminated, sizes, jnp.sum(jnp.abs(made.basis) * terms, axis=0))
     is_rounding = made.pivots <= rounding(size, dtype) * sizes
-    pivots = jnp.where(made.pivots == 0, jnp.finfo(dtype).eps * sizes, made.pivots)
+    pivots = jnp.where(made.pivots == 0, jnp.finfo(dtype).eps * cancelled, made.pivots)
     return replace(made, pivots=pivots, sizes=sizes, is_rounding=is_rounding)
 
 

@@ -81,8 +81,8 @@ def log_singular_values(
     chains alike. It is done twice, for the chain and for its transpose in other units of each coordinate, so that
     rounding errors have nothing to do with each other, of symmetric Jacobians either: the mean is returned, and their
     difference tells the error. It is
-    under 1e-8 as long as the condition number of a single step stays well under 1/eps: steps whose
-    rows differ by 1e8 and more lose digits, and say so.
+    under 1e-8 as long as the condition number of a single step stays under 1e7 or so, rows that are small as a whole not
+    counted: worse ones lose digits, and say so.
 
     Memory grows with the states only. The time is that of 2 T eliminations with complete pivoting, of
     size n: for a span within a sequence slice `xs` and start from the state before it.

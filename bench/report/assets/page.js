@@ -122,7 +122,14 @@
     { rootMargin: "600px" },
   );
   for (const chart of charts) watcher.observe(chart.figure);
-  addEventListener("beforeprint", () => charts.forEach(drawn));
+  // On paper nothing folds out.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    charts.forEach(drawn);
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => { for (const each of folded) each.open = false; });
   const again = () => charts.filter((chart) => chart.isDrawn).forEach((chart) => chart.draw());
   for (const query of [isDark, isCoarse, isNarrow]) query.addEventListener("change", again);
 })();

@@ -80,6 +80,13 @@ def test_tune_prints_what_it_found_and_keeps_it(complaint, rnn_bench, tmp_path, 
     assert [(each["log2_size"], each["log2_length"]) for each in entries] == [(2, 3)]
     for word in ("best blocks", "sequential s", "float32", f"kept in {tmp_path}"):
         assert word in done.stdout
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "rnn_jax" / "blocks.json"))  # a file
+    lost = rnn_bench("tune", "--sizes", "3", "--lengths", "8", "--rounds", "1", cwd=tmp_path)
+    assert lost.returncode == 2
+    assert "best blocks" in lost.stdout, "it was measured all the same"
+    assert "not kept: " in lost.stderr
+    assert "set XDG_CACHE_HOME" in " ".join(lost.stderr.split())
+    assert "kept in" not in lost.stdout
     refused = rnn_bench("tune", "--sizes", "64,many", cwd=tmp_path)
     assert "--sizes must be whole numbers" in complaint(refused)
 

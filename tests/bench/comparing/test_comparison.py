@@ -89,6 +89,15 @@ def test_what_cannot_be_compared_leaves_no_folder(sides, folder_of, row, tmp_pat
     assert not (tmp_path / "kept").exists()
 
 
+def test_a_place_that_takes_no_folder_is_told(sides, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(
+        UsageError, match=r"--out .*file/kept cannot be made: .*file takes no files; choose another"
+    ):
+        comparison.require_own_folder(tmp_path / "file" / "kept")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_it_does_not_write_among_results(sides):
     with pytest.raises(UsageError, match="holds results; choose a folder of its own"):
         comparison.keep(sides, sides[0])

@@ -49,6 +49,7 @@ def opened(browser, page, tmp_path_factory):
             tab.on("request", lambda request: said.append(request.url))
             tab.goto(path.as_uri())
             tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+            tab.evaluate("dispatchEvent(new Event('afterprint'))")
             windows[name] = tab, said
         return windows[name]
 
@@ -82,6 +83,16 @@ def test_buttons_pressed_before_their_chart_is_drawn_are_no_error(browser, opene
     assert pressed > 6
     assert said == []
     tab.context.close()
+
+
+def test_on_paper_every_table_is_folded_out_and_after_that_as_it_was(desktop):
+    count = "document.querySelectorAll('details:not([open])').length"
+    before = desktop.evaluate(count)
+    assert before > 3
+    desktop.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert desktop.evaluate(count) == 0
+    desktop.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert desktop.evaluate(count) == before
 
 
 def test_plotly_knows_every_attribute_of_every_view(desktop):

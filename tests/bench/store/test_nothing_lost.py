@@ -146,7 +146,9 @@ def test_a_disk_that_is_full_in_earnest(go, measured, monkeypatch):
     if mounted.returncode:
         pytest.skip("this root may not mount")
     try:
-        with pytest.raises(UsageError, match="No space left on device; what was finished before is kept"):
+        with pytest.raises(
+            UsageError, match="No space left on device; nothing that was there before is lost"
+        ):
             go()
         done = sum(map(go.store.is_done, go.ids))
         assert 0 < done < len(GAINS)

@@ -140,12 +140,21 @@ class Dropping(nnx.Module):
 def test_a_cell_that_draws_random_numbers_is_refused_and_may_leave_that():
     cell, xs = Dropping(nnx.Rngs(0)), jnp.ones((4, 3))
     step = rj.adapters.from_flax_nnx(cell)
-    with pytest.raises(ValueError, match=r"Dropping draws random numbers .* call cell\.eval\(\) before"):
+    with pytest.raises(ValueError, match=r"Dropping draws random .* call cell\.eval\(\) before .*RngStream"):
         rj.jacobian_chain(step, jnp.zeros(3), xs)
     cell.eval()
     step = rj.adapters.from_flax_nnx(cell)
     chain = rj.jacobian_chain(step, jnp.zeros(3), xs)
     assert np.isfinite(chain.log_frobenius_norm).all()
+
+
+def test_an_attribute_that_is_not_there_is_told_as_it_is():
+    class Mistyped(nnx.Module):
+        def __call__(self, carry, x):
+            return self.gateRng(carry) + x, carry
+
+    with pytest.raises(ValueError, match="object has no attribute 'gateRng'"):
+        rj.jacobian_chain(rj.adapters.from_flax_nnx(Mistyped()), jnp.zeros(3), jnp.ones((4, 3)))
 
 
 def test_an_input_of_another_size_is_told_of_a_module_of_the_users_own():

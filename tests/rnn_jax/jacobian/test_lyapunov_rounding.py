@@ -75,6 +75,19 @@ def test_what_cancels_in_the_product_itself_is_lost_in_it(decades, length, facto
 
 
 @pytest.mark.costly
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
+@pytest.mark.parametrize("interval", [None, 1])
+def test_a_net_that_forgets_all_in_six_steps_has_minus_infinity_throughout(
+    interval, factorization, dtype, of_products
+):
+    """Its zeros move on from step to step, and nothing cancels."""
+    shift = np.broadcast_to(np.eye(6, k=1, dtype=dtype), (60, 6, 6))
+    spectrum = of_products(jnp.asarray(shift), qr_interval=interval, factorization=factorization)
+    np.testing.assert_array_equal(spectrum.exponents, np.full(6, -np.inf))
+
+
+@pytest.mark.costly
 @pytest.mark.parametrize("factorization", ["elimination", "cholesky"])
 def test_small_rows_lose_nothing_of_large_ones(factorization, of_products):
     """Against Gram-Schmidt with 400 digits."""
