@@ -34,6 +34,8 @@ def dry_run(job: "Job", minutes: float | None, *, as_json: bool) -> None:
     if job.left_out:
         packages = sorted({str(case.needs) for case in job.left_out})
         say(f"{len(job.left_out)} cases are left out: {', '.join(packages)} is not installed")
+    for line in job.will_fail():
+        say(line)
     for line in note_of_dropped_cases(job.store, [case.case_id(job.environment) for case in job.whole.cases]):
         say(line)
     shown = {case.expected.source for case in cases if case.state not in (DONE, NO_TIME)}

@@ -276,3 +276,5 @@ def _say_what_is_to_come(asked: "Job", as_json: bool) -> None:
     for package in sorted({str(case.needs) for case in asked.left_out}):
         count = sum(case.needs == package for case in asked.left_out)
         say(f"left out: {count} cases that need {package}, which is not installed", error=as_json)
+    for line in asked.will_fail():
+        say(line, error=as_json)

@@ -69,6 +69,16 @@ class Job:
 
         return seconds
 
+    def will_fail(self) -> list[str]:
+        """What cannot be measured in its dtype, with why, a sentence a case: the others are measured all the same."""
+        found = []
+        for case in self.suite.cases:
+            try:
+                cases.check(case, case.own(self.environment))
+            except ValueError as error:
+                found.append(f"{self.suite.label(case)} will fail: {error}")
+        return found
+
     def case_ids(self) -> dict[str, str]:
         """The ids of the cases that are asked for, by their labels, and by those of their processes where each has several."""
         found = {}
@@ -119,11 +129,6 @@ def job(
         facts = machine.describe(environment, list(command))
     else:
         environment, facts = elsewhere(chosen, dtype)
-    for case in chosen.cases:
-        try:
-            cases.check(case, case.own(environment))
-        except ValueError as error:
-            raise UsageError(f"{chosen.label(case)}: {error}") from error
     folder = out if out is not None else default_folder(chosen.name, environment, facts, chosen.dtype)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; choose a folder")

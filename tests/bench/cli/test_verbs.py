@@ -321,6 +321,7 @@ def test_a_suite_that_asks_for_float64_gets_it_unless_told_otherwise(tmp_path, r
         "run", "double.toml", "--out", "single", "--dtype", "float32", "--no-pictures", cwd=tmp_path
     )
     assert done.returncode == 1
+    assert "will fail: singular_value_lag needs float64" in " ".join(done.stdout.split())
     (failure,) = Store(tmp_path / "single").read("failures").itertuples()
     assert "float64" in failure.error
 
