@@ -81,6 +81,7 @@ def _document(
         "states": states,
         "in_files": job.in_files,
         "not_installed": len(job.left_out),
+        "will_fail": job.will_fail(),
         "expected_s": seconds,
         "without_expectation": unknown,
     }

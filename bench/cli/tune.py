@@ -46,7 +46,11 @@ def tune(
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             made = rj.tune_blocks(size, length, dtype=dtype, rounds=rounds)
-        lost = next((str(each.message) for each in told if each.category is RuntimeWarning), lost)
+        for each in told:
+            if "cannot be written" in str(each.message):
+                lost = str(each.message)
+            else:
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         best_s = min(made.blocked_s)
         rows.append(
             {

@@ -214,7 +214,7 @@ def _between(
         A Jacobian with z zero rows or columns takes z dimensions; rounding may hide that.
         """
 
-        def zero_lines(done, carry):
+        def look(done, carry):
             most, made = carry
             jacobian = tangents.dense_jacobian(step, _at(material, first + done), size, basis.dtype)
             zero = jacobian == 0
@@ -226,7 +226,7 @@ def _between(
             )
             return jnp.maximum(most, jnp.maximum(rows, columns).astype(jnp.int32)), made
 
-        missing, closer = jax.lax.fori_loop(0, steps, zero_lines, (jnp.zeros((), jnp.int32), made))
+        missing, closer = jax.lax.fori_loop(0, steps, look, (jnp.zeros((), jnp.int32), made))
         is_zero = closer.pivots == 0
         zeros = jnp.sum(is_zero, dtype=jnp.int32)
         # Those that rounding hides are the last of the others.

@@ -213,3 +213,5 @@ def test_singular_values_without_float64_are_told_before_anything_is_begun(here,
     assert asked.will_fail() == [told]
     cli_dry_run(asked, None, as_json=False)
     assert told in " ".join(capsys.readouterr().out.split())
+    cli_dry_run(asked, None, as_json=True)
+    assert json.loads(capsys.readouterr().out)["will_fail"] == [told]
