@@ -29,8 +29,9 @@ class LyapunovSpectrum:
     Attributes:
         exponents: in descending order, shape (count,). -inf where the chain is singular and it shows: a
             Jacobian has a row or column of zeros. NaN where a state was not finite, or where an exponent is lost in
-            rounding: a Jacobian is singular without zeros, or may be to rounding. Where the condition number of single
-            steps is over 1/eps, though no row is small as a whole, the others may be wrong: `logdet_residual` tells.
+            rounding: a Jacobian is singular without zeros, or may be to rounding. Where some Jacobian is near to
+            singular, or the log-determinants disagree, the last two batches are gone through again, rounded another
+            way: NaN too from the first exponent on that it moves.
         standard_errors: of each, by batch means, shape (count,). A 95% interval is the exponent
             plus or minus `scipy.stats.t.ppf(0.975, batches - 1)` standard errors: 2.09 for 20
             batches. NaN beside an exponent that is not finite.

@@ -44,6 +44,14 @@ _BY_CHANCE = 100
 be as small as rounding. A net of 4,096 units in float32 has some such steps in 6,000, each of which moves an exponent by
 a thousandth of its standard error."""
 
+_AGAIN = 2
+"""So many of the last batches are gone through a second time where some Jacobian is near to singular: one can miss what
+rounding decides, and each costs as much as any other."""
+
+_MOVED_BY_ROUNDING = 0.1, 0.02
+"""Nats a batch, and standard errors of an exponent, by the larger of which the second time may move one. Where rounding
+decides it is several of the former; 1e-7 nats where it does not, and up to 0.1 in batches of 1,000 steps in float32."""
+
 
 def measured(
     step: Step,
@@ -71,28 +79,60 @@ def measured(
             basis, interval = _settled(step, material, basis, asked_interval, transient, factorization)
             basis, _ = orthonormal(basis, factorization)
 
-        def batch(carry, xs):
-            state, basis, was_finite = carry
-            state, material, all_finite = _prepared(step, state, xs, batch_length)
-            all_finite = all_finite & was_finite
-            basis, growth, lost, mismatch = _advanced(
-                step, material, basis, interval, batch_length, factorization
-            )
-            basis, diagonal = orthonormal(basis, factorization)
-            logs = jnp.where(all_finite, scaled.multiplied(growth, diagonal).log(), jnp.nan)
-            return (state, basis, all_finite), (logs, lost, mismatch)
-
         later = jax.tree.map(
             lambda leaf: leaf[transient:].reshape(batches, batch_length, *leaf.shape[1:]), xs
         )
+        again = min(_AGAIN, batches)
+        other_rounding = _other_rounding(basis)
+
+        def batch(carry, number):
+            is_again = number >= batches
+            now, kept, is_doubtful = carry
+            kept = _where(number == batches - again, now, kept)
+            state, basis, was_finite = _where(number == batches, kept, now)
+            state, material, all_finite = _prepared(
+                step, state, _at(later, jnp.where(is_again, number - again, number)), batch_length
+            )
+            all_finite = all_finite & was_finite
+            nudge = jnp.where(is_again, other_rounding, jnp.ones_like(other_rounding))
+            basis, growth, lost, mismatch, doubtful = _advanced(
+                step, material, basis, interval, batch_length, factorization, nudge
+            )
+            basis, diagonal = orthonormal(basis, factorization)
+            logs = jnp.where(all_finite, scaled.multiplied(growth, diagonal).log(), jnp.nan)
+            doubtful = doubtful | (jnp.abs(mismatch[0]) > _MOVED_BY_ROUNDING[0])
+            return ((state, basis, all_finite), kept, is_doubtful | doubtful), (logs, lost, mismatch)
+
+        def batch_or_nothing(carry, number):
+            is_wanted = (number < batches) | carry[2]
+            nothing = jax.tree.map(
+                lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(batch, carry, number)[1]
+            )
+            return jax.lax.cond(is_wanted, batch, lambda carry, number: (carry, nothing), carry, number)
+
         start = (state, basis, all_finite)
-        _, (logs, lost, mismatch) = jax.lax.scan(batch, start, later, length=batches)
+        numbers = jnp.arange(batches + again, dtype=jnp.int32)
+        (_, _, is_doubtful), (logs, lost, mismatch) = jax.lax.scan(
+            batch_or_nothing, (start, start, jnp.zeros((), bool)), numbers
+        )
+        moved = jnp.where(is_doubtful, jnp.abs(logs[batches:] - logs[batches - again : batches]), 0)
+        logs, lost, mismatch = jax.tree.map(lambda leaf: leaf[:batches], (logs, lost, mismatch))
         allowed = _BY_CHANCE * rounding(size, dtype) * batches * batch_length
-        exponents, errors = _exponents(logs / batch_length, lost, allowed)
+        exponents, errors = _exponents(logs, jnp.max(moved, axis=0), batch_length, lost, allowed)
         excess, steps = jax.tree.map(jnp.sum, mismatch)
         residual = jnp.abs(excess) / (steps * size).astype(dtype)
         residual = jnp.where(jnp.isfinite(residual), residual, jnp.nan)
         return exponents, errors, residual, interval
+
+
+def _other_rounding(basis: Array) -> Array:
+    """What a basis is multiplied by, entry by entry, so that all that follows is rounded another way."""
+    signs = jax.random.rademacher(jax.random.key(1), basis.shape, jnp.int32).astype(basis.dtype)
+    return 1 + 2 * jnp.finfo(basis.dtype).eps * signs
+
+
+def _where(condition: Array, of_this: Any, of_that: Any) -> Any:
+    return jax.tree.map(partial(jnp.where, condition), of_this, of_that)
 
 
 def _prepared(step: Step, state: State, xs: Inputs, length: int) -> tuple[State, Any, Array]:
@@ -142,23 +182,31 @@ def _spread(pivots: Array) -> Array:
 
 
 def _advanced(
-    step: Step, material: Any, basis: Array, interval: Array, length: int, factorization: str
-) -> tuple[Array, ScaledNumber, Array, tuple[Array, Array]]:
+    step: Step,
+    material: Any,
+    basis: Array,
+    interval: Array,
+    length: int,
+    factorization: str,
+    nudge: Array,
+) -> tuple[Array, ScaledNumber, Array, tuple[Array, Array], Array]:
     """One batch: the last basis, the products of the pivots, at how many steps each pivot was lost in
-    rounding, and the log-determinants' mismatch in its middle interval with that interval's steps.
+    rounding, the log-determinants' mismatch in its middle interval with that interval's steps, and
+    whether some Jacobian is so near to singular that rounding may decide later pivots too.
 
-    An interval in which a pivot is lost, or wrong in its first digits, is gone through again, factored at every step.
+    Every interval's first basis is multiplied by `nudge`, entry by entry. An interval in which a pivot is lost, or wrong in its first digits, is gone through again, factored at every step.
     """
     size, count = basis.shape
     tolerated = _FAR_SPREAD * tolerated_spread(basis.dtype, factorization)
 
     def advance(carry):
-        time, one_by_one_until, before, growth, lost, mismatch = carry
+        time, one_by_one_until, before, growth, lost, mismatch, is_doubtful = carry
         steps = jnp.where(time < one_by_one_until, 1, jnp.minimum(interval, length - time))
-        made, exponent = _between(step, material, before, time, steps, factorization)
+        made, exponent = _between(step, material, nudge * before, time, steps, factorization)
         # Not a number where a pivot is not: neither is the spread under any bound.
         is_right = ~jnp.any(made.is_rounding) & (_spread(made.pivots) <= tolerated)
-        again = (steps > 1) & ~(is_right | jnp.all(made.pivots == 0))
+        is_wrong = ~(is_right | jnp.all(made.pivots == 0))
+        again = (steps > 1) & is_wrong
         if count == size:
 
             def compared():
@@ -179,14 +227,23 @@ def _advanced(
             growth,
             jnp.where(again, lost, lost + made.is_rounding.astype(jnp.int32)),
             mismatch,
+            is_doubtful | (is_wrong & ~again),
         )
 
     start = jnp.zeros((), jnp.int32)
     nothing = (jnp.full((), 0 if count == size else jnp.nan, basis.dtype), start)
-    carry = (start, start, basis, scaled.ones(count, basis.dtype), jnp.zeros(count, jnp.int32), nothing)
+    carry = (
+        start,
+        start,
+        basis,
+        scaled.ones(count, basis.dtype),
+        jnp.zeros(count, jnp.int32),
+        nothing,
+        jnp.zeros((), bool),
+    )
     carry = jax.lax.while_loop(lambda carry: carry[0] < length, advance, carry)
-    _, _, basis, growth, lost, mismatch = carry
-    return basis, growth, lost, mismatch
+    _, _, basis, growth, lost, mismatch, is_doubtful = carry
+    return basis, growth, lost, mismatch, is_doubtful
 
 
 def _between(
@@ -262,11 +319,19 @@ def _log_volume(basis: Array) -> Array:
     return jax.lax.cond(nearly, lambda: jnp.sum(jnp.log(pivots)), lambda: _log_determinant(basis))
 
 
-def _exponents(rates: Array, lost: Array, allowed: float) -> tuple[Array, Array]:
-    """Means and standard errors over batches, shape (batches, count), in descending order; NaN where more were lost."""
-    exponents = jnp.mean(rates, axis=0)
-    exponents = jnp.where(jnp.sum(lost, axis=0, dtype=jnp.int32) > int(allowed), jnp.nan, exponents)
-    errors = jnp.std(rates, axis=0, ddof=1) / rates.shape[0] ** 0.5
+def _exponents(logs: Array, moved: Array, steps: int, lost: Array, allowed: float) -> tuple[Array, Array]:
+    """Means and standard errors over batches, shape (batches, count), in descending order.
+
+    NaN where more pivots were lost than are allowed, and from the first on that another rounding `moved` too far: the
+    columns after it were kept apart from rounding errors, not from it.
+    """
+    exponents = jnp.mean(logs, axis=0) / steps
+    errors = jnp.std(logs, axis=0, ddof=1) / (steps * logs.shape[0] ** 0.5)
+    nats, shares = _MOVED_BY_ROUNDING
+    is_moved = moved > jnp.maximum(nats, shares * errors * steps)
+    is_after = (jnp.cumsum(is_moved, dtype=jnp.int32) > 0) & (exponents > -jnp.inf)
+    is_lost = jnp.sum(lost, axis=0, dtype=jnp.int32) > int(allowed)
+    exponents = jnp.where(is_lost | is_after, jnp.nan, exponents)
     errors = jnp.where(jnp.isfinite(exponents), errors, jnp.nan)
     order = jnp.argsort(-exponents)  # NaN comes last
     return exponents[order], errors[order]

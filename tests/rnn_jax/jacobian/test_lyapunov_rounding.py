@@ -57,6 +57,50 @@ def test_one_singular_jacobian_leaves_no_number_of_rounding_as_an_exponent(
 
 
 @pytest.mark.costly
+@pytest.mark.parametrize("factorization", ["elimination", "cholesky", "qr"])
+@pytest.mark.parametrize("smallest", [1e-8, 1e-16])
+def test_of_steps_that_are_graded_but_full_only_what_rounding_leaves_alone_is_told(
+    smallest, factorization, of_products
+):
+    """Lower triangular: the exponents are the mean logs of the diagonals, but no row is small as a whole."""
+    rng, n = np.random.default_rng(0), 8
+    diagonals = np.geomspace(1, smallest, n) * rng.uniform(0.5, 2, size=(400, n))
+    xs = np.tril(rng.normal(size=(400, n, n)), -1) + diagonals[:, :, None] * np.eye(n)
+    spectrum = of_products(jnp.asarray(xs), factorization=factorization)
+    known = np.isfinite(spectrum.exponents)
+    assert 1 <= known.sum() < n
+    truth = np.log(diagonals[40:]).mean(0)
+    np.testing.assert_allclose(spectrum.exponents[known], truth[known], atol=0.02)
+
+
+def without_stabilizer(cell, state, x):
+    """The same h as a scalar LSTM's, of h, c / n and log n + m: a freedom that no h depends on is not there."""
+    h, ratio, log_normalizer = state
+    i, f, z, o = cell.recurrent(cell.initial_state()._replace(h=h)) + cell.drive(x)
+    kept = jax.nn.log_sigmoid(f) + log_normalizer
+    total = jnp.logaddexp(kept, i)
+    ratio = jnp.exp(kept - total) * ratio + jnp.exp(i - total) * jnp.tanh(z)
+    return jax.nn.sigmoid(o) * ratio, ratio, total
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_freedom_of_the_state_that_dies_in_unit_after_unit_leaves_no_wrong_exponents(dtype):
+    """Of the others' decay beside it rounding errors are what is seen after a few steps."""
+    cell = rj.cells.create("slstm", 2, 4, key=jax.random.key(2))
+    xs = jax.random.normal(jax.random.key(5), (1000, 2), jnp.float32)
+    exact, inputs = jax.tree.map(lambda leaf: leaf.astype(np.float64), (cell, xs))
+    start = jnp.zeros(4), jnp.zeros(4), jnp.full(4, -40.0)
+    truth = rj.lyapunov_spectrum(jax.tree_util.Partial(without_stabilizer, exact), start, inputs)
+    assert np.isfinite(truth.exponents).all()
+    cell, xs = jax.tree.map(lambda leaf: leaf.astype(dtype), (cell, xs))
+    found = rj.lyapunov_spectrum(cell, cell.initial_state(), xs)
+    known = np.isfinite(found.exponents)
+    assert known[:6].all()
+    allowed = 0.01 + 3 * np.asarray(found.standard_errors)[known]
+    assert (np.abs(found.exponents[known] - truth.exponents[: known.sum()]) < allowed).all()
+
+
+@pytest.mark.costly
 @pytest.mark.parametrize("factorization", ["elimination", "qr", "cholesky"])
 @pytest.mark.parametrize("length", [40, 400])
 @pytest.mark.parametrize("decades", [12, 20, 100])
