@@ -29,7 +29,8 @@ class SLSTM:
     m' = max(log s(f) + m, i); f~ = exp(log s(f) + m - m'); i~ = exp(i - m');
     c' = f~ c + i~ tanh(z); n' = f~ n + i~; h' = s(o) c' / n'.
     s is the logistic function. m changes no h: it keeps the exponentials in range. Norms of the whole
-    state depend on it; dh_T/dh_t does not.
+    state depend on it; dh_T/dh_t does not. Nor do c and n scaled by exp(-a) and m raised by a change h, so that
+    a quarter of the state's Lyapunov exponents are -inf, and those above them may be lost in rounding (NaN).
 
     Attributes:
         weight_hh: shape (4 * hidden_size, hidden_size).

@@ -212,7 +212,7 @@ def jacobian_product(
     states: State | None = None,
     precision: str = "highest",
 ) -> ScaledMatrix:
-    """The matrix dh_T/dh_{T-lag}.
+    """The matrix dh_T/dh_{T-lag}. It can be differentiated forwards (`jax.jvp`, `jax.jacfwd`), not backwards.
 
     Args:
         step, state, xs, length, states, precision: as for `jacobian_chain`.

@@ -115,7 +115,7 @@ def lyapunov_spectrum(
 
     Columns are pushed forward through the step Jacobians and factored again and again, so that none
     is lost in another; the logs of the pivots are the exponents. Memory grows with the states of one
-    batch and the inputs.
+    batch and the inputs. They can be differentiated forwards (`jax.jvp`, `jax.jacfwd`), not backwards.
 
     Args:
         step: a callable `(state, x) -> state`; see `jacobian_chain`.

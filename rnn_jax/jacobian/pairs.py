@@ -58,7 +58,8 @@ def jacobian_pairs(
 
     A chain ends at one time, T; this shows whether what it says holds along the whole sequence. The
     products between neighbouring times are formed once and combined, so that k times cost about T
-    plus k**2 matrix products, and memory for k of them beyond the states.
+    plus k**2 matrix products, and memory for k of them beyond the states. They can be differentiated forwards
+    (`jax.jvp`, `jax.jacfwd`), not backwards.
 
     Args:
         step, state, xs, length: as for `jacobian_chain`.

@@ -85,7 +85,8 @@ def log_singular_values(
     counted: worse ones lose digits, and say so.
 
     Memory grows with the states only. The time is that of 2 T eliminations with complete pivoting, of
-    size n: for a span within a sequence slice `xs` and start from the state before it.
+    size n: for a span within a sequence slice `xs` and start from the state before it. They can be differentiated
+    forwards (`jax.jvp`, `jax.jacfwd`), not backwards.
 
     Args:
         step: a callable `(state, x) -> state`; see `jacobian_chain`.

@@ -1,5 +1,6 @@
 """What a remedy is, and several taken together."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, reduce, wraps
@@ -190,6 +191,8 @@ def checked_strength(
         number = float("no number" if isinstance(value, bool | str) else value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a number, got {value!r}") from error
+    if math.isnan(number):
+        raise ValueError(f"{name} must be a number, got nan")
     if above is not None and not number > above:
         raise ValueError(f"{name} must be {'positive' if above == 0 else f'above {above:g}'}, got {value}")
     if at_least is not None and not number >= at_least:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -340,6 +341,19 @@ def test_singular_steps_have_minus_infinity_by_every_factorization(factorization
         assert np.isneginf(found.exponents[-1])
     broken = of_products(xs.at[300, 0, 0].set(jnp.nan), factorization=factorization)
     assert np.isnan(broken.exponents).all()
+
+
+def test_the_forward_derivative_is_that_of_central_differences():
+    xs = jax.random.normal(jax.random.key(1), (60, 2))
+    cell = rj.cells.create("gru", 2, 3, key=jax.random.key(0))
+
+    def exponents(gain):
+        scaled = replace(cell, weight_hh=gain * cell.weight_hh)
+        return rj.lyapunov_spectrum(scaled, cell.initial_state(), xs, qr_interval=2, batches=3).exponents
+
+    _, derivative = jax.jvp(exponents, (jnp.ones(()),), (jnp.ones(()),))
+    differences = (exponents(jnp.asarray(1 + 1e-5)) - exponents(jnp.asarray(1 - 1e-5))) / 2e-5
+    np.testing.assert_allclose(derivative, differences, rtol=1e-7)
 
 
 def test_an_unknown_factorization_is_named(of_products):

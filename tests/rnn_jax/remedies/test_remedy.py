@@ -135,7 +135,7 @@ def test_only_remedies_can_be_combined():
         clip_by_norm(1.0) + 1
 
 
-@pytest.mark.parametrize("value", ["a", "1", None, True, [1.0, 2.0]])
+@pytest.mark.parametrize("value", ["a", "1", None, True, [1.0, 2.0], float("nan")])
 def test_a_strength_that_is_no_number_is_refused(value):
     with pytest.raises(ValueError, match="threshold must be a number, got "):
         checked_strength("threshold", value, above=0)
