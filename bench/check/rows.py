@@ -4,19 +4,32 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import pandas as pd
 
 from bench.check.finding import DAMAGED, Finding, line_numbers, named
 from bench.check.ranges import out_of_range
 from bench.errors import UsageError
-from bench.schema import DECAY, EXPLOSIONS, FAILURES, GRADIENT_NORMS, RESULT_FILES, SNAPSHOTS, TUNING
+from bench.schema import (
+    CASE_TIMES,
+    DECAY,
+    EXPLOSIONS,
+    FAILURES,
+    GRADIENT_NORMS,
+    RESULT_FILES,
+    SNAPSHOTS,
+    TUNING,
+    lacking,
+)
 from bench.store import Store
 from bench.store.collation import ordered
 from bench.store.files import csv_text
 
 _AGAIN = "measure its case again, or take the file from a copy that was not touched"
+_MISSING = (
+    "take the file from a copy that was not touched; or `run` with --missing measures these cases again"
+)
 _OF_OTHER_SEEDS = (TUNING.kind, FAILURES.kind)
 _OF_SOME_SEEDS = (*_OF_OTHER_SEEDS, EXPLOSIONS.kind, SNAPSHOTS.kind)
 _AS_MANY_A_SEED = {DECAY.kind: ["case_id", "seed"], GRADIENT_NORMS.kind: ["case_id", "weights", "seed"]}
@@ -56,6 +69,31 @@ def of_each_file(frames: Mapping[str, pd.DataFrame]) -> list[Finding]:
             for where, problem in out_of_range(kind, frame)
         ]
     return found
+
+
+def of_each_case(
+    frames: Mapping[str, pd.DataFrame], unread: Collection[str], kinds: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Cases that have rows in some file, and none in one that their kind always writes.
+
+    Args:
+        frames: the result files that can be read, by kind.
+        unread: those that are there too, of which nobody knows what they hold.
+        kinds: of cases, by id; what case_times.csv says of others is taken too.
+    """
+    files: dict[str, list[str]] = {}
+    for kind in (kind for kind in frames if kind != FAILURES.kind):  # case_times.csv, the last, tells of all
+        for case_id in frames[kind]["case_id"].dropna().unique():
+            files.setdefault(case_id, []).append(kind)
+    if CASE_TIMES.kind in frames:
+        took = frames[CASE_TIMES.kind].dropna(subset=["case_id", "kind"])
+        kinds = dict(zip(took["case_id"], took["kind"], strict=True)) | dict(kinds)
+    gone: dict[str, list[str]] = {}
+    for case_id, having in files.items():
+        for kind in lacking(kinds.get(case_id), [*having, *unread]):
+            gone.setdefault(kind, []).append(f"case {case_id} has rows in {having[0]}.csv and none here")
+    for kind, cases in gone.items():
+        yield Finding(DAMAGED, f"{kind}.csv", f"rows are missing: {named(cases)}", _MISSING)
 
 
 def _doubled(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:

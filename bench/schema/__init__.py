@@ -1,5 +1,7 @@
 """The result files: their columns, types and meaning. `results/README.md` is written from here."""
 
+from bench.schema.case_files import ALWAYS_WRITTEN as ALWAYS_WRITTEN
+from bench.schema.case_files import lacking as lacking
 from bench.schema.columns import COMMON as COMMON
 from bench.schema.columns import PROBED as PROBED
 from bench.schema.columns import SCHEMA_VERSION as SCHEMA_VERSION

@@ -3,7 +3,6 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
-import itertools
 import json
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -281,8 +280,20 @@ class Store:
         Raises:
             UsageError: a file cannot be read.
         """
-        finished = (kind for kind in self.kinds() if kind not in (FAILURES.kind, CASE_TIMES.kind))
-        return set(itertools.chain.from_iterable(self.read(kind)["case_id"] for kind in finished))
+        return set(self.files_of_cases())
+
+    def files_of_cases(self) -> dict[str, set[str]]:
+        """The kinds of result file that hold rows of each of these cases.
+
+        Raises:
+            UsageError: a file cannot be read.
+        """
+        found: dict[str, set[str]] = {}
+        for kind in self.kinds():
+            if kind not in (FAILURES.kind, CASE_TIMES.kind):
+                for case_id in self.read(kind)["case_id"].unique():
+                    found.setdefault(case_id, set()).add(kind)
+        return found
 
     def kinds(self) -> list[str]:
         """The kinds of result file that the folder holds."""
