@@ -14,12 +14,11 @@ from bench.errors import UsageError
 from bench.schema import (
     CASE_TIMES,
     DECAY,
-    EXPLOSIONS,
     FAILURES,
     GRADIENT_NORMS,
+    OF_OTHER_SEEDS,
+    OF_SOME_SEEDS,
     RESULT_FILES,
-    SNAPSHOTS,
-    TUNING,
     lacking,
 )
 from bench.store import Store
@@ -30,8 +29,6 @@ _AGAIN = "measure its case again, or take the file from a copy that was not touc
 _MISSING = (
     "take the file from a copy that was not touched; or `run` with --missing measures these cases again"
 )
-_OF_OTHER_SEEDS = (TUNING.kind, FAILURES.kind)
-_OF_SOME_SEEDS = (*_OF_OTHER_SEEDS, EXPLOSIONS.kind, SNAPSHOTS.kind)
 _AS_MANY_A_SEED = {DECAY.kind: ["case_id", "seed"], GRADIENT_NORMS.kind: ["case_id", "weights", "seed"]}
 """Result files with as many rows for each seed of a case, and by which columns those are counted."""
 
@@ -107,14 +104,14 @@ def _doubled(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
 def _seeds_of_cases(frames: Mapping[str, pd.DataFrame]) -> dict[str, set[int]]:
     """The seeds of each case: 0, 1, .. up to the largest of which any file has a row."""
     most: dict[str, int] = {}
-    for frame in (frame for kind, frame in frames.items() if kind not in _OF_OTHER_SEEDS):
+    for frame in (frame for kind, frame in frames.items() if kind not in OF_OTHER_SEEDS):
         for case_id, seed in frame.dropna(subset=["seed"]).groupby("case_id")["seed"].max().items():
             most[case_id] = max(most.get(case_id, -1), int(seed))
     return {case_id: set(range(seed + 1)) for case_id, seed in most.items()}
 
 
 def _missing_seeds(kind: str, frame: pd.DataFrame, seeds: Mapping[str, set[int]]) -> Iterator[Finding]:
-    if kind in _OF_SOME_SEEDS:
+    if kind in OF_SOME_SEEDS:
         return
     lacking = []
     for case_id, of_case in frame.dropna(subset=["seed"]).groupby("case_id")["seed"]:

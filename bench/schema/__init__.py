@@ -57,3 +57,9 @@ RESULT_FILES = {
         FAILURES,
     )
 }
+
+OF_OTHER_SEEDS = (TUNING.kind, CASE_TIMES.kind, FAILURES.kind)
+"""Kinds of result file whose rows are of no seed, or of other seeds than those of their case."""
+
+OF_SOME_SEEDS = (*OF_OTHER_SEEDS, EXPLOSIONS.kind, SNAPSHOTS.kind)
+"""Those that do not have rows of every seed of a case."""
