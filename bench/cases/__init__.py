@@ -2,7 +2,8 @@
 
 Each module has PARAMETERS (the keys a suite may set), VERSION (raised when the measured code changes
 meaning), `resolved(parameters)` (fills in what depends on other keys, or raises ValueError) and
-`run(case, environment, suite, report)`, which returns rows by kind of result file. Where it also has
+`run(case, environment, suite, report)`, which returns rows by kind of result file; those that it always writes are
+named in `bench.schema.case_files`. Where it also has
 `GOES_ON = True`, its `run` takes `checkpoints` too, and goes on from them after a kill; where it has
 `ONE_SEED = True`, its cases are of one seed, for what it measures depends on shapes or data alone; where it has
 `check(case, environment)`, that raises ValueError, before anything is measured, at what its dtype does not allow.

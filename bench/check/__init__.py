@@ -6,6 +6,8 @@ from bench.check import case_ids, derived, machines, noise, rows, shards
 from bench.check.finding import DAMAGED, NOISY, NOTE
 from bench.check.finding import Finding as Finding
 from bench.comparing import comparison
+from bench.running import plan
+from bench.running.status import plan_to_keep
 from bench.store import Store
 
 
@@ -25,6 +27,7 @@ def checked(folder: Path, widest_percent: float = noise.WIDEST_PERCENT) -> list[
     store.refuse_without_results()
     frames, found = rows.readable(store)
     found += rows.of_each_file(frames)
+    found += rows.of_each_case(frames, set(store.kinds()) - frames.keys(), _kinds_of_cases(folder))
     found += machines.of_rows(folder, frames)
     found += case_ids.recomputed(folder, frames)
     found += shards.beside(store, frames)
@@ -34,3 +37,9 @@ def checked(folder: Path, widest_percent: float = noise.WIDEST_PERCENT) -> list[
         found += noise.of_times(frames["timings"], widest_percent)
     order = (DAMAGED, NOISY, NOTE)
     return sorted(found, key=lambda finding: order.index(finding.weight))
+
+
+def _kinds_of_cases(folder: Path) -> dict[str, str]:
+    """The kinds of the cases that a folder is meant to hold, by id, as far as it says which these are."""
+    planned = plan.read(folder) or plan_to_keep(folder)
+    return {case.case_id: case.kind for case in planned.cases} if planned else {}

@@ -4,21 +4,31 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import pandas as pd
 
 from bench.check.finding import DAMAGED, Finding, line_numbers, named
 from bench.check.ranges import out_of_range
 from bench.errors import UsageError
-from bench.schema import DECAY, EXPLOSIONS, FAILURES, GRADIENT_NORMS, RESULT_FILES, SNAPSHOTS, TUNING
+from bench.schema import (
+    CASE_TIMES,
+    DECAY,
+    FAILURES,
+    GRADIENT_NORMS,
+    OF_OTHER_SEEDS,
+    OF_SOME_SEEDS,
+    RESULT_FILES,
+    lacking,
+)
 from bench.store import Store
 from bench.store.collation import ordered
 from bench.store.files import csv_text
 
 _AGAIN = "measure its case again, or take the file from a copy that was not touched"
-_OF_OTHER_SEEDS = (TUNING.kind, FAILURES.kind)
-_OF_SOME_SEEDS = (*_OF_OTHER_SEEDS, EXPLOSIONS.kind, SNAPSHOTS.kind)
+_MISSING = (
+    "take the file from a copy that was not touched; or `run` with --missing measures these cases again"
+)
 _AS_MANY_A_SEED = {DECAY.kind: ["case_id", "seed"], GRADIENT_NORMS.kind: ["case_id", "weights", "seed"]}
 """Result files with as many rows for each seed of a case, and by which columns those are counted."""
 
@@ -58,6 +68,31 @@ def of_each_file(frames: Mapping[str, pd.DataFrame]) -> list[Finding]:
     return found
 
 
+def of_each_case(
+    frames: Mapping[str, pd.DataFrame], unread: Collection[str], kinds: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Cases that have rows in some file, and none in one that their kind always writes.
+
+    Args:
+        frames: the result files that can be read, by kind.
+        unread: those that are there too, of which nobody knows what they hold.
+        kinds: of cases, by id; what case_times.csv says of others is taken too.
+    """
+    files: dict[str, list[str]] = {}
+    for kind in (kind for kind in frames if kind != FAILURES.kind):  # case_times.csv, the last, tells of all
+        for case_id in frames[kind]["case_id"].dropna().unique():
+            files.setdefault(case_id, []).append(kind)
+    if CASE_TIMES.kind in frames:
+        took = frames[CASE_TIMES.kind].dropna(subset=["case_id", "kind"])
+        kinds = dict(zip(took["case_id"], took["kind"], strict=True)) | dict(kinds)
+    gone: dict[str, list[str]] = {}
+    for case_id, having in files.items():
+        for kind in lacking(kinds.get(case_id), [*having, *unread]):
+            gone.setdefault(kind, []).append(f"case {case_id} has rows in {having[0]}.csv and none here")
+    for kind, cases in gone.items():
+        yield Finding(DAMAGED, f"{kind}.csv", f"rows are missing: {named(cases)}", _MISSING)
+
+
 def _doubled(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
     keys = ["case_id", "seed", *RESULT_FILES[kind].order]
     twice = frame.duplicated(keys)
@@ -69,14 +104,14 @@ def _doubled(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
 def _seeds_of_cases(frames: Mapping[str, pd.DataFrame]) -> dict[str, set[int]]:
     """The seeds of each case: 0, 1, .. up to the largest of which any file has a row."""
     most: dict[str, int] = {}
-    for frame in (frame for kind, frame in frames.items() if kind not in _OF_OTHER_SEEDS):
+    for frame in (frame for kind, frame in frames.items() if kind not in OF_OTHER_SEEDS):
         for case_id, seed in frame.dropna(subset=["seed"]).groupby("case_id")["seed"].max().items():
             most[case_id] = max(most.get(case_id, -1), int(seed))
     return {case_id: set(range(seed + 1)) for case_id, seed in most.items()}
 
 
 def _missing_seeds(kind: str, frame: pd.DataFrame, seeds: Mapping[str, set[int]]) -> Iterator[Finding]:
-    if kind in _OF_SOME_SEEDS:
+    if kind in OF_SOME_SEEDS:
         return
     lacking = []
     for case_id, of_case in frame.dropna(subset=["seed"]).groupby("case_id")["seed"]:

@@ -63,7 +63,7 @@ def run(
         bool,
         typer.Option(
             "--missing",
-            help="Only the cases of which the folder's CSV files hold no rows: goes on where results came without shards.",
+            help="Only the cases of which the folder's CSV files lack rows: goes on where results came without shards.",
         ),
     ] = False,
     checkpoint_every_s: Annotated[

@@ -3,6 +3,7 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
+import itertools
 import math
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,9 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
         "lyapunov": ("exponents", _exponents),
         "task_accuracy": ("verdicts", _verdicts),
     }
+    compared_there = [stores[1].read(kind)["match_id"] for kind in makers if kind in shared]
+    # Where the other folder has the fewer seeds alone, those are what is compared.
+    stores[0] = stores[0].each_seed_once(set(itertools.chain.from_iterable(compared_there)))
     joined = {}
     for kind, (name, make) in makers.items():
         if kind in shared:

@@ -55,7 +55,7 @@ def draw(store: Store, names: Collection[str] = PICTURES, folder: Path | None = 
         names: which of PICTURES; all by default.
         folder: where they go; the result folder's own `figures` if None.
     """
-    written = []
+    written, store = [], store.each_seed_once()
     with mpl.rc_context(STYLE):
         for name in (each for each in PICTURES if each in names):
             with making(f"picture {name}", store.folder, *store.kinds()):

@@ -111,7 +111,7 @@ def read(paths: Sequence[Path]) -> Results:
         for other in others
     }
     return Results(
-        [Folder(names[path], Store(path), facts[path]) for path in plain],
+        [Folder(names[path], Store(path).each_seed_once(), facts[path]) for path in plain],
         [each for path in comparisons for each in _comparisons(path)]
         + list(_of_backends(facts, names, shown)),
     )

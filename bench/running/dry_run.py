@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.running.budget import Budget
 from bench.running.expected import Expected, total
-from bench.running.job import Job
+from bench.running.job import Job, whole_in_files
 from bench.running.runner import in_order
 
 DONE, AGAIN, RETRY, TO_DO, NO_TIME = "done", "again", "failed before", "to do", "no time"
@@ -32,7 +32,8 @@ class Foreseen:
 def foreseen(job: Job, minutes: float | None) -> list[Foreseen]:
     """The cases that a run is asked for: those that are done first, then the others in the order of the run."""
     earlier, store = job.earlier(), job.store
-    expected, in_files = job.expected(earlier), store.case_ids()
+    expected = job.expected(earlier)
+    in_files = whole_in_files(job.suite, job.environment, store)
     todo = in_order(job.suite, job.environment, store)
     clock = [0.0]
     budget = Budget(minutes, lambda: clock[0], known=job.known(earlier))

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,14 @@ class Shard:
     elapsed_s: float | None
     path: Path
     written: float
+
+
+@dataclass(frozen=True)
+class InFiles:
+    """A case of which the CSV files hold rows: its suite, and the kinds of result file with rows of it."""
+
+    suite: str
+    files: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -73,16 +81,21 @@ def shards(folder: Path) -> dict[str, Shard]:
     return found
 
 
-def in_files(folder: Path) -> dict[str, str]:
-    """The finished cases of which the CSV files hold rows: their suite, by id."""
-    found: dict[str, str] = {}
+def in_files(folder: Path) -> dict[str, InFiles]:
+    """The finished cases of which the CSV files hold rows, by id."""
+    found: dict[str, InFiles] = {}
     for kind in RESULT_FILES:
         if kind not in (FAILURES.kind, CASE_TIMES.kind):
             for line in _lines(folder / f"{kind}.csv"):
                 begin = line.split(",", 4)
                 if len(begin) == 5 and begin[0].isdigit():
-                    found[begin[1]] = begin[3]
+                    found.setdefault(begin[1], InFiles(begin[3])).files.add(kind)
     return found
+
+
+def kinds_of_cases(folder: Path) -> dict[str, str]:
+    """The kinds of the cases that finished, by id, as far as case_times.csv knows."""
+    return {row["case_id"]: row["kind"] for row in _rows(folder / f"{CASE_TIMES.kind}.csv", "kind")}
 
 
 def damaged(folder: Path) -> list[str]:

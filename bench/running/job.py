@@ -14,6 +14,7 @@ from bench.running.expected import Earlier, Expected, earlier_runs, expectations
 from bench.running.folders import RESULTS, default_folder, result_folders
 from bench.running.parts import CasePart
 from bench.running.plan import Plan, plan_of
+from bench.schema import lacking
 from bench.store import Store
 from bench.suite import Suite
 from bench.suite.case import Case
@@ -25,11 +26,11 @@ class Job:
 
     Attributes:
         whole: the suite as its file has it.
-        suite: the cases that are asked for, of packages that are installed, and not in the files where those are
-            left out.
+        suite: the cases that are asked for, of packages that are installed, and not whole in the files where those
+            are left out.
         planned: all that the folder is meant to hold: the whole suite with the seeds of this run.
         left_out: the cases whose packages are missing.
-        in_files: how many cases are left out because the CSV files hold rows of them.
+        in_files: how many cases are left out because the CSV files hold them whole.
         environment, facts: what they are measured on.
         store: the folder.
     """
@@ -143,8 +144,19 @@ def job(
     store.refuse_other_machines(facts)
     asked = len(chosen.cases)
     if missing:
-        there = store.case_ids()
+        there = whole_in_files(chosen, environment, store)
         absent = tuple(case for case in chosen.cases if case.case_id(environment) not in there)
         chosen = replace(chosen, cases=absent)
     in_files = asked - len(chosen.cases)
     return Job(whole, chosen, planned, left_out, in_files, environment, facts, store)
+
+
+def whole_in_files(suite: Suite, environment: Environment, store: Store) -> set[str]:
+    """The ids of the suite's cases of which every CSV file that their kind always writes holds rows.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    files = store.files_of_cases()
+    kinds = {case.case_id(environment): case.kind for case in suite.cases}
+    return {i for i, kind in kinds.items() if i in files and not lacking(kind, files[i])}

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import UsageError
 from bench.running import plan as plans
 from bench.running.expected import Expected, earlier_runs, expectations, total
-from bench.running.folder_facts import Failure, damaged, failures, identity, in_files, shards
+from bench.running.folder_facts import (
+    Failure,
+    InFiles,
+    damaged,
+    failures,
+    identity,
+    in_files,
+    kinds_of_cases,
+    shards,
+)
 from bench.running.folders import RESULTS, result_folders
 from bench.running.heartbeat import Heartbeat, heartbeats
 from bench.running.plan import Plan
+from bench.schema import lacking
 
 if TYPE_CHECKING:
     from bench.suite import Suite
@@ -27,7 +37,7 @@ class Status:
         folder: where.
         suite: its name, or "" where the folder does not say.
         cases: how many it is meant to hold; None where the suite is not known.
-        done, failed: how many of them it holds, and how many did not finish.
+        done, failed: how many of them it holds whole, and how many did not finish.
         others: cases with results that are not of the suite as it is now.
         damaged: its result files that cannot be read.
         runs: those that go on, or may, or were killed.
@@ -74,13 +84,15 @@ def status_of(folder: Path, own: "Suite | None" = None, now: float | None = None
     tried, rows, runs = shards(folder), in_files(folder), [heartbeat for _, heartbeat in heartbeats(folder)]
     if not (tried or rows or runs or (folder / "machine.json").is_file()):
         raise UsageError(f"{folder} holds no results; name a folder that `rnn-bench run` wrote")
-    plan = _plan(folder, own, set(rows.values()), {*tried, *rows})
-    done = {case_id for case_id, shard in tried.items() if shard.status == "done"} | set(rows)
+    plan = _plan(folder, own, _suites_of(rows), {*tried, *rows})
+    kinds = kinds_of_cases(folder) | ({case.case_id: case.kind for case in plan.cases} if plan else {})
+    whole = {case_id for case_id, each in rows.items() if not lacking(kinds.get(case_id), each.files)}
+    done = {case_id for case_id, shard in tried.items() if shard.status == "done"} | whole
     broken = failures(folder, {i: shard for i, shard in tried.items() if shard.status != "done"})
     failed = {failure.case_id: failure for failure in broken if failure.case_id not in done}
     labels = {case.case_id: case.label for case in plan.cases} if plan else {}
     last = [(labels.get(i, failure.kind), failure) for i, failure in failed.items()]
-    name = plan.suite if plan else runs[-1].suite if runs else next(iter(rows.values()), "")
+    name = plan.suite if plan else runs[-1].suite if runs else next(iter(_suites_of(rows)), "")
     unreadable = damaged(folder)
     if plan is None:
         return Status(
@@ -164,7 +176,7 @@ def plan_to_keep(folder: Path) -> Plan | None:
     if plans.read(folder) is not None:
         return None
     rows = in_files(folder)
-    return _plan(folder, None, set(rows.values()), set(rows))
+    return _plan(folder, None, _suites_of(rows), set(rows))
 
 
 def _plan(folder: Path, own: "Suite | None", named: set[str], found: set[str]) -> Plan | None:
@@ -198,7 +210,11 @@ def _plan_there(suite: "Suite", facts: dict[str, Any]) -> Plan | None:
 
 def _suites(folder: Path) -> set[str]:
     plan = plans.read(folder)
-    return {plan.suite} if plan else set(in_files(folder).values())
+    return {plan.suite} if plan else _suites_of(in_files(folder))
+
+
+def _suites_of(rows: Mapping[str, InFiles]) -> set[str]:
+    return {each.suite for each in rows.values()}
 
 
 def _beside(folder: Path) -> list[Path]:

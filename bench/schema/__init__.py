@@ -1,5 +1,7 @@
 """The result files: their columns, types and meaning. `results/README.md` is written from here."""
 
+from bench.schema.case_files import ALWAYS_WRITTEN as ALWAYS_WRITTEN
+from bench.schema.case_files import lacking as lacking
 from bench.schema.columns import COMMON as COMMON
 from bench.schema.columns import PROBED as PROBED
 from bench.schema.columns import SCHEMA_VERSION as SCHEMA_VERSION
@@ -55,3 +57,9 @@ RESULT_FILES = {
         FAILURES,
     )
 }
+
+OF_OTHER_SEEDS = (TUNING.kind, CASE_TIMES.kind, FAILURES.kind)
+"""Kinds of result file whose rows are of no seed, or of other seeds than those of their case."""
+
+OF_SOME_SEEDS = (*OF_OTHER_SEEDS, EXPLOSIONS.kind, SNAPSHOTS.kind)
+"""Those that do not have rows of every seed of a case."""

@@ -3,12 +3,11 @@
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
-import itertools
 import json
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from bench.store import locks, result_csv, shard
 from bench.store.collation import write_collected
 from bench.store.files import make_folder, write_text
 from bench.store.machine_file import read_machine, with_earlier_commits
+from bench.store.more_seeds import measured_for_more_seeds
 from bench.store.set_aside import set_aside
 from bench.store.shard import Rows
 
@@ -37,9 +37,14 @@ class Store:
     a kill loses the case in hand and no other; one whose kind keeps checkpoints goes on from the last of
     them. Several runs share a folder: each reserves the case that it measures, and they take turns
     at what is made of all shards.
+
+    Attributes:
+        folder: where.
+        left_out: cases that `read` leaves out, as those of `each_seed_once`.
     """
 
     folder: Path
+    left_out: frozenset[str] = frozenset()
 
     @property
     def shards(self) -> Path:
@@ -261,7 +266,7 @@ class Store:
     def _rows_of(self, kind: str, case_ids: set[str]) -> list[pd.DataFrame]:
         if kind == FAILURES.kind or not case_ids or kind not in self.kinds():
             return []
-        frame = self.read(kind)
+        frame = self._read_all(kind)
         return [frame[frame["case_id"].isin(case_ids)]]
 
     def read(self, kind: str) -> pd.DataFrame:
@@ -270,10 +275,28 @@ class Store:
         Raises:
             UsageError: there is no such file, or it is of another schema.
         """
+        frame = self._read_all(kind)
+        return frame[~frame["case_id"].isin(self.left_out)].reset_index(drop=True) if self.left_out else frame
+
+    def _read_all(self, kind: str) -> pd.DataFrame:
         path = self._table(kind)
         if not path.is_file():
             raise UsageError(f"{self.folder} has no {kind}.csv")
         return result_csv.read(path, RESULT_FILES[kind])
+
+    def each_seed_once(self, match_ids: Collection[str] | None = None) -> "Store":
+        """The same folder, read without the cases that were measured for more seeds too: for whatever counts rows.
+
+        Args:
+            match_ids: of the cases that count; all if None.
+        """
+        frames = {}
+        for kind in self.kinds():
+            with suppress(UsageError):  # who needs a file that cannot be read will say so
+                frames[kind] = self.read(kind)
+        if match_ids is not None:
+            frames = {kind: frame[frame["match_id"].isin(match_ids)] for kind, frame in frames.items()}
+        return replace(self, left_out=self.left_out | measured_for_more_seeds(frames))
 
     def case_ids(self) -> set[str]:
         """The cases of which the CSV files hold rows, whether or not their shards are there; no failed ones.
@@ -281,8 +304,20 @@ class Store:
         Raises:
             UsageError: a file cannot be read.
         """
-        finished = (kind for kind in self.kinds() if kind not in (FAILURES.kind, CASE_TIMES.kind))
-        return set(itertools.chain.from_iterable(self.read(kind)["case_id"] for kind in finished))
+        return set(self.files_of_cases())
+
+    def files_of_cases(self) -> dict[str, set[str]]:
+        """The kinds of result file that hold rows of each of these cases.
+
+        Raises:
+            UsageError: a file cannot be read.
+        """
+        found: dict[str, set[str]] = {}
+        for kind in self.kinds():
+            if kind not in (FAILURES.kind, CASE_TIMES.kind):
+                for case_id in self.read(kind)["case_id"].unique():
+                    found.setdefault(case_id, set()).add(kind)
+        return found
 
     def kinds(self) -> list[str]:
         """The kinds of result file that the folder holds."""

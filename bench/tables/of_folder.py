@@ -103,7 +103,7 @@ TABLES = (
 
 def tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     """The derived tables that the folder's CSV files allow, by name."""
-    return ((name, without_usual_columns(table)) for name, table in _tables(store))
+    return ((name, without_usual_columns(table)) for name, table in _tables(store.each_seed_once()))
 
 
 def _tables(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -206,7 +206,7 @@ def made_tiny_folder(tmp_path_factory, row):
     planned = [plan.Planned(f"c{n}", f"m{n}", "exactness", f"exactness cell_{n}", 100.0) for n in range(4)]
     write_text(store.folder / plan.FILE, plan.text_of(plan.Plan("tiny", tuple(planned), 400.0, "two cores")))
     for name in ("c0", "c1"):
-        kinds = ("gradient_norms", "decay", "task_accuracy", "timings")
+        kinds = ("exactness", "gradient_norms", "decay", "task_accuracy", "timings")
         rows = {kind: [row(kind, case_id=name)] for kind in kinds}
         store.write(name, {"case_times": [row("case_times", case_id=name, elapsed_s=4.0)], **rows})
     failure = row("failures", case_id="c2", status="timeout", error="ValueError: " + "what went wrong " * 9)

@@ -11,6 +11,7 @@ from bench.cases import KINDS
 from bench.check import case_ids, checked, machines, rows, shards
 from bench.check.finding import DAMAGED, NOTE
 from bench.check.ranges import out_of_range
+from bench.deriving import derived
 from bench.schema import RESULT_FILES
 from bench.store import Store
 from bench.store.shard import typed
@@ -240,6 +241,44 @@ def test_a_row_that_went_is_found_where_another_seed_or_file_has_it(kind, words)
     (found,) = rows.of_each_file(frames | {kind: frames[kind].drop(index=7)})
     assert found.file == f"{kind}.csv"
     assert words in found.problem
+
+
+@pytest.mark.parametrize(
+    ("lost", "having"),
+    [("decay", "task_accuracy"), ("task_accuracy", "decay")],
+)
+@pytest.mark.parametrize("cut", ["gone", "header"])
+def test_a_file_that_was_lost_is_found(cut, lost, having, copy):
+    folder = copy(SEVERAL_SEEDS)
+    path = folder / f"{lost}.csv"
+    header, _, _ = path.read_text(encoding="utf-8").partition("\n")
+    path.write_text(header + "\n", encoding="utf-8")
+    if cut == "gone":
+        path.unlink()
+    derived.derive(Store(folder), pictures=False)
+    for plan_too in (True, False):  # what case_times.csv says is enough
+        (found,) = damage(folder)
+        assert found.file == f"{lost}.csv"
+        assert "rows are missing: case " in found.problem
+        assert f" has rows in {having}.csv and none here, case " in found.problem
+        assert "--missing" in found.mend
+        if plan_too:
+            (folder / "suite.json").unlink()
+
+
+def test_cases_that_lost_all_rows_but_of_what_they_took_are_found(copy):
+    folder = copy(SEVERAL_SEEDS.parent / "quick")
+    (folder / "exactness.csv").unlink()
+    derived.derive(Store(folder), pictures=False)
+    (found,) = damage(folder)
+    assert found.file == "exactness.csv"
+    assert found.problem.count("has rows in case_times.csv and none here") == 3
+
+
+def test_a_file_that_cannot_be_read_is_not_told_of_twice(copy):
+    folder = copy(SEVERAL_SEEDS)
+    (folder / "decay.csv").write_text("nonsense\n", encoding="utf-8")
+    assert [each.file for each in damage(folder)] == ["decay.csv"]
 
 
 def test_the_last_seed_is_missing_where_another_file_has_it():

@@ -144,6 +144,21 @@ def test_verdicts_are_compared_seed_by_seed(pair):
     assert told["verdict_right"].tolist() == ["solved", "diverged", "solved"]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_seed_that_two_cases_hold_is_compared_once(swapped, row, folder_of):
+    kinds = ("decay", "task_accuracy", "lyapunov", "precision")
+    three = {kind: [row(kind, case_id="of three", seed=seed) for seed in range(3)] for kind in kinds}
+    one = {kind: [row(kind, case_id="of one", match_id="m1")] for kind in kinds}
+    both = folder_of("both", **{kind: three[kind] + one[kind] for kind in kinds}).folder
+    told = compare.compared(both, both)
+    assert {name: len(table) for name, table in told.items()} == dict.fromkeys(told, 3)
+    assert set(told) == {"rates", "verdicts", "exponents", "precision"}
+    for rows, seeds in ((three, [0, 1, 2]), (one, [0])):
+        sides = both, folder_of(f"other of {len(seeds)}", **rows).folder
+        told = compare.compared(*(sides[::-1] if swapped else sides))
+        assert told["rates"]["seed"].tolist() == told["verdicts"]["seed"].tolist() == seeds
+
+
 def test_only_what_both_hold_is_joined(pair):
     left, right = pair(
         {

@@ -138,6 +138,28 @@ def test_only_missing_seeds_and_scale(half_done, here, asked):
     assert dry_run.time_of(tiny) == (0.0, 5)
 
 
+def test_a_case_that_lost_its_rows_in_one_of_its_files_is_missing(here, asked, row):
+    made = asked(out=here / "out")
+    of_label = {made.suite.label(case): case.case_id(made.environment) for case in made.suite.cases}
+    case_id = of_label["spectra gru"]
+    took = row("case_times", case_id=case_id, suite="own", elapsed_s=7.0) | {"kind": "spectra"}
+    tables = {kind: [row(kind, case_id=case_id, suite="own")] for kind in ("lyapunov", "timings")}
+    made.store.claim(made.facts)
+    made.store.write(case_id, {"case_times": [took], **tables})
+    made.store.collate()
+    (made.store.shards / f"{case_id}.json").unlink()
+
+    def state():
+        return {case.label: case.state for case in dry_run.foreseen(asked(out=here / "out"), None)}
+
+    assert state()["spectra gru"] == "again"
+    assert asked(out=here / "out", missing=True).in_files == 1
+    (here / "out" / "lyapunov.csv").unlink()  # its times are there still
+    assert state()["spectra gru"] == "to do"
+    missing = asked(out=here / "out", missing=True)
+    assert (missing.in_files, len(missing.suite.cases)) == (0, len(of_label))
+
+
 def test_minutes_leave_out_what_does_not_fit(half_done, here, asked):
     cases = dry_run.foreseen(asked(out=here / "out"), minutes=1.0)
     states = {label: state for label, state, _ in in_short(cases)}

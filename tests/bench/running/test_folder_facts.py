@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.running.folder_facts import failures, identity, in_files, shards, took
+from bench.running.folder_facts import failures, identity, in_files, kinds_of_cases, shards, took
 from bench.schema import RESULT_FILES
 from bench.store import Store
 
@@ -45,7 +45,9 @@ def test_a_shard_that_is_not_whole_is_none(store):
 
 def test_what_the_files_hold(store, tmp_path):
     assert set(in_files(store.folder)) == store.case_ids() == {"c1", "c2"}
-    assert set(in_files(store.folder).values()) == {"tiny"}
+    assert {i: each.files for i, each in in_files(store.folder).items()} == store.files_of_cases()
+    assert [each.suite for each in in_files(store.folder).values()] == ["tiny", "tiny"]
+    assert kinds_of_cases(store.folder) == {"c1": "some text", "c2": "some text"}
     assert {i: each.seconds for i, each in took(store.folder).items()} == {"c1": 1.25e-3}
     assert in_files(tmp_path / "nowhere") == took(tmp_path / "nowhere") == {}
 
@@ -69,6 +71,6 @@ def test_a_file_that_is_not_ours_holds_nothing(text, tmp_path):
     for kind in RESULT_FILES:
         (tmp_path / f"{kind}.csv").write_text(text, encoding="utf-8")
     (tmp_path / "machine.json").write_text(text, encoding="utf-8")
-    assert in_files(tmp_path) == took(tmp_path) == shards(tmp_path) == {}
+    assert in_files(tmp_path) == kinds_of_cases(tmp_path) == took(tmp_path) == shards(tmp_path) == {}
     assert failures(tmp_path, {}) == []
     assert identity(tmp_path) == ({}, "")

@@ -74,6 +74,27 @@ def test_a_case_in_hand_has_had_part_of_its_time(tiny_folder, monkeypatch):
             assert status_of(tiny_folder, now=5030.0).left_s == 35.0, "two share what is left"
 
 
+@pytest.mark.parametrize("cut", ["gone", "header"])
+def test_a_case_that_lost_its_rows_in_a_file_is_left(cut, tiny_folder):
+    lost, content = tiny_folder / "exactness.csv", (tiny_folder / "exactness.csv").read_text()
+    lost.write_text(content.splitlines(keepends=True)[0])
+    if cut == "gone":
+        lost.unlink()
+    assert status_of(tiny_folder).done == 2, "the shards hold them still"
+    shutil.rmtree(tiny_folder / "shards")
+    found = status_of(tiny_folder)
+    assert (found.done, found.failed, found.left, found.others) == (0, 1, 3, 0)
+
+
+def test_a_case_that_lost_its_rows_is_none_where_no_plan_but_its_own_times_say_what_it_was(row, folder_of):
+    times = row("case_times") | {"kind": "task_accuracy"}
+    store = folder_of(case_times=[times], task_accuracy=[row("task_accuracy")], decay=[row("decay")])
+    shutil.rmtree(store.shards)
+    assert status_of(store.folder).done == 1
+    (store.folder / "decay.csv").unlink()
+    assert status_of(store.folder).done == 0
+
+
 def test_rows_of_another_version_are_not_the_suites(tiny_folder, row):
     store = Store(tiny_folder)
     store.write("old", {"decay": [row("decay", case_id="old")]})
