@@ -8,6 +8,8 @@ import typer
 from bench.cli.show import say
 from bench.errors import UsageError
 
+_BEGINS = (b"<!doctype html", b"<html")
+
 
 def report(
     folders: Annotated[
@@ -23,8 +25,7 @@ def report(
     from bench import report as whole
     from bench.store import write_text
 
-    if out.is_dir():
-        raise UsageError(f"--out {out} is a folder; name a file, such as {out / 'report.html'}")
+    _require_own_file(out)
     chosen = folders or _of_this_machine()
     text = whole.page(whole.read(chosen))
     write_text(out, text)
@@ -32,6 +33,22 @@ def report(
     say(f"wrote {out}, {size / 1e6:.1f} MB, from {', '.join(str(folder) for folder in chosen)}")
     if size > whole.MOST_BYTES:
         say(f"it is over {whole.MOST_BYTES / 1e6:.0f} MB, more than some mail takes: name fewer folders")
+
+
+def _require_own_file(out: Path) -> None:
+    """Raises UsageError where a report would take another thing's place, or another thing's name."""
+    from bench.running import plan
+    from bench.schema import RESULT_FILES
+
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder; name a file, such as {out / 'report.html'}")
+    if out.name in {"machine.json", plan.FILE, *(f"{kind}.csv" for kind in RESULT_FILES)}:
+        raise UsageError(f"--out {out} is the name of a result file; name an HTML file, such as report.html")
+    if out.is_file() and out.stat().st_size:
+        with out.open("rb") as file:
+            begin = file.read(100).lstrip().lower()
+        if not begin.startswith(_BEGINS):
+            raise UsageError(f"--out {out} is a file already and no HTML page; choose another name")
 
 
 def _of_this_machine() -> list[Path]:
