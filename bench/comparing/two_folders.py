@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from bench import machine
-from bench.comparing.compared_times import compared_times, means
+from bench.comparing.compared_times import compared_times, means, of_one_side
 from bench.errors import NothingInCommonError, UsageError, making
+from bench.schema import TIMINGS
 from bench.statistics.crossover import crossovers
 from bench.statistics.grouping import without_usual_columns
 from bench.statistics.time_ratio import FACTOR
 from bench.store import Store, read_machine
+from bench.store.shard import typed
 from bench.tables.ceilings import ceiling_table
 
 _KEYS = ["match_id", "seed"]
@@ -78,6 +80,20 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
             "and seeds"
         )
     return joined
+
+
+def times_of_one_side(left: Path, right: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The timings that only the reference, and those that only the other folder has: a row each.
+
+    Raises:
+        UsageError: a timings.csv cannot be read.
+    """
+    stores = [Store(left), Store(right)]
+    one, other = (
+        store.read("timings") if "timings" in store.kinds() else typed(TIMINGS, []) for store in stores
+    )
+    with making(f"comparison of times with {right}", left, "timings"):
+        return of_one_side(*_by_dtype(one, other))
 
 
 def unlike(left: Path, right: Path) -> list[str]:

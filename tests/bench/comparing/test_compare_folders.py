@@ -145,6 +145,59 @@ def test_what_cannot_be_judged_does_not_pass(folder, refused):
     assert "6 of 6 timings have fewer than 3 fresh processes" in told.stdout
 
 
+@pytest.fixture
+def part(folder, tmp_path):
+    """`part(name, sizes, slower=factor)`: as `folder`, with the timings of these sizes alone."""
+
+    def make(name, sizes, slower=1.0):
+        shutil.copytree(folder(name, slower), tmp_path / name)
+        timings = Store(tmp_path / name).read("timings")
+        write_csv(tmp_path / name / "timings.csv", timings[timings["state_size"].isin(sizes)])
+        return tmp_path / name
+
+    return make
+
+
+def test_what_one_side_has_alone_is_told_in_one_line(folder, part):
+    left, right = part("first", [16, 64]), part("second", [64, 256])
+    told = compare(left, right).stdout
+    assert f"2 timings of the reference not in {right}, 2 timings of {right} not in the reference\n" in told
+    (document,) = json.loads(compare(left, right, "--json").stdout)["comparisons"]
+    missing, more = document["times_of_reference_alone"], document["times_of_folder_alone"]
+    assert [(row["state_size"], row["implementation"]) for row in missing] == [
+        (16, "bare_products"),
+        (16, "rnn_jax"),
+    ]
+    assert [row["state_size"] for row in more] == [256, 256]
+    assert "not in" not in compare(folder("first"), folder("second")).stdout
+
+
+def test_times_that_one_side_has_none_of_are_all_told(folder, tmp_path):
+    shutil.copytree(folder("second"), tmp_path / "second")
+    (tmp_path / "second" / "timings.csv").unlink()
+    assert "6 timings of the reference not in" in compare(folder("first"), tmp_path / "second").stdout
+    assert "6 timings of" in compare(tmp_path / "second", folder("first")).stdout
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_timings_that_are_missing_do_not_pass(as_json, folder, part):
+    before, after = folder("before"), part("after", [64])
+    done = compare(before, after, "--fail-on", "regression", *as_json)
+    assert done.exit_code == 2
+    assert f"2 of our timings of {before} are not in {after}, so that nobody knows" in done.stderr
+    if not as_json:
+        counts = "0 of our timings slower than 1.05 times the reference, 0 faster, 1 same, 0 not decided, 2 missing"
+        assert counts in done.stdout
+    assert compare(after, before, "--fail-on", "regression").exit_code == 0, "more of them is well"
+
+
+def test_a_regression_is_one_though_others_are_missing(folder, part):
+    done = compare(folder("before"), part("after", [64], slower=1.3), "--fail-on", "regression")
+    assert done.exit_code == REGRESSION
+    assert "1 of our timings slower than 1.05 times" in done.stdout
+    assert "2 missing" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
