@@ -241,13 +241,15 @@ def _measure(
                 dispatch=None if crew is None else OnCluster(crew, environment, store),
                 pictures=pictures,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
+        tables = f"; rnn-bench tables {store.folder} makes the tables of it" if store.kinds() else ""
         say(
-            f"interrupted; what was finished is in {store.folder}, and the same command goes on from there",
+            f"interrupted; what was finished is in {store.folder}, and the same command goes on from there{tables}",
             error=as_json,
         )
         if as_json:
-            print_document("run", summary(asked, None))
+            done = interruption.outcome if isinstance(interruption, runner.InterruptedRun) else None
+            print_document("run", summary(asked, done, interrupted=True))
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_document("run", summary(asked, outcome))
