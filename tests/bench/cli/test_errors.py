@@ -1,13 +1,16 @@
 """No verb shows a traceback, unless it is asked to."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from bench.cli import main
 from bench.cli import verb as verbs
+from bench.cli.output import OutputError, StandardOutput
 from bench.errors import UsageError
 
 # A verb, an import that it makes first of all, and its arguments.
@@ -78,6 +81,49 @@ main.main()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (130, "said", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize(
+    "arguments", [("list", "keys"), ("list", "keys", "--json"), ("--help",)], ids=" ".join
+)
+def test_a_full_standard_output_is_told_and_has_a_code_of_its_own(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (
+        74,
+        "rnn-bench: cannot write standard output: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list", "keys"), ("list", "keys", "--json"), ("--help",)], ids=" ".join
+)
+def test_a_pipe_that_nobody_reads_ends_it_in_silence(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", *arguments],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_standard_output_that_was_closed_before_is_told():
+    closed = StandardOutput(None)
+    closed.flush()
+    with pytest.raises(OutputError, match="cannot write standard output: Bad file descriptor"):
+        closed.write("anything")
 
 
 @pytest.mark.parametrize(
