@@ -130,6 +130,17 @@ WRONG = {
         ["is no function but int 3", "make_cell(input_size, hidden_size"],
     ),
     "an import that fails": ("x = 1\nimport nothing_such\n", "mycell:make_cell", ["mycell.py, line 2", "nothing_such"]),
+    "a module that ends the program": (
+        LINEAR + "import sys\nsys.exit()\n",
+        "mycell:make_cell",
+        ["mycell cannot be imported in mycell.py, line 8", "it ends the program (SystemExit)"],
+    ),
+    "a function that ends the program": (
+        cell("return h", state="__import__('sys').exit(0)"), "mycell:make_cell", ["mycell.py, line 6, in make_cell", "(SystemExit: 0)"]
+    ),
+    "a step that ends the program": (
+        cell("raise SystemExit(0)"), "mycell:make_cell", ["the step of mycell:make_cell failed", "(SystemExit: 0)"]
+    ),
     "no Python": ("x = (\n", "mycell:make_cell", ["mycell.py, line 1", "SyntaxError"]),
     "another signature": (
         cell("return h", arguments="hidden_size"),
