@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.document import AsJson, print_document
+from bench.cli.out import out_option
 from bench.cli.show import print_rows, say
 from bench.errors import UsageError
 
@@ -42,7 +43,7 @@ def compare(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Keep the tables and pictures in this folder.", show_default=False)
+        Path | None, out_option("a folder", "Keep the tables and pictures in this folder.")
     ] = None,
     factor: Annotated[float, typer.Option(help="Times that differ by less count as the same.")] = 1.05,
     fail_on: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.out import out_option
 from bench.cli.show import say
 from bench.errors import UsageError
 
@@ -19,7 +20,9 @@ def report(
             "and the comparisons with them."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    out: Annotated[Path, out_option("a file", "The HTML file to write. Default: report.html.")] = Path(
+        "report.html"
+    ),
 ) -> None:
     """Write result folders as one interactive HTML file that can be mailed: nothing is loaded from a network."""
     from bench import report as whole

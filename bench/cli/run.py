@@ -12,6 +12,7 @@ import typer
 
 from bench.cli.document import AsJson, print_document
 from bench.cli.dry_run import dry_run
+from bench.cli.out import out_option
 from bench.cli.progress import progress_for
 from bench.cli.show import say
 from bench.cli.summary import say_summary, summary
@@ -31,7 +32,7 @@ def run(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results. Default: results/MACHINE/SUITE.", show_default=False),
+        out_option("a folder", "Folder for the results. Default: results/MACHINE/SUITE."),
     ] = None,
     backend: Annotated[str | None, typer.Option(help="cpu or gpu. Default: what JAX finds.")] = None,
     dtype: Annotated[

@@ -1,5 +1,6 @@
 """No verb shows a traceback, unless it is asked to."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -149,6 +150,31 @@ def test_what_cannot_be_drawn_is_told(arguments, told, verb, tiny_folder):
     done = verb("plot", *(each.replace("FOLDER", str(tiny_folder)) for each in arguments))
     assert done.returncode == 2
     assert told.replace("FOLDER", str(tiny_folder)) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("run", "smoke", "--dry-run"), "folder"),
+        (("plot", "FOLDER"), "folder"),
+        (("compare", "FOLDER", "FOLDER"), "folder"),
+        (("probe", "mycell:make_cell"), "folder"),
+        (("report", "FOLDER"), "file"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_an_out_without_a_name_is_not_the_current_folder(arguments, what, typed, tiny_folder, tmp_path):
+    named = [tiny_folder if each == "FOLDER" else each for each in arguments]
+    before = sorted(tmp_path.rglob("*"))
+    done = typed(*named, "--out", "", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"Invalid value for '--out': must name a {what}, got an empty name" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_verb_with_an_out_is_tried_with_an_empty_one():
+    with_out = {name for name, verb in main.VERBS.items() if "out" in inspect.signature(verb).parameters}
+    assert with_out == {"run", "plot", "compare", "probe", "report"}
 
 
 def test_a_picture_is_drawn_again_alone(verb, tiny_folder):
