@@ -106,12 +106,15 @@ def unlike(left: Path, right: Path) -> list[str]:
 
 
 def require_same_identity(left: Path, right: Path) -> None:
-    """Lets pass what may be called a change of the code's speed.
+    """Lets pass what may be called a change of this package's speed, whichever versions of it the two are of.
 
     Raises:
         UsageError: the two are of different machines, installations or dtypes.
     """
-    differing = machine.differences(*_facts_of_both(left, right, "identity"))
+    sides = _facts_of_both(left, right, "identity")
+    for side in sides:
+        side["identity"].pop(f"packages.{machine.THIS}", None)
+    differing = machine.differences(*sides)
     if differing:
         raise UsageError(
             f"--fail-on regression compares one machine and installation before and after, but {left} and {right} "

@@ -137,6 +137,20 @@ def test_a_regression_is_of_one_machine_only(folder, refused, tmp_path):
     assert "differs in packages.jax" in compare(before, after).stdout
 
 
+@pytest.mark.parametrize("after", ["0.2.0", None, "absent"])
+def test_a_regression_may_be_of_two_versions_of_this_package(after, folder, tmp_path):
+    folders = [tmp_path / name for name in ("before", "after")]
+    for path, version in zip(folders, ("0.1.0", after), strict=True):
+        shutil.copytree(folder(path.name), path)
+        facts = read_machine(path)
+        if version != "absent":
+            facts["identity"]["packages"]["rnn-jax-bench"] = version
+        Store(path).write_machine(facts)
+    done = compare(*folders, "--fail-on", "regression")
+    assert done.exit_code == 0, done.output
+    assert "differs in packages.rnn-jax-bench: '0.1.0' and " in done.stdout, "it is told all the same"
+
+
 def test_what_cannot_be_judged_does_not_pass(folder, refused):
     line = refused(folder("before"), folder("after", 9.0, processes=1), "--fail-on", "regression")
     assert "no timing of" in line
