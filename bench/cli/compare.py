@@ -101,6 +101,8 @@ def _show(reference: Path, each: _Compared) -> None:
 
     say(f"left:  {reference}")
     say(f"right: {each.folder}")
+    if each.folder.samefile(reference):
+        say("  both are the same folder, which is compared with itself")
     for line in each.differing:
         say(f"  differs in {line}")
     _tell_of_one_side(each)

@@ -109,8 +109,12 @@ def require_same_identity(left: Path, right: Path) -> None:
     """Lets pass what may be called a change of this package's speed, whichever versions of it the two are of.
 
     Raises:
-        UsageError: the two are of different machines, installations or dtypes.
+        UsageError: the two are of different machines, installations or dtypes, or are one folder.
     """
+    if left.is_dir() and right.is_dir() and left.samefile(right):
+        raise UsageError(
+            f"--fail-on regression: {right} is the reference itself; name a folder measured after it"
+        )
     sides = _facts_of_both(left, right, "identity")
     for side in sides:
         side["identity"].pop(f"packages.{machine.THIS}", None)

@@ -151,6 +151,15 @@ def test_a_regression_may_be_of_two_versions_of_this_package(after, folder, tmp_
     assert "differs in packages.rnn-jax-bench: '0.1.0' and " in done.stdout, "it is told all the same"
 
 
+def test_a_folder_beside_itself_is_told_and_passes_no_gate(folder, refused, tmp_path):
+    before = folder("before")
+    (tmp_path / "after").symlink_to(before)
+    for again in (before, before / ".." / before.name, tmp_path / "after"):
+        assert "both are the same folder, which is compared with itself\n" in compare(before, again).stdout
+        assert "is the reference itself" in refused(before, again, "--fail-on", "regression")
+    assert "the same folder" not in compare(before, folder("after")).stdout
+
+
 def test_what_cannot_be_judged_does_not_pass(folder, refused):
     line = refused(folder("before"), folder("after", 9.0, processes=1), "--fail-on", "regression")
     assert "no timing of" in line
