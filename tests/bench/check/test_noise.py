@@ -141,6 +141,17 @@ def test_a_finding_is_exit_code_1_and_says_what_to_do(folder):
     assert "set processes = 3 in the suite" in told.stdout
 
 
+def test_it_may_fail_on_damage_alone(folder):
+    noisy = folder(1)
+    told = check(noisy, "--fail-on", "damaged")
+    assert (told.exit_code, "1 found" in told.stdout) == (0, True), "it is told all the same"
+    (noisy / "tables" / "timing_summary.csv").write_text("mine\n", encoding="utf-8")
+    assert check(noisy, "--fail-on", "damaged").exit_code == 1
+    refused = check(noisy, "--fail-on", "noisy")
+    assert refused.exit_code == 2
+    assert "--fail-on must be damaged, got 'noisy'" in refused.stderr
+
+
 def test_json_has_every_finding(folder):
     told = check(folder(1), "--json")
     assert told.exit_code == 1
