@@ -12,7 +12,7 @@ import pandas as pd
 
 from bench import suite as suites
 from bench.cases import KINDS
-from bench.check.finding import DAMAGED, NOTE, Finding, named
+from bench.check.finding import DAMAGED, NOTE, Finding
 from bench.errors import UsageError
 from bench.machine import Environment
 from bench.schema import FAILURES
@@ -57,11 +57,14 @@ def _held_to(
             else:
                 unknown.add(row["case_id"])
     for file, problems in wrong.items():
-        problem = f"case_id does not follow from its row: {named(dict.fromkeys(problems))}"
-        yield Finding(DAMAGED, file, problem, "rows were edited or mixed: measure these cases again")
+        problem, mend = (
+            "case_id does not follow from its row",
+            "rows were edited or mixed: measure these cases again",
+        )
+        yield Finding.naming(DAMAGED, file, problem, dict.fromkeys(problems), mend)
     for file, versions in old.items():
-        problem = f"rows of older code: {named(sorted(versions))}"
-        yield Finding(DAMAGED, file, problem, "measure them again: they match nothing that is measured now")
+        mend = "measure them again: they match nothing that is measured now"
+        yield Finding.naming(DAMAGED, file, "rows of older code", sorted(versions), mend)
     if unknown:
         problem = f"{len(unknown)} cases are none of suite {suite!r} as it is now, so their ids cannot be recomputed"
         yield Finding(NOTE, "case_id", problem, "nothing, if the suite was changed since; else measure again")

@@ -1,7 +1,8 @@
 """What a check has to say."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -19,12 +20,20 @@ class Finding:
         file: which file it is about.
         problem: what was found.
         mend: what to do about it.
+        named: all the cases, timings or files that it is about, of which `problem` names the first few.
     """
 
     weight: str
     file: str
     problem: str
     mend: str
+    named: tuple[str, ...] = ()
+
+    @classmethod
+    def naming(cls, weight: str, file: str, problem: str, values: Iterable[Any], mend: str) -> Self:
+        """A finding about several things."""
+        listed = tuple(str(value) for value in values)
+        return cls(weight, file, f"{problem}: {named(listed)}", mend, listed)
 
 
 def named(values: Any) -> str:

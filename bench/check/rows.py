@@ -119,8 +119,9 @@ def _missing_seeds(kind: str, frame: pd.DataFrame, seeds: Mapping[str, set[int]]
         if missing:
             lacking.append(f"case {case_id} lacks {named(missing)}")
     if lacking:
-        problem = f"seeds are missing: {named(lacking)}"
-        yield Finding(DAMAGED, f"{kind}.csv", problem, "measure these cases again")
+        yield Finding.naming(
+            DAMAGED, f"{kind}.csv", "seeds are missing", lacking, "measure these cases again"
+        )
 
 
 def _missing_rows(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
@@ -135,8 +136,8 @@ def _missing_rows(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
             f"case {index[0] if isinstance(index, tuple) else index} has {least} to {most}"
             for index, (least, most) in zip(uneven.index, uneven.to_numpy(), strict=True)
         ]
-        problem = f"rows are missing, as the seeds of one case have different numbers of rows: {named(cases)}"
-        yield Finding(DAMAGED, f"{kind}.csv", problem, "measure these cases again")
+        problem = "rows are missing, as the seeds of one case have different numbers of rows"
+        yield Finding.naming(DAMAGED, f"{kind}.csv", problem, cases, "measure these cases again")
 
 
 def _first_difference(expected: str, text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import pandas as pd
 
-from bench.check.finding import DAMAGED, NOTE, Finding, named
+from bench.check.finding import DAMAGED, NOTE, Finding
 from bench.schema import RESULT_FILES
 from bench.store import Store
 from bench.store.collation import ordered
@@ -36,17 +36,14 @@ def beside(store: Store, frames: Mapping[str, pd.DataFrame]) -> Iterator[Finding
             elif not _same(path.stem, shard["tables"], frames, kinds):
                 unlike.append(path.name)
     if unread:
-        yield Finding(
-            DAMAGED,
-            "shards",
-            f"not whole: {named(unread)}",
-            "delete them, and `run` measures their cases again",
-        )
+        mend = "delete them, and `run` measures their cases again"
+        yield Finding.naming(DAMAGED, "shards", "not whole", unread, mend)
     if unlike:
-        yield Finding(DAMAGED, "shards", f"other rows than in the CSV files: {named(unlike)}", _AGAIN)
+        yield Finding.naming(DAMAGED, "shards", "other rows than in the CSV files", unlike, _AGAIN)
     if absent:
-        problem = f"cases of which the CSV files hold nothing: {named(absent)}"
-        yield Finding(NOTE, "shards", problem, f"of an older suite or version, or a run was killed: {_AGAIN}")
+        problem = "cases of which the CSV files hold nothing"
+        mend = f"of an older suite or version, or a run was killed: {_AGAIN}"
+        yield Finding.naming(NOTE, "shards", problem, absent, mend)
 
 
 def _same(

@@ -1,11 +1,13 @@
 """`rnn-bench compare`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.cli.document import AsJson, print_document
+from bench.cli.out import out_option
 from bench.cli.show import print_rows, say
 from bench.errors import UsageError
 
@@ -13,6 +15,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REGRESSION = 3
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """One folder beside the reference.
+
+    Attributes:
+        folder: it.
+        joined: what both hold, by name.
+        differing: in what machines, installations and code differ, a line each.
+        missing, more: the timings that the reference has alone, and those that `folder` has alone.
+    """
+
+    folder: Path
+    joined: "dict[str, pd.DataFrame]"
+    differing: list[str]
+    missing: "pd.DataFrame"
+    more: "pd.DataFrame"
 
 
 def compare(
@@ -23,13 +43,14 @@ def compare(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Keep the tables and pictures in this folder.", show_default=False)
+        Path | None, out_option("a folder", "Keep the tables and pictures in this folder.")
     ] = None,
     factor: Annotated[float, typer.Option(help="Times that differ by less count as the same.")] = 1.05,
     fail_on: Annotated[
         str | None,
         typer.Option(
-            help="regression: exit with 3 where ours is slower than the reference, of the same machine and installation."
+            help="regression: exit with 3 where ours is slower than the reference, of the same machine and installation; "
+            "with 2 where that cannot be said."
         ),
     ] = None,
     as_json: AsJson = False,
@@ -41,7 +62,7 @@ def compare(
     by more than the factor, a comparison calls any of its timings so with a probability of at most 5%.
     """
     from bench.comparing import comparison
-    from bench.comparing.two_folders import compared, require_same_identity, unlike
+    from bench.comparing.two_folders import compared, require_same_identity, times_of_one_side, unlike
 
     if len(folders) < 2:
         raise UsageError(f"compare needs two result folders or more, the reference first, got {len(folders)}")
@@ -53,36 +74,61 @@ def compare(
     if fail_on is not None:
         for other in others:
             require_same_identity(reference, other)
-    comparisons = [(other, compared(reference, other, factor), unlike(reference, other)) for other in others]
+    comparisons = [
+        _Compared(
+            other,
+            compared(reference, other, factor),
+            unlike(reference, other),
+            *times_of_one_side(reference, other),
+        )
+        for other in others
+    ]
     if as_json:
         print_document("compare", _everything(reference, comparisons, factor))
     else:
-        for other, joined, differing in comparisons:
-            _show(reference, other, joined, differing)
+        for each in comparisons:
+            _show(reference, each)
     if out is not None:
-        comparison.keep(folders, out, factor, [joined for _, joined, _ in comparisons])
+        comparison.keep(folders, out, factor, [each.joined for each in comparisons])
         if not as_json:
             say(f"kept in {out}")
-    if fail_on is not None and _regressed(comparisons, factor, quiet=as_json):
+    if fail_on is not None and _regressed(reference, comparisons, factor, quiet=as_json):
         raise typer.Exit(REGRESSION)
 
 
-def _show(reference: Path, other: Path, joined: "dict[str, pd.DataFrame]", differing: list[str]) -> None:
+def _show(reference: Path, each: _Compared) -> None:
     from bench.cli.comparison_rows import titled_rows
 
     say(f"left:  {reference}")
-    say(f"right: {other}")
-    for line in differing:
+    say(f"right: {each.folder}")
+    if each.folder.samefile(reference):
+        say("  both are the same folder, which is compared with itself")
+    for line in each.differing:
         say(f"  differs in {line}")
-    for title, rows in titled_rows(joined):
+    _tell_of_one_side(each)
+    for title, rows in titled_rows(each.joined):
         if rows:
             say(title)
         print_rows(rows)
-    if "times" in joined:
-        _explain_too_few(joined["times"])
-    if "verdicts" in joined:
-        verdicts = joined["verdicts"]
+    if "times" in each.joined:
+        _explain_too_few(each.joined["times"])
+    if "verdicts" in each.joined:
+        verdicts = each.joined["verdicts"]
         say(f"verdicts: {int(verdicts['same_verdict'].sum())} of {len(verdicts)} seeds agree")
+
+
+def _tell_of_one_side(each: _Compared) -> None:
+    parts = []
+    if len(each.missing):
+        parts.append(f"{_timings(len(each.missing))} of the reference not in {each.folder}")
+    if len(each.more):
+        parts.append(f"{_timings(len(each.more))} of {each.folder} not in the reference")
+    if parts:
+        say(", ".join(parts))
+
+
+def _timings(count: int) -> str:
+    return "1 timing" if count == 1 else f"{count} timings"
 
 
 def _explain_too_few(times: "pd.DataFrame") -> None:
@@ -102,32 +148,45 @@ def _explain_too_few(times: "pd.DataFrame") -> None:
         )
 
 
-def _regressed(comparisons: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float, *, quiet: bool) -> bool:  # fmt: skip
+def _regressed(reference: Path, comparisons: list[_Compared], factor: float, *, quiet: bool) -> bool:
     """Whether any folder is slower than the reference at any of our own timings.
 
     Raises:
-        UsageError: a folder has no timing that can be judged.
+        UsageError: none is slower as far as can be judged, but a folder has no timing that can be, or lacks some.
     """
-    from bench.comparing.compared_times import regressions
+    from bench.comparing.compared_times import ours
+    from bench.statistics.time_ratio import FASTER, SAME, SLOWER, TOO_FEW
 
-    found = 0
-    for other, joined, _ in comparisons:
-        times = joined.get("times")
+    regressed, unclear = False, []
+    for each in comparisons:
+        missing = len(ours(each.missing))
+        times = each.joined.get("times")
         if times is None or not times["ratio_low"].notna().any():
-            raise UsageError(
-                f"--fail-on regression: no timing of {other} can be judged; both sides need the same timings, each "
-                "of 3 fresh processes or more: processes = 3 in the suite"
+            unclear.append(
+                f"no timing of {each.folder} can be judged; both sides need the same timings, each of 3 fresh processes "
+                "or more: processes = 3 in the suite"
             )
-        slower = regressions(times)
-        found += len(slower)
+        elif missing:
+            unclear.append(
+                f"{missing} of our timings of {reference} are not in {each.folder}, so that nobody knows whether they "
+                "got slower; measure the same cases in both"
+            )
+        count = {} if times is None else dict(ours(times)["verdict"].value_counts())
+        slower, faster, same, few = (
+            int(count.get(verdict, 0)) for verdict in (SLOWER, FASTER, SAME, TOO_FEW)
+        )
+        regressed = regressed or slower > 0
         if not quiet:
-            say(f"{other}: {len(slower)} of our timings slower than {factor:g} times the reference")
-    return found > 0
+            say(
+                f"{each.folder}: {slower} of our timings slower than {factor:g} times the reference, {faster} faster, "
+                f"{same} same, {few} not decided, {missing} missing"
+            )
+    if unclear and not regressed:
+        raise UsageError(f"--fail-on regression: {'; '.join(unclear)}")
+    return regressed
 
 
-def _everything(
-    reference: Path, comparisons: "list[tuple[Path, dict[str, pd.DataFrame], list[str]]]", factor: float
-) -> dict[str, Any]:
+def _everything(reference: Path, comparisons: list[_Compared], factor: float) -> dict[str, Any]:
     from bench.statistics.time_ratio import FALSE_ALARM_RATE
 
     return {
@@ -135,6 +194,13 @@ def _everything(
         "factor": factor,
         "false_alarm_rate": FALSE_ALARM_RATE,
         "comparisons": [
-            {"folder": other, "differs_in": differing} | joined for other, joined, differing in comparisons
+            {
+                "folder": each.folder,
+                "differs_in": each.differing,
+                "times_of_reference_alone": each.missing,
+                "times_of_folder_alone": each.more,
+            }
+            | each.joined
+            for each in comparisons
         ],
     }

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.document import AsJson, print_document
+from bench.cli.out import out_option
 from bench.cli.show import print_rows, say
 from bench.errors import UsageError
 
@@ -25,7 +26,7 @@ def plot(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Into another folder. Default: FOLDER/figures.", show_default=False)
+        Path | None, out_option("a folder", "Into another folder. Default: FOLDER/figures.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

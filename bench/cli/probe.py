@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli.document import AsJson, print_document
+from bench.cli.out import out_option
 from bench.cli.progress import progress_for
 from bench.cli.show import print_rows, say
 from bench.errors import UsageError
@@ -22,7 +23,7 @@ def probe(
         str,
         typer.Argument(help="MODULE:FUNCTION, such as mycell:make_cell for a file mycell.py in this folder."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.", show_default=False)],
+    out: Annotated[Path, out_option("a folder", "Folder for the results.")],
     length: Annotated[int, typer.Option(help="Steps of a sequence.")] = 10_000,
     hidden: Annotated[int, typer.Option(help="Units.")] = 64,
     input_size: Annotated[int, typer.Option("--input", help="Numbers in one input.")] = 1,

@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.out import out_option
 from bench.cli.show import say
 from bench.errors import UsageError
+
+_BEGINS = (b"<!doctype html", b"<html")
 
 
 def report(
@@ -17,14 +20,15 @@ def report(
             "and the comparisons with them."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    out: Annotated[Path, out_option("a file", "The HTML file to write. Default: report.html.")] = Path(
+        "report.html"
+    ),
 ) -> None:
     """Write result folders as one interactive HTML file that can be mailed: nothing is loaded from a network."""
     from bench import report as whole
     from bench.store import write_text
 
-    if out.is_dir():
-        raise UsageError(f"--out {out} is a folder; name a file, such as {out / 'report.html'}")
+    _require_own_file(out)
     chosen = folders or _of_this_machine()
     text = whole.page(whole.read(chosen))
     write_text(out, text)
@@ -32,6 +36,22 @@ def report(
     say(f"wrote {out}, {size / 1e6:.1f} MB, from {', '.join(str(folder) for folder in chosen)}")
     if size > whole.MOST_BYTES:
         say(f"it is over {whole.MOST_BYTES / 1e6:.0f} MB, more than some mail takes: name fewer folders")
+
+
+def _require_own_file(out: Path) -> None:
+    """Raises UsageError where a report would take another thing's place, or another thing's name."""
+    from bench.running import plan
+    from bench.schema import RESULT_FILES
+
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder; name a file, such as {out / 'report.html'}")
+    if out.name in {"machine.json", plan.FILE, *(f"{kind}.csv" for kind in RESULT_FILES)}:
+        raise UsageError(f"--out {out} is the name of a result file; name an HTML file, such as report.html")
+    if out.is_file() and out.stat().st_size:
+        with out.open("rb") as file:
+            begin = file.read(100).lstrip().lower()
+        if not begin.startswith(_BEGINS):
+            raise UsageError(f"--out {out} is a file already and no HTML page; choose another name")
 
 
 def _of_this_machine() -> list[Path]:

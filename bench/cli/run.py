@@ -12,6 +12,7 @@ import typer
 
 from bench.cli.document import AsJson, print_document
 from bench.cli.dry_run import dry_run
+from bench.cli.out import out_option
 from bench.cli.progress import progress_for
 from bench.cli.show import say
 from bench.cli.summary import say_summary, summary
@@ -31,7 +32,7 @@ def run(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results. Default: results/MACHINE/SUITE.", show_default=False),
+        out_option("a folder", "Folder for the results. Default: results/MACHINE/SUITE."),
     ] = None,
     backend: Annotated[str | None, typer.Option(help="cpu or gpu. Default: what JAX finds.")] = None,
     dtype: Annotated[
@@ -241,13 +242,15 @@ def _measure(
                 dispatch=None if crew is None else OnCluster(crew, environment, store),
                 pictures=pictures,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
+        tables = f"; rnn-bench tables {store.folder} makes the tables of it" if store.kinds() else ""
         say(
-            f"interrupted; what was finished is in {store.folder}, and the same command goes on from there",
+            f"interrupted; what was finished is in {store.folder}, and the same command goes on from there{tables}",
             error=as_json,
         )
         if as_json:
-            print_document("run", summary(asked, None))
+            done = interruption.outcome if isinstance(interruption, runner.InterruptedRun) else None
+            print_document("run", summary(asked, done, interrupted=True))
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_document("run", summary(asked, outcome))

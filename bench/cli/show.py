@@ -11,6 +11,7 @@ from rich.text import Text
 
 MOST_ROWS = 40
 _GAP = 2
+_WHOLE = 20
 _NO_LIMIT = 1000  # of what is no terminal: a cut table in a log is worth nothing
 
 
@@ -84,8 +85,7 @@ def _widths(texts: Mapping[Any, Sequence[str]], width: int) -> dict[Any, int] | 
     """How wide each column is, so that all fit and no word is broken; None where that cannot be."""
     columns = {name: [str(name), *column] for name, column in texts.items()}
     least = {
-        name: max(len(word) for text in column for word in [*text.split(), ""])
-        for name, column in columns.items()
+        name: max(len(word) for text in column for word in _words(text)) for name, column in columns.items()
     }
     chosen = {name: max(map(len, column)) for name, column in columns.items()}
     spare = width - _GAP * (len(columns) - 1)
@@ -95,6 +95,11 @@ def _widths(texts: Mapping[Any, Sequence[str]], width: int) -> dict[Any, int] | 
         widest = max(chosen, key=lambda name: (chosen[name] > least[name], chosen[name]))
         chosen[widest] -= 1
     return chosen
+
+
+def _words(text: str) -> list[str]:
+    """What of a text stays in one line: words, and a short value whole, such as an interval."""
+    return [text] if text[:1].isdigit() and len(text) <= _WHOLE else [*text.split(), ""]
 
 
 def show_tables(folder: Path) -> None:

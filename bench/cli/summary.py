@@ -45,8 +45,8 @@ def say_summary(
             )
 
 
-def summary(job: "Job", outcome: "Outcome | None") -> dict[str, Any]:
-    """The same as a document; of a run that was interrupted, what it was asked for, and that it was."""
+def summary(job: "Job", outcome: "Outcome | None", *, interrupted: bool = False) -> dict[str, Any]:
+    """The same as a document; `outcome` is None of a run that was interrupted before its results were put together."""
     failures = []
     if outcome is not None and outcome.failed:
         rows = job.store.read("failures").to_dict("records")
@@ -63,7 +63,7 @@ def summary(job: "Job", outcome: "Outcome | None") -> dict[str, Any]:
         "machine": job.environment.machine,
         "backend": job.environment.backend,
         "dtype": job.environment.dtype,
-        "interrupted": outcome is None,
+        "interrupted": interrupted,
         "cases": len(job.suite.cases),
         "measured": outcome and outcome.measured,
         "done_before": outcome and outcome.found_done,

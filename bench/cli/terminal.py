@@ -110,7 +110,10 @@ def terminal_tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
                 table = table[table["input_kind"] == "white_noise"]
                 censored = median_is_bound(table["reach_censored_seeds"], table["seeds"])
                 reach = [f"{steps:.4g}" if steps == steps else "" for steps in table["reach_steps"]]
-                shown = [f">{steps}" if over else steps for steps, over in zip(reach, censored, strict=True)]
+                shown = [
+                    f">{steps}" if over and steps else steps
+                    for steps, over in zip(reach, censored, strict=True)
+                ]
                 table = table.assign(reach_steps=shown, explosion_lag_steps=_explosions(table))
             if name == "timing_summary":
                 pairs = zip(table["median_low_s"], table["median_high_s"], strict=True)

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli.output import OutputError
 from bench.cli.show import say
 from bench.errors import UsageError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+UNWRITABLE, PIPE_CLOSED = 74, 141
+"""Of standard output: EX_IOERR of sysexits.h, and what a shell says of a program that SIGPIPE ended."""
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -60,6 +63,7 @@ def sentence_of(error: Exception, debug: bool = False) -> tuple[int, str]:
 
 
 def _is_told_by_us(error: Exception) -> bool:
-    """Not what the command line's own library raises to say how a program ends, nor a pipe that nobody reads."""
+    """Not what the command line's own library raises to say how a program ends, nor of standard output, nor of a pipe that
+    nobody reads."""
     own = type(error).__module__.partition(".")[0] in ("typer", "click")
-    return not own and not isinstance(error, BrokenPipeError)
+    return not own and not isinstance(error, BrokenPipeError | OutputError)

@@ -43,9 +43,18 @@ def compared_times(left: pd.DataFrame, right: pd.DataFrame, factor: float = FACT
     return table.sort_values(_ORDER, kind="stable").reset_index(drop=True) if rows else table
 
 
+def of_one_side(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The timings that only `left` has, and those that only `right` has: a row each, whichever methods it was timed by."""
+    sides = [_usable(frame).drop_duplicates(_KEYS) for frame in (left, right)]
+    keys = [pd.MultiIndex.from_frame(side[_KEYS]) for side in sides]
+    alone = [side[~own.isin(theirs)] for side, own, theirs in zip(sides, keys, reversed(keys), strict=True)]
+    one, other = (each[[*_ORDER, "lag_count"]].sort_values(_ORDER, kind="stable") for each in alone)
+    return one, other
+
+
 def means(times: pd.DataFrame) -> pd.DataFrame:
     """The geometric mean of our own ratios, of each operation and of all, with its 95% interval."""
-    own = times[times["implementation"] == OURS]
+    own = ours(times)
     groups = [(str(operation), group) for operation, group in own.groupby("operation", sort=True)]
     if len(groups) > 1:
         groups.append(("all", own))
@@ -66,14 +75,19 @@ def means(times: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def ours(times: pd.DataFrame) -> pd.DataFrame:
+    """Those of this library, of any table of timings."""
+    return times[times["implementation"] == OURS]
+
+
 def regressions(times: pd.DataFrame) -> pd.DataFrame:
     """Our own timings that the right folder is slower at."""
-    return times[(times["implementation"] == OURS) & (times["verdict"] == "slower")]
+    return ours(times)[ours(times)["verdict"] == "slower"]
 
 
 def _fastest(timings: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
     """The samples of the method that has the least median, by timing."""
-    usable = timings[timings["run_s"].gt(0)]
+    usable = _usable(timings)
     usable = usable.assign(every_lag=usable["lag_count"] == usable["sequence_length"] + 1)
     best: dict[tuple[str, ...], pd.DataFrame] = {}
     for (*key, _), group in usable.groupby([*_KEYS, "method"], dropna=False, sort=True):
@@ -81,6 +95,10 @@ def _fastest(timings: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
         if name not in best or group["run_s"].median() < best[name]["run_s"].median():
             best[name] = group
     return best
+
+
+def _usable(timings: pd.DataFrame) -> pd.DataFrame:
+    return timings[timings["run_s"].gt(0)]
 
 
 def _row(key: tuple[str, ...], left: pd.DataFrame, right: pd.DataFrame, ratio: Ratio) -> dict[str, Any]:

@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 
 from bench import machine
-from bench.comparing.compared_times import compared_times, means
+from bench.comparing.compared_times import compared_times, means, of_one_side
 from bench.errors import NothingInCommonError, UsageError, making
+from bench.schema import TIMINGS
 from bench.statistics.crossover import crossovers
 from bench.statistics.grouping import without_usual_columns
 from bench.statistics.time_ratio import FACTOR
 from bench.store import Store, read_machine
+from bench.store.shard import typed
 from bench.tables.ceilings import ceiling_table
 
 _KEYS = ["match_id", "seed"]
@@ -84,6 +86,20 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
     return joined
 
 
+def times_of_one_side(left: Path, right: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The timings that only the reference, and those that only the other folder has: a row each.
+
+    Raises:
+        UsageError: a timings.csv cannot be read.
+    """
+    stores = [Store(left), Store(right)]
+    one, other = (
+        store.read("timings") if "timings" in store.kinds() else typed(TIMINGS, []) for store in stores
+    )
+    with making(f"comparison of times with {right}", left, "timings"):
+        return of_one_side(*_by_dtype(one, other))
+
+
 def unlike(left: Path, right: Path) -> list[str]:
     """Where the machines, installations or dtypes of two result folders differ, and the code that was measured."""
     return [
@@ -94,12 +110,19 @@ def unlike(left: Path, right: Path) -> list[str]:
 
 
 def require_same_identity(left: Path, right: Path) -> None:
-    """Lets pass what may be called a change of the code's speed.
+    """Lets pass what may be called a change of this package's speed, whichever versions of it the two are of.
 
     Raises:
-        UsageError: the two are of different machines, installations or dtypes.
+        UsageError: the two are of different machines, installations or dtypes, or are one folder.
     """
-    differing = machine.differences(*_facts_of_both(left, right, "identity"))
+    if left.is_dir() and right.is_dir() and left.samefile(right):
+        raise UsageError(
+            f"--fail-on regression: {right} is the reference itself; name a folder measured after it"
+        )
+    sides = _facts_of_both(left, right, "identity")
+    for side in sides:
+        side["identity"].pop(f"packages.{machine.THIS}", None)
+    differing = machine.differences(*sides)
     if differing:
         raise UsageError(
             f"--fail-on regression compares one machine and installation before and after, but {left} and {right} "

@@ -3,6 +3,7 @@
 from bench.machine.environments import BASE_SEED as BASE_SEED
 from bench.machine.environments import Environment as Environment
 from bench.machine.environments import environment as environment
+from bench.machine.facts import THIS as THIS
 from bench.machine.facts import describe as describe
 from bench.machine.facts import differences as differences
 from bench.machine.facts import environment_of as environment_of

@@ -14,7 +14,9 @@ from bench.machine.environments import BASE_SEED, Environment
 from bench.machine.system import driver, git, installed, memory_bytes
 from bench.privacy import argument, without_names
 
-_PACKAGES = ("jax", "jaxlib", "numpy", "optax", "pandas", "rnn-jax-bench")
+THIS = "rnn-jax-bench"
+"""This package's own name."""
+_PACKAGES = ("jax", "jaxlib", "numpy", "optax", "pandas", THIS)
 CHANGE_RESULTS = (
     "JAX_CPU_ENABLE_ASYNC_DISPATCH",
     "JAX_DEFAULT_PRNG_IMPL",

@@ -133,7 +133,7 @@ def measured(
         if step is not None:
             note(
                 f"seed {seed}: the state is not finite from step {step} of {case['sequence_length']} on; "
-                "numbers that need what comes after it are NaN"
+                f"numbers that need what comes after it are NaN{_WIDER if environment.dtype == 'float32' else ''}"
             )
         loss, size = _loss(net)
         reading = probe(
@@ -161,6 +161,7 @@ def measured(
     }
 
 
+_WIDER = "; --dtype float64, with another --out, may give them"
 _OF_INPUT = ("input_size", "input_kind", "input_scale", "sequence_length")
 
 

@@ -80,7 +80,7 @@ def find(name: str) -> MakeCell:
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and (module_name + ".").startswith(missing + "."):
             files = sorted(path.stem for path in Path(here).glob("*.py"))
@@ -120,7 +120,7 @@ def make(name: str, function: MakeCell, input_size: int, hidden_size: int, key: 
         pass
     try:
         made = function(input_size, hidden_size, key=key)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise theirs(error, f"{name} failed") from error
     step, state = _pair(name, made)
     _refuse_other_leaves(name, state)
@@ -136,7 +136,7 @@ def make(name: str, function: MakeCell, input_size: int, hidden_size: int, key: 
         return Net(with_arrays(step, state, x), state)
     except UsageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise of_step(name, error) from error
 
 
@@ -220,7 +220,7 @@ def _refuse_swapped(name: str, make_wider: Callable[[], Any]) -> None:
     try:
         step, state = make_wider()
         x = jnp.zeros(state.size + 1, state.dtype)
-    except Exception:  # a cell that has no other size cannot be told
+    except (Exception, SystemExit):  # a cell that has no other size cannot be told
         return
     if _keeps(step, state, x, state) or not _keeps(step, x, state, state):
         return
@@ -234,7 +234,7 @@ def _keeps(step: Callable[[Any, Any], Any], first: Any, second: Any, state: Any)
     """Whether a call gives something of the state's shape, without an error."""
     try:
         return jax.eval_shape(step, first, second).shape == state.shape
-    except Exception:
+    except (Exception, SystemExit):
         return False
 
 

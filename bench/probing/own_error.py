@@ -17,12 +17,14 @@ def theirs(error: BaseException, what: str) -> UsageError:
     line = next(iter(str(error).splitlines()), "").strip()
     where = _where(error)
     message = f"{type(error).__name__}{': ' if line else ''}{line}"
+    if isinstance(error, SystemExit):
+        message = f"it ends the program ({message})"
     return UsageError(
         f"{what}{f' in {where}' if where else ''}: {message}; --debug shows the whole traceback"
     )
 
 
-def of_step(name: str, error: Exception) -> UsageError:
+def of_step(name: str, error: BaseException) -> UsageError:
     """What the library, or the step itself, says of a step."""
     cause = error.__cause__
     if isinstance(cause, jax.errors.ConcretizationTypeError):
@@ -80,6 +82,6 @@ def _shown(file: str) -> str:
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else path.name
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """What it says, up to the first break."""
     return next(iter(str(error).splitlines()), type(error).__name__)

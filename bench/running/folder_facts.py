@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.schema import CASE_TIMES, FAILURES, RESULT_FILES, TASK_ACCURACY
+from bench.schema import CASE_TIMES, FAILURES, RESULT_FILES, SCHEMA_VERSION, TASK_ACCURACY, ResultFile
 
 _HEAD_BYTES = 4096
 _STATUS = re.compile(rb'"status": ?"(\w+)"')
@@ -99,22 +99,26 @@ def kinds_of_cases(folder: Path) -> dict[str, str]:
 
 
 def damaged(folder: Path) -> list[str]:
-    """The result files that no other verb would read: a column is missing, or a row has more or fewer values than there are."""
+    """The result files that no other verb would read: other columns, a row with more or fewer values than there are, or of
+    another version of the schema."""
     found = []
     for kind, file in RESULT_FILES.items():
         path = folder / f"{kind}.csv"
-        if path.is_file() and not _is_whole(path, {each.name for each in file.all_columns if not each.later}):
+        if path.is_file() and not _is_whole(path, file):
             found.append(path.name)
     return found
 
 
-def _is_whole(path: Path, needed: set[str]) -> bool:
+def _is_whole(path: Path, expected: ResultFile) -> bool:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             header = next(rows, [])
-            return needed <= set(header) and all(len(row) == len(header) for row in rows if row)
-    except (OSError, UnicodeDecodeError, csv.Error):
+            version = header.index("schema_version")
+            return header == expected.header_like(header) and all(
+                len(row) == len(header) and _number(row[version]) == SCHEMA_VERSION for row in rows if row
+            )
+    except (OSError, ValueError, csv.Error):
         return False
 
 

@@ -46,6 +46,18 @@ class Outcome:
     elsewhere: int = 0
 
 
+class InterruptedRun(KeyboardInterrupt):
+    """Ctrl-C, after what was finished was kept.
+
+    Attributes:
+        outcome: what the run did until then; what it did not finish counts as left.
+    """
+
+    def __init__(self, outcome: Outcome):
+        super().__init__()
+        self.outcome = outcome
+
+
 def run(
     suite: Suite,
     environment: Environment,
@@ -80,7 +92,7 @@ def run(
         pictures: False leaves the folder's pictures as they are.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; what was finished is collated before.
+        InterruptedRun: Ctrl-C; what was finished is collated before.
         UsageError: what was measured cannot be kept, or nothing can be measured any more.
     """
     budget = Budget(None) if budget is None else budget
@@ -98,9 +110,11 @@ def run(
         progress.note(line)
     try:
         run_of.measure(to_measure)
-    except BaseException:
+    except BaseException as error:
         with suppress(UsageError), store.exclusive(progress.note):  # the first error is the one to tell
             _publish(store, machine, case_ids, progress)
+            if isinstance(error, KeyboardInterrupt):
+                raise InterruptedRun(run_of.outcome_so_far(len(todo))) from error
         raise
     with store.exclusive(progress.note):
         _publish(store, machine, case_ids, progress)
@@ -183,6 +197,12 @@ class _Run:
         found_done = cases - todo + len(self._theirs - failed)
         measured = cases - found_done - len(failed) - len(left) - len(self._elsewhere)
         return Outcome(measured, found_done, len(failed), len(left), len(self._elsewhere))
+
+    def outcome_so_far(self, todo: int) -> Outcome:
+        """The same of a run that does not go on."""
+        ids = {case.case_id(self._environment) for case in self._suite.cases}
+        self._left |= {case_id for case_id in ids if not self._store.is_done(case_id)}
+        return self.outcome(todo)
 
     def _released(self, waiting: dict[int, CasePart]) -> bool:
         """Puts back what another run no longer has in hand, because it is done or was killed; whether there is any."""

@@ -1,5 +1,6 @@
 """What a column and a result file are, and the columns that begin every file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +50,10 @@ class ResultFile:
     def all_columns(self) -> tuple[Column, ...]:
         """The common columns, then the file's own."""
         return COMMON + self.columns
+
+    def header_like(self, header: Sequence[str]) -> list[str]:
+        """What a file's header must be: all columns in order, of those that came later the ones that `header` has."""
+        return [column.name for column in self.all_columns if column.name in header or not column.later]
 
 
 COMMON = (

@@ -191,8 +191,10 @@ class Store:
             there = read_machine(self.folder)
             unlike = differences(there, facts)
             if unlike:
+                dtype_alone = all(line.startswith("dtype: ") for line in unlike)
+                other = "dtype" if dtype_alone else "machine or installation"
                 raise UsageError(
-                    f"{self.folder} holds results of another machine or installation; choose another --out. "
+                    f"{self.folder} holds results of another {other}; choose another --out. "
                     f"There, by its machine.json, and here: {'; '.join(unlike)}"
                 )
 

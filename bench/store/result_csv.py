@@ -83,9 +83,7 @@ def _is_whole(content: bytes, columns: int) -> bool:
 
 def _wrong_column(header: list[str], file: ResultFile) -> str:
     """How a header differs from the schema's; empty if it does not."""
-    later = {column.name for column in file.all_columns if column.later}
-    names = [column.name for column in file.all_columns]
-    expected = [name for name in names if name in header or name not in later]
+    expected = file.header_like(header)
     if header == expected:
         return ""
     pairs = zip([*header, "nothing"], [*expected, "nothing"], strict=False)

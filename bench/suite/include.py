@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bench.cases import MOST_SEEDS
 from bench.errors import UsageError
 from bench.nearest import nearest
 
@@ -59,8 +60,10 @@ def _entry(where: str, value: Any) -> Included:
         if key not in _KEYS:
             raise UsageError(f"{where}: unknown key {key!r}{nearest(key, _KEYS)}")
         if key == "seeds":
-            if isinstance(content, bool) or not isinstance(content, int) or not 1 <= content <= 10_000:
-                raise UsageError(f"{where}: seeds must be a whole number from 1 to 10000, got {content!r}")
+            if isinstance(content, bool) or not isinstance(content, int) or not 1 <= content <= MOST_SEEDS:
+                raise UsageError(
+                    f"{where}: seeds must be a whole number from 1 to {MOST_SEEDS}, got {content!r}"
+                )
         elif not isinstance(content, str):
             raise UsageError(f"{where}: {key} must be a text, got {content!r}")
     if "suite" not in value:

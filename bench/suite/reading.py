@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench.cases import KINDS, most_seeds
+from bench.cases import KINDS, MOST_SEEDS, most_seeds
 from bench.errors import UsageError
 from bench.machine import DTYPES
 from bench.nearest import nearest
@@ -102,10 +102,10 @@ class Suite:
         """The same cases, each for seeds 0..count-1, or as many of them as its kind allows.
 
         Raises:
-            UsageError: `count` is not positive.
+            UsageError: `count` is not positive, or more than any case may be measured for.
         """
-        if count < 1:
-            raise UsageError(f"--seeds must be at least 1, got {count}")
+        if not 1 <= count <= MOST_SEEDS:
+            raise UsageError(f"--seeds must be a whole number from 1 to {MOST_SEEDS}, got {count}")
         cases = (replace(case, seeds=tuple(range(min(count, most_seeds(case.kind))))) for case in self.cases)
         return replace(self, cases=tuple(cases))
 

@@ -56,6 +56,35 @@ def test_a_wide_interval_names_the_worst(found):
     assert found(quiet(0.9), quiet(1.0), quiet(1.1), widest_percent=200.0) == []
 
 
+def test_timings_of_one_size_are_told_apart_by_as_little_as_does(row):
+    differing = [
+        {"method": "blocked", "dtype": "float32", "matmul_precision": "highest"},
+        {"method": "sequential", "dtype": "float32", "matmul_precision": "highest"},
+        {"method": "blocked", "dtype": "bfloat16", "matmul_precision": "default"},
+        {"method": "blocked", "dtype": "float32", "matmul_precision": "highest", "lag_count": 7},
+        {
+            "method": "blocked",
+            "dtype": "float32",
+            "matmul_precision": "highest",
+            "lag_count": 7,
+            "case_id": "c1",
+        },
+        {"state_size": 9, "method": "blocked"},
+    ]
+    rows = [row("timings", run_s=1.0, **each) for each in differing]
+    few, *_ = noise.of_times(pd.DataFrame(rows))
+    common = "jacobian_chain rnn_jax elman_tanh n=4 T=100"
+    assert sorted(few.named) == [
+        f"{common} lags=3 method=blocked dtype=bfloat16 case=c0",
+        f"{common} lags=3 method=blocked dtype=float32 case=c0",
+        f"{common} lags=3 method=sequential dtype=float32 case=c0",
+        f"{common} lags=7 method=blocked dtype=float32 case=c0",
+        f"{common} lags=7 method=blocked dtype=float32 case=c1",
+        "jacobian_chain rnn_jax elman_tanh n=9 T=100",
+    ]
+    assert few.problem.endswith(f"{few.named[2]} and 3 more")
+
+
 def test_a_process_that_stands_apart_is_named(found):
     told = found(quiet(1.0), quiet(1.3), quiet(1.01), widest_percent=1e9)
     assert len(told) == 1
@@ -112,6 +141,17 @@ def test_a_finding_is_exit_code_1_and_says_what_to_do(folder):
     assert "set processes = 3 in the suite" in told.stdout
 
 
+def test_it_may_fail_on_damage_alone(folder):
+    noisy = folder(1)
+    told = check(noisy, "--fail-on", "damaged")
+    assert (told.exit_code, "1 found" in told.stdout) == (0, True), "it is told all the same"
+    (noisy / "tables" / "timing_summary.csv").write_text("mine\n", encoding="utf-8")
+    assert check(noisy, "--fail-on", "damaged").exit_code == 1
+    refused = check(noisy, "--fail-on", "noisy")
+    assert refused.exit_code == 2
+    assert "--fail-on must be damaged, got 'noisy'" in refused.stderr
+
+
 def test_json_has_every_finding(folder):
     told = check(folder(1), "--json")
     assert told.exit_code == 1
@@ -120,7 +160,8 @@ def test_json_has_every_finding(folder):
         for of in json.loads(told.stdout)["folders"]
     )
     assert (one["weight"], one["file"]) == ("noisy", "timings.csv")
-    assert set(one) == {"weight", "file", "problem", "mend"}
+    assert set(one) == {"weight", "file", "problem", "mend", "named"}
+    assert one["named"] == ["jacobian_chain rnn_jax elman_tanh n=4 T=100"]
 
 
 def test_what_is_no_result_folder_is_told(tmp_path):

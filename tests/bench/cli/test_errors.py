@@ -1,13 +1,17 @@
 """No verb shows a traceback, unless it is asked to."""
 
+import inspect
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from bench.cli import main
 from bench.cli import verb as verbs
+from bench.cli.output import OutputError, StandardOutput
 from bench.errors import UsageError
 
 # A verb, an import that it makes first of all, and its arguments.
@@ -80,6 +84,49 @@ main.main()
     assert (done.returncode, done.stdout, done.stderr) == (130, "said", "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize(
+    "arguments", [("list", "keys"), ("list", "keys", "--json"), ("--help",)], ids=" ".join
+)
+def test_a_full_standard_output_is_told_and_has_a_code_of_its_own(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (
+        74,
+        "rnn-bench: cannot write standard output: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list", "keys"), ("list", "keys", "--json"), ("--help",)], ids=" ".join
+)
+def test_a_pipe_that_nobody_reads_ends_it_in_silence(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", *arguments],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_standard_output_that_was_closed_before_is_told():
+    closed = StandardOutput(None)
+    closed.flush()
+    with pytest.raises(OutputError, match="cannot write standard output: Bad file descriptor"):
+        closed.write("anything")
+
+
 @pytest.mark.parametrize(
     "arguments", [("list", "nonsense"), ("status", "nowhere"), ("plot", "nowhere"), ("tables", "nowhere")]
 )
@@ -103,6 +150,31 @@ def test_what_cannot_be_drawn_is_told(arguments, told, verb, tiny_folder):
     done = verb("plot", *(each.replace("FOLDER", str(tiny_folder)) for each in arguments))
     assert done.returncode == 2
     assert told.replace("FOLDER", str(tiny_folder)) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("run", "smoke", "--dry-run"), "folder"),
+        (("plot", "FOLDER"), "folder"),
+        (("compare", "FOLDER", "FOLDER"), "folder"),
+        (("probe", "mycell:make_cell"), "folder"),
+        (("report", "FOLDER"), "file"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_an_out_without_a_name_is_not_the_current_folder(arguments, what, typed, tiny_folder, tmp_path):
+    named = [tiny_folder if each == "FOLDER" else each for each in arguments]
+    before = sorted(tmp_path.rglob("*"))
+    done = typed(*named, "--out", "", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"Invalid value for '--out': must name a {what}, got an empty name" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_verb_with_an_out_is_tried_with_an_empty_one():
+    with_out = {name for name, verb in main.VERBS.items() if "out" in inspect.signature(verb).parameters}
+    assert with_out == {"run", "plot", "compare", "probe", "report"}
 
 
 def test_a_picture_is_drawn_again_alone(verb, tiny_folder):

@@ -144,6 +144,19 @@ def test_what_is_alike_in_all_rows_stands_above_a_table_that_is_too_wide(termina
     assert_fits("\n".join(lines))
 
 
+def test_a_short_value_is_not_broken(terminal, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    fitting = [
+        {"n": str(n), "left s": "2.36e-02", "interval": "0.973 to 1.03", "verdict": "too few samples"}
+        for n in (1, 2)
+    ]
+    print_rows(fitting)
+    lines = lines_of(capsys.readouterr().out)
+    assert "0.973 to 1.03" in lines[1 + ("in all rows" in lines[0])]
+    print_rows([each | {"left s": f"{'x' * 20}{each['n']}"} for each in fitting])
+    assert any("interval 0.973 to 1.03" in line for line in lines_of(capsys.readouterr().out)), "it is a list"
+
+
 def test_what_is_alike_in_the_rows_shown_alone_stays_a_column(terminal, capsys):
     wide = {f"column_{n}": "x" * 12 for n in range(6)}
     rows = [{"name": str(number), **wide, "kind": kind} for number, kind in enumerate("aab")]

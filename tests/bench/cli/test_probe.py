@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -130,6 +131,17 @@ WRONG = {
         ["is no function but int 3", "make_cell(input_size, hidden_size"],
     ),
     "an import that fails": ("x = 1\nimport nothing_such\n", "mycell:make_cell", ["mycell.py, line 2", "nothing_such"]),
+    "a module that ends the program": (
+        LINEAR + "import sys\nsys.exit()\n",
+        "mycell:make_cell",
+        ["mycell cannot be imported in mycell.py, line 8", "it ends the program (SystemExit)"],
+    ),
+    "a function that ends the program": (
+        cell("return h", state="__import__('sys').exit(0)"), "mycell:make_cell", ["mycell.py, line 6, in make_cell", "(SystemExit: 0)"]
+    ),
+    "a step that ends the program": (
+        cell("raise SystemExit(0)"), "mycell:make_cell", ["the step of mycell:make_cell failed", "(SystemExit: 0)"]
+    ),
     "no Python": ("x = (\n", "mycell:make_cell", ["mycell.py, line 1", "SyntaxError"]),
     "another signature": (
         cell("return h", arguments="hidden_size"),
@@ -254,6 +266,27 @@ def test_a_state_that_overflows_later_is_dated(environment):
     # 1e10 to the power of 4 is over 3.4e38.
     assert own_cell.first_not_finite(net, jnp.zeros((2, 9, 1), "float32")) == 4
     assert own_cell.first_not_finite(net, jnp.zeros((2, 3, 1), "float32")) is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_where_a_state_overflows_the_wider_dtype_is_named_if_there_is_one(dtype, environment, monkeypatch):
+    def grows(input_size, hidden_size, *, key):
+        scale = 1e20 if dtype == "float32" else 1e200  # overflows at the second step
+        return lambda h, x: scale * h + x.sum(), jnp.ones(hidden_size, dtype)
+
+    def measures(*_, **__):
+        raise InterruptedError
+
+    case = probing.Setting(2, 1, 20, 1, 1, 1.0).case("mycell:grows")
+    here = replace(environment, dtype=dtype)
+    made = probing.maker(case, here, grows)
+    monkeypatch.setattr(probing, "probe", measures)
+    notes = []
+    with pytest.raises(InterruptedError):
+        probing.measured(case, here, made, lambda *_: None, notes.append)
+    (note,) = notes
+    assert "the state is not finite from step" in note
+    assert ("--dtype float64, with another --out, may give them" in note) == (dtype == "float32")
 
 
 def test_seeds_share_a_program(environment):

@@ -78,6 +78,12 @@ def test_a_reach_over_as_many_seeds_that_never_reached_it_as_did_is_a_lower_boun
         assert table["reach"].tolist() == [shown]
 
 
+def test_a_reach_that_nobody_knows_is_no_lower_bound(row, folder_of):
+    rows = [row("decay", reach_steps=None, reach_censored=True)]
+    ((_, table),) = terminal_tables(folder_of(decay=rows).folder)
+    assert table["reach"].tolist() == [""]
+
+
 def test_a_short_name_that_is_taken_is_not_given_twice():
     table = pd.DataFrame({"task_length": [5, 5], "sequence_length": [20, 30]})
     assert terminal._telling(table, {"task_length": "T"}) == {"sequence_length": "sequence length"}

@@ -137,12 +137,88 @@ def test_a_regression_is_of_one_machine_only(folder, refused, tmp_path):
     assert "differs in packages.jax" in compare(before, after).stdout
 
 
+@pytest.mark.parametrize("after", ["0.2.0", None, "absent"])
+def test_a_regression_may_be_of_two_versions_of_this_package(after, folder, tmp_path):
+    folders = [tmp_path / name for name in ("before", "after")]
+    for path, version in zip(folders, ("0.1.0", after), strict=True):
+        shutil.copytree(folder(path.name), path)
+        facts = read_machine(path)
+        if version != "absent":
+            facts["identity"]["packages"]["rnn-jax-bench"] = version
+        Store(path).write_machine(facts)
+    done = compare(*folders, "--fail-on", "regression")
+    assert done.exit_code == 0, done.output
+    assert "differs in packages.rnn-jax-bench: '0.1.0' and " in done.stdout, "it is told all the same"
+
+
+def test_a_folder_beside_itself_is_told_and_passes_no_gate(folder, refused, tmp_path):
+    before = folder("before")
+    (tmp_path / "after").symlink_to(before)
+    for again in (before, before / ".." / before.name, tmp_path / "after"):
+        assert "both are the same folder, which is compared with itself\n" in compare(before, again).stdout
+        assert "is the reference itself" in refused(before, again, "--fail-on", "regression")
+    assert "the same folder" not in compare(before, folder("after")).stdout
+
+
 def test_what_cannot_be_judged_does_not_pass(folder, refused):
     line = refused(folder("before"), folder("after", 9.0, processes=1), "--fail-on", "regression")
     assert "no timing of" in line
     assert "processes = 3" in line
     told = compare(folder("before"), folder("after", 9.0, processes=1))
     assert "6 of 6 timings have fewer than 3 fresh processes" in told.stdout
+
+
+@pytest.fixture
+def part(folder, tmp_path):
+    """`part(name, sizes, slower=factor)`: as `folder`, with the timings of these sizes alone."""
+
+    def make(name, sizes, slower=1.0):
+        shutil.copytree(folder(name, slower), tmp_path / name)
+        timings = Store(tmp_path / name).read("timings")
+        write_csv(tmp_path / name / "timings.csv", timings[timings["state_size"].isin(sizes)])
+        return tmp_path / name
+
+    return make
+
+
+def test_what_one_side_has_alone_is_told_in_one_line(folder, part):
+    left, right = part("first", [16, 64]), part("second", [64, 256])
+    told = compare(left, right).stdout
+    assert f"2 timings of the reference not in {right}, 2 timings of {right} not in the reference\n" in told
+    (document,) = json.loads(compare(left, right, "--json").stdout)["comparisons"]
+    missing, more = document["times_of_reference_alone"], document["times_of_folder_alone"]
+    assert [(row["state_size"], row["implementation"]) for row in missing] == [
+        (16, "bare_products"),
+        (16, "rnn_jax"),
+    ]
+    assert [row["state_size"] for row in more] == [256, 256]
+    assert "not in" not in compare(folder("first"), folder("second")).stdout
+
+
+def test_times_that_one_side_has_none_of_are_all_told(folder, tmp_path):
+    shutil.copytree(folder("second"), tmp_path / "second")
+    (tmp_path / "second" / "timings.csv").unlink()
+    assert "6 timings of the reference not in" in compare(folder("first"), tmp_path / "second").stdout
+    assert "6 timings of" in compare(tmp_path / "second", folder("first")).stdout
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_timings_that_are_missing_do_not_pass(as_json, folder, part):
+    before, after = folder("before"), part("after", [64])
+    done = compare(before, after, "--fail-on", "regression", *as_json)
+    assert done.exit_code == 2
+    assert f"2 of our timings of {before} are not in {after}, so that nobody knows" in done.stderr
+    if not as_json:
+        counts = "0 of our timings slower than 1.05 times the reference, 0 faster, 1 same, 0 not decided, 2 missing"
+        assert counts in done.stdout
+    assert compare(after, before, "--fail-on", "regression").exit_code == 0, "more of them is well"
+
+
+def test_a_regression_is_one_though_others_are_missing(folder, part):
+    done = compare(folder("before"), part("after", [64], slower=1.3), "--fail-on", "regression")
+    assert done.exit_code == REGRESSION
+    assert "1 of our timings slower than 1.05 times" in done.stdout
+    assert "2 missing" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,24 @@ def test_the_program_writes_the_file(rnn_bench, whole, page, tmp_path):
     assert (tmp_path / "mine.html").read_text(encoding="utf-8") == page
 
 
+@pytest.mark.parametrize("name", ["decay.csv", "machine.json", "suite.json", "notes.md", "new/decay.csv"])
+def test_a_report_takes_no_other_files_place(name, verb, tiny_folder):
+    (tiny_folder / "notes.md").write_text("Mine.\n", encoding="utf-8")
+    before = {path: path.read_bytes() for path in tiny_folder.rglob("*") if path.is_file()}
+    done = verb("report", tiny_folder, "--out", tiny_folder / name)
+    assert done.returncode == 2
+    assert f"--out {tiny_folder / name} is" in done.stderr
+    assert {path: path.read_bytes() for path in tiny_folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_report_replaces_a_page_and_an_empty_file(verb, tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "page", lambda results: "<!doctype html>\nnew")
+    for before in ("", "<!DOCTYPE HTML>\n<html>old", "\n<html>old"):
+        (tmp_path / "mine.html").write_text(before, encoding="utf-8")
+        assert verb("report", tiny_folder, "--out", tmp_path / "mine.html").returncode == 0
+        assert (tmp_path / "mine.html").read_text(encoding="utf-8") == "<!doctype html>\nnew"
+
+
 def test_where_this_machine_has_no_results_it_says_so(rnn_bench, complaint, tmp_path):
     assert "measure something first: rnn-bench run quick" in complaint(rnn_bench("report", cwd=tmp_path))
 

@@ -187,7 +187,7 @@ def test_a_folder_that_a_run_refuses_is_refused(half_done, here, verb):
     (here / "out" / "machine.json").write_text('{"identity": {"dtype": "float16"}, "volatile": {}}')
     done = verb("run", "own.toml", "--dtype", "float64", "--out", "out", "--dry-run")
     assert done.returncode == 2
-    assert "holds results of another machine" in done.stderr
+    assert "holds results of another dtype" in done.stderr
 
 
 def test_every_case_keeps_what_it_took(half_done, monkeypatch):

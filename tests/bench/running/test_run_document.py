@@ -64,12 +64,32 @@ def test_the_same_run_for_people_goes_on(run):
 
 
 def test_an_interruption_is_told_in_the_document(run, tmp_path):
-    done = run("--json", gru=KeyboardInterrupt())
+    done = run("--json", elman_tanh=ValueError("it broke"), gru=KeyboardInterrupt())
     assert done.returncode == 130
     document = json.loads(done.stdout)
-    assert (document["interrupted"], document["cases"], document["measured"]) == (True, 3, None)
-    assert "the same command goes on from there" in done.stderr
+    assert (document["interrupted"], document["cases"]) == (True, 3)
+    assert [document[name] for name in ("measured", "done_before", "failed", "left", "elsewhere")] == [
+        1,
+        0,
+        1,
+        1,
+        0,
+    ]
+    assert [failure["label"] for failure in document["failures"]] == ["exactness elman_tanh"]
+    assert "the same command goes on from there; rnn-bench tables out makes the tables of it" in done.stderr
     assert heartbeats(tmp_path / "out") == [], "a run that says good-bye leaves no heartbeat"
+
+
+def test_what_failed_before_and_was_not_tried_again_is_left(run):
+    run(lstm=ValueError("it broke"), elman_tanh=ValueError("it broke"))
+    document = json.loads(run("--json", elman_tanh=KeyboardInterrupt()).stdout)
+    assert [document[name] for name in ("measured", "done_before", "failed", "left")] == [0, 1, 0, 2]
+
+
+def test_an_interruption_before_anything_was_measured_offers_no_tables(run):
+    done = run(elman_tanh=KeyboardInterrupt())
+    assert done.returncode == 130
+    assert done.stdout.strip().endswith("the same command goes on from there")
 
 
 def test_a_part_of_the_suite_keeps_the_plan_of_the_whole(run, tmp_path):

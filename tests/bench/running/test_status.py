@@ -47,12 +47,18 @@ def test_a_folder_without_shards_holds_the_same(tiny_folder):
 
 
 def test_a_file_that_no_other_verb_would_read_is_told(tiny_folder, verb):
-    """A row with a value less, and a column that is gone."""
+    """A row with a value less, a column that is gone, one too many, and a row of another version of the schema."""
     path = min(tiny_folder.glob("*.csv"))
     whole = path.read_text()
     assert status_of(tiny_folder).damaged == []
     header, first, *rest = whole.splitlines()
-    for lines in ([header, first.rsplit(",", 1)[0], *rest], [header.replace(",dtype,", ",d,"), first, *rest]):
+    damages = (
+        [header, first.rsplit(",", 1)[0], *rest],
+        [header.replace(",dtype,", ",d,"), first, *rest],
+        [f"{line},{more}" for line, more in zip(whole.splitlines(), ["mine", *"123456789"], strict=False)],
+        [header, "2" + first.removeprefix("1"), *rest],
+    )
+    for lines in damages:
         path.write_text("\n".join([*lines, ""]))
         assert status_of(tiny_folder).damaged == [path.name]
         assert f"{path.name} cannot be read; rnn-bench check {tiny_folder.as_posix()}" in " ".join(

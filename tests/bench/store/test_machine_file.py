@@ -21,10 +21,10 @@ def test_a_folder_is_claimed_once(store, facts):
     assert read_machine(store.folder)["volatile"] == facts["volatile"], "volatile facts may change"
 
 
-def test_a_folder_of_another_machine_is_refused(store, facts):
+def test_a_folder_of_another_dtype_is_refused(store, facts):
     store.claim(facts)
     other = {"identity": facts["identity"] | {"dtype": "float64"}, "volatile": {}}
-    with pytest.raises(UsageError, match=r"another machine.*--out.*dtype: 'float32' and 'float64'") as error:
+    with pytest.raises(UsageError, match=r"another dtype.*--out.*dtype: 'float32' and 'float64'") as error:
         store.claim(other)
     assert "machine:" not in str(error.value), "only what differs is named"
     assert read_machine(store.folder) == facts
@@ -33,7 +33,7 @@ def test_a_folder_of_another_machine_is_refused(store, facts):
 def test_a_key_that_only_one_machine_has_counts(store, facts):
     store.claim(facts)
     other = {"identity": facts["identity"] | {"driver": "580"}, "volatile": {}}
-    with pytest.raises(UsageError, match="driver: None and '580'"):
+    with pytest.raises(UsageError, match=r"another machine or installation.*driver: None and '580'"):
         store.claim(other)
 
 

@@ -162,8 +162,9 @@ def test_with_seeds():
     some = suite.load("smoke").with_seeds(4)
     assert {case.seeds for case in some.cases if case.kind != "timings"} == {(0, 1, 2, 3)}
     assert {case.seeds for case in some.cases if case.kind == "timings"} == {(0,)}
-    with pytest.raises(UsageError, match="--seeds must be at least 1, got 0"):
-        some.with_seeds(0)
+    for count in (0, 10_001):
+        with pytest.raises(UsageError, match=f"--seeds must be a whole number from 1 to 10000, got {count}"):
+            some.with_seeds(count)
 
 
 # --- what is said of a wrong one
