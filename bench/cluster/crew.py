@@ -77,9 +77,10 @@ class Crew:
         while self._asked and perf_counter() < until:
             for place, _, answer in self._answers(1.0):
                 if isinstance(answer, Lost):
-                    raise UsageError(f"the node at {place.address} cannot take part: {answer}")
-                answers[place] = answer
-                until = min(until, perf_counter() + LATER_S)
+                    self._let_go(place, answer)
+                else:
+                    answers[place] = answer
+                    until = min(until, perf_counter() + LATER_S)
         if not answers:
             raise UsageError(
                 f"no node of the cluster took a worker within {SURVEY_S:.0f} s; is another program using them?"
@@ -163,7 +164,7 @@ class Crew:
         """Starts workers at places that have none, and forgets idle ones of nodes that are gone."""
         self._looked_at = perf_counter()
         job, nodes = self._job, self._engine.nodes()
-        alive = {node["NodeID"] for node in nodes if node["Alive"]}
+        alive = self._alive(nodes)
         for place in [each for each in self.idle if each.node not in alive]:
             self._dismiss(place)
         for node in nodes:
@@ -173,6 +174,17 @@ class Crew:
                         place, Worker, job.suite, place.slot, place.cpus, job.checkpoint_every_s, job.debug
                     )
                     self._ask(place, "described", job.backend, job.dtype, job.packages)
+
+    def _let_go(self, place: Place, lost: Lost) -> None:
+        """Goes on without a node that went as it was asked where it runs; one that comes back joins like any other."""
+        if place.node in self._alive(self._engine.nodes()):
+            raise UsageError(f"the node at {place.address} cannot take part: {lost}")
+        self._note(f"the node at {place.address} is gone: {lost}")
+        self.lose(place, str(lost))
+
+    @staticmethod
+    def _alive(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
+        return {node["NodeID"] for node in nodes if node["Alive"]}
 
     def _admit(self, place: Place, problem: str = "") -> None:
         """Takes a worker among the idle ones, unless its node is not to have cases."""

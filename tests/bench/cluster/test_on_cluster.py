@@ -226,6 +226,29 @@ def test_the_time_is_kept(go, engine, monkeypatch):
     assert (failure["status"], failure["error"]) == ("timeout", "its worker was lost and the time was over")
 
 
+def test_a_node_that_goes_as_it_is_asked_is_gone_on_without(engine, crew_of, monkeypatch):
+    engine.add("a")
+    engine.add("b")
+    call = engine.call
+
+    def pull_the_plug(worker, method, *arguments):
+        if worker.node == "b":
+            engine.has.pop("b", None)
+        return call(worker, method, *arguments)
+
+    monkeypatch.setattr(engine, "call", pull_the_plug)
+    assert [place.node for place in crew_of().idle] == ["a"]
+    assert crew_of.notes == ["the node at 10.0.0.2 is gone: the node is gone"]
+
+
+def test_a_node_whose_worker_cannot_start_is_refused(engine, crew_of):
+    engine.add("a")
+    engine.add("b")
+    engine.facts["b"] = Lost("No module named 'bench'")
+    with pytest.raises(UsageError, match="10.0.0.2 cannot take part: rnn-jax-bench is not installed there"):
+        crew_of()
+
+
 def test_places_of_one_node_work_side_by_side(engine, crew_of):
     engine.add("a", cpus=5)
     crew = crew_of(cpus=2)
