@@ -154,16 +154,16 @@ def _regressed(reference: Path, comparisons: list[_Compared], factor: float, *, 
     Raises:
         UsageError: none is slower as far as can be judged, but a folder has no timing that can be, or lacks some.
     """
-    from bench.comparing.compared_times import ours
-    from bench.statistics.time_ratio import FASTER, SAME, SLOWER, TOO_FEW
+    from bench.comparing.compared_times import ours, regressions
+    from bench.statistics.time_ratio import FASTER, SAME, TOO_FEW
 
     regressed, unclear = False, []
     for each in comparisons:
         missing = len(ours(each.missing))
-        times = each.joined.get("times")
+        times = ours(each.joined["times"]) if "times" in each.joined else None
         if times is None or not times["ratio_low"].notna().any():
             unclear.append(
-                f"no timing of {each.folder} can be judged; both sides need the same timings, each of 3 fresh processes "
+                f"no timing of ours in {each.folder} can be judged; both sides need the same timings, each of 3 fresh processes "
                 "or more: processes = 3 in the suite"
             )
         elif missing:
@@ -171,10 +171,9 @@ def _regressed(reference: Path, comparisons: list[_Compared], factor: float, *, 
                 f"{missing} of our timings of {reference} are not in {each.folder}, so that nobody knows whether they "
                 "got slower; measure the same cases in both"
             )
-        count = {} if times is None else dict(ours(times)["verdict"].value_counts())
-        slower, faster, same, few = (
-            int(count.get(verdict, 0)) for verdict in (SLOWER, FASTER, SAME, TOO_FEW)
-        )
+        slower = 0 if times is None else len(regressions(times))
+        count = {} if times is None else dict(times["verdict"].value_counts())
+        faster, same, few = (int(count.get(verdict, 0)) for verdict in (FASTER, SAME, TOO_FEW))
         regressed = regressed or slower > 0
         if not quiet:
             say(

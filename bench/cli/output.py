@@ -7,8 +7,8 @@ from errno import EBADF
 from typing import Any, TextIO
 
 
-class OutputError(Exception):
-    """Nothing more can be written to standard output.
+class OutputError(BaseException):
+    """Nothing more can be written to standard output. No error of whatever is being done, so nothing may go on from it.
 
     Attributes:
         nobody_reads: it is a pipe whose reader has ended, as `head` does.

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.output import OutputError
 from bench.cli.show import say
 from bench.errors import UsageError
 
@@ -63,7 +62,6 @@ def sentence_of(error: Exception, debug: bool = False) -> tuple[int, str]:
 
 
 def _is_told_by_us(error: Exception) -> bool:
-    """Not what the command line's own library raises to say how a program ends, nor of standard output, nor of a pipe that
-    nobody reads."""
+    """Not what the command line's own library raises to say how a program ends, nor of a pipe that nobody reads."""
     own = type(error).__module__.partition(".")[0] in ("typer", "click")
-    return not own and not isinstance(error, BrokenPipeError | OutputError)
+    return not own and not isinstance(error, BrokenPipeError)

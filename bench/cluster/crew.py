@@ -19,9 +19,12 @@ LATER_S = 60.0
 """Seconds for which those that answered wait for the next to answer; one that comes later joins the run later."""
 CLOSE_S = 5.0
 """Seconds that a worker has to put its files away before it is killed."""
+GONE_S = 15.0
+"""Seconds after which a cluster has noticed that a node is gone, which it takes its health checks to do."""
 LOSSES = 3
 """So many workers lost in a row, with no case finished between, and their node is left alone."""
 _LOOK_S = 2.0
+_NOT_INSTALLED = "rnn-jax-bench is not installed there, or not this version"
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,14 @@ class Crew:
         answers, until = {}, perf_counter() + SURVEY_S
         while self._asked and perf_counter() < until:
             for place, _, answer in self._answers(1.0):
-                if isinstance(answer, Lost):
-                    self._let_go(place, answer)
-                else:
+                if not isinstance(answer, Lost):
                     answers[place] = answer
                     until = min(until, perf_counter() + LATER_S)
+                elif place in self._workers:
+                    self._let_go(place, answer)
+        answers = {place: answer for place, answer in answers.items() if place in self._workers}
+        if not answers and not self._workers:
+            raise UsageError("no node of the cluster is left that could take part")
         if not answers:
             raise UsageError(
                 f"no node of the cluster took a worker within {SURVEY_S:.0f} s; is another program using them?"
@@ -177,10 +183,15 @@ class Crew:
 
     def _let_go(self, place: Place, lost: Lost) -> None:
         """Goes on without a node that went as it was asked where it runs; one that comes back joins like any other."""
-        if place.node in self._alive(self._engine.nodes()):
-            raise UsageError(f"the node at {place.address} cannot take part: {lost}")
+        until = perf_counter() + GONE_S
+        while place.node in self._alive(self._engine.nodes()):
+            if perf_counter() > until or str(lost) == _NOT_INSTALLED:
+                raise UsageError(f"the node at {place.address} cannot take part: {lost}")
+            sleep(0.5)
         self._note(f"the node at {place.address} is gone: {lost}")
-        self.lose(place, str(lost))
+        for other in [each for each in self._workers if each.node == place.node]:
+            self._asked = {call: asked for call, asked in self._asked.items() if asked[0] != other}
+            self._dismiss(other)
 
     @staticmethod
     def _alive(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -213,6 +224,6 @@ def _reason(lost: Lost) -> str:
     """Why a worker was lost, in one line."""
     text = str(lost)
     if "No module named 'bench" in text:
-        return "rnn-jax-bench is not installed there, or not this version"
+        return _NOT_INSTALLED
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "its worker ended"

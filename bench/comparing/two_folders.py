@@ -49,9 +49,9 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
     """
     if not 1 < factor < math.inf:
         raise UsageError(f"--factor must be a number over 1, got {factor:g}")
-    stores = [Store(left), Store(right)]
-    for store in stores:
-        read_machine(store.folder)
+    for folder in (left, right):
+        read_machine(folder)
+    stores = _each_seed_once(left, right)
     shared = [kind for kind in stores[0].kinds() if kind in stores[1].kinds()]
     makers = {
         "timings": ("times", partial(compared_times, factor=factor)),
@@ -61,9 +61,6 @@ def compared(left: Path, right: Path, factor: float = FACTOR) -> dict[str, pd.Da
         "lyapunov": ("exponents", _exponents),
         "task_accuracy": ("verdicts", _verdicts),
     }
-    compared_there = [stores[1].read(kind)["match_id"] for kind in makers if kind in shared]
-    # Where the other folder has the fewer seeds alone, those are what is compared.
-    stores[0] = stores[0].each_seed_once(set(itertools.chain.from_iterable(compared_there)))
     joined = {}
     for kind, (name, make) in makers.items():
         if kind in shared:
@@ -92,12 +89,20 @@ def times_of_one_side(left: Path, right: Path) -> tuple[pd.DataFrame, pd.DataFra
     Raises:
         UsageError: a timings.csv cannot be read.
     """
-    stores = [Store(left), Store(right)]
     one, other = (
-        store.read("timings") if "timings" in store.kinds() else typed(TIMINGS, []) for store in stores
+        store.read("timings") if "timings" in store.kinds() else typed(TIMINGS, [])
+        for store in _each_seed_once(left, right)
     )
     with making(f"comparison of times with {right}", left, "timings"):
         return of_one_side(*_by_dtype(one, other))
+
+
+def _each_seed_once(left: Path, right: Path) -> tuple[Store, Store]:
+    """Both folders, the reference without the cases measured for more seeds that the other has the more of too."""
+    reference, other = Store(left), Store(right)
+    there = [other.read(kind)["match_id"] for kind in reference.kinds() if kind in other.kinds()]
+    # Where the other folder has the fewer seeds alone, those are what is compared.
+    return reference.each_seed_once(set(itertools.chain.from_iterable(there))), other
 
 
 def unlike(left: Path, right: Path) -> list[str]:

@@ -7,53 +7,86 @@ count them twice.
 # pandas types most results as a union of all that they might be.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
+from itertools import groupby, permutations
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
-from bench.schema import COMMON, EVALUATIONS, OF_SOME_SEEDS, TRAINING_CURVES
-from bench.schema.columns import REMEDY, TASK
+from bench.schema import COMMON, OF_OTHER_SEEDS, OF_SOME_SEEDS, RESULT_FILES
 
-_SETTING = {
-    *(column.name for column in (*COMMON, *TASK, *REMEDY)),
-    *("optimizer", "learning_rate", "learning_rate_grid", "tuning_seeds", "tuning_steps", "batch_size", "step_budget"),
-    *("target_id", "state_scale", "sequence_count", "steps", "operation", "training_steps"),
-} - {"schema_version", "case_id", "match_id", "seed"}  # fmt: skip
-_AS_LONG_AS_IT_WENT = (TRAINING_CURVES.kind, EVALUATIONS.kind)
-"""Files in which a seed has as many rows as its training was long."""
+_IDS = ("case_id", "match_id")
+_CLOSE = {"rtol": 1e-2, "atol": 1e-6, "equal_nan": True}
+"""A net's numbers beside those of the same net that was measured among others: rounding, and what training makes of it."""
 
 
 def measured_for_more_seeds(frames: Mapping[str, pd.DataFrame]) -> frozenset[str]:
-    """The ids of cases of which another has the same setting, in every file, and all their seeds and more.
+    """The ids of cases all of whose rows another case has too, which has seeds more.
+
+    Rows are the same in all but ids and times, numbers to rounding: what a file does not tell of a case, such as how
+    it was measured, shows there or makes no difference.
 
     Args:
         frames: result files by kind.
     """
-    counted = {kind: frame.dropna(subset=["case_id", "seed"]) for kind, frame in frames.items()}
-    counted = {kind: frame for kind, frame in counted.items() if kind not in OF_SOME_SEEDS}
+    of_nets = {kind: _of_nets(frame) for kind, frame in frames.items() if kind not in OF_OTHER_SEEDS}
     seeds: dict[str, set[int]] = {}
-    for frame in counted.values():
-        for case_id, seed in frame[["case_id", "seed"]].drop_duplicates().itertuples(index=False):
-            seeds.setdefault(case_id, set()).add(seed)
+    for kind, frame in of_nets.items():
+        if kind not in OF_SOME_SEEDS:
+            for case_id, seed in frame[["case_id", "seed"]].drop_duplicates().itertuples(index=False):
+                seeds.setdefault(case_id, set()).add(seed)
     if len(set(map(frozenset, seeds.values()))) < 2:
         return frozenset()
-    settings: dict[str, set[Hashable]] = {}
-    for kind, frame in counted.items():
-        for case_id, setting in _settings(kind, frame):
-            settings.setdefault(case_id, set()).add((kind, setting))
-    alike: dict[frozenset[Hashable], list[str]] = {}
-    for case_id, setting in settings.items():
-        alike.setdefault(frozenset(setting), []).append(case_id)
+    alike = _alike({kind: frame[frame["case_id"].isin(seeds)] for kind, frame in of_nets.items()})
+    by_case = {kind: dict(list(frame.groupby("case_id"))) for kind, frame in of_nets.items()}
     return frozenset(
-        one for those in alike.values() for one in those if any(seeds[one] < seeds[each] for each in those)
+        one
+        for those in alike
+        for one, other in permutations(those, 2)
+        if seeds[one] < seeds[other]
+        and all(_has_all(kind, cases.get(one), cases.get(other)) for kind, cases in by_case.items())
     )
 
 
-def _settings(kind: str, frame: pd.DataFrame) -> Iterator[tuple[str, Hashable]]:
-    """Each setting in which the rows of a case are, and how many rows a seed has, with the id of the case."""
-    columns = ["case_id", *(name for name in frame if name in _SETTING)]
-    of_case = frame.groupby("case_id")["seed"]
-    rows_a_seed = of_case.size() / of_case.nunique()
-    for case_id, *setting in frame[columns].drop_duplicates().astype(str).itertuples(index=False, name=None):
-        rows = None if kind in _AS_LONG_AS_IT_WENT else rows_a_seed[case_id]
-        yield case_id, (rows, *setting)
+def _of_nets(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.dropna(subset=["case_id", "seed"])
+
+
+def _alike(frames: Mapping[str, pd.DataFrame]) -> list[list[str]]:
+    """Cases that have files and common columns alike, in groups: the few that need be looked at row by row."""
+    columns = [column.name for column in COMMON if column.name not in (*_IDS, "schema_version", "seed")]
+    told: dict[str, list[Hashable]] = {}
+    for kind, frame in frames.items():
+        if kind not in OF_SOME_SEEDS:
+            for case_id, *common in (
+                frame.drop_duplicates("case_id")[["case_id", *columns]].astype(str).to_numpy()
+            ):
+                told.setdefault(case_id, []).append((kind, *common))
+    ordered = sorted(told, key=lambda case_id: str(told[case_id]))
+    return [list(those) for _, those in groupby(ordered, key=lambda case_id: str(told[case_id]))]
+
+
+def _has_all(kind: str, rows: pd.DataFrame | None, others: pd.DataFrame | None) -> bool:
+    """Whether all of the rows of one case are among the other's."""
+    if rows is None:
+        return True
+    if others is None:
+        return False
+    file = RESULT_FILES[kind]
+    told = [column.name for column in file.all_columns if column.name in rows and not column.is_time]
+    one, other = (
+        each[[name for name in told if name not in _IDS]]
+        .sort_values(["seed", *(name for name in file.order if name in told)], kind="stable")
+        .reset_index(drop=True)
+        for each in (rows, others[others["seed"].isin(rows["seed"])])
+    )
+    return len(one) == len(other) and all(_same(one[name], other[name]) for name in one)
+
+
+def _same(one: pd.Series, other: pd.Series) -> bool:
+    if is_float_dtype(one):
+        return np.allclose(
+            one.to_numpy(float, na_value=np.nan), other.to_numpy(float, na_value=np.nan), **_CLOSE
+        )
+    return one.astype(str).equals(other.astype(str))

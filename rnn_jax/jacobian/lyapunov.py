@@ -30,7 +30,7 @@ class LyapunovSpectrum:
         exponents: in descending order, shape (count,). -inf where the chain is singular and it shows: a
             Jacobian has a row or column of zeros. NaN where a state was not finite, or where an exponent is lost in
             rounding: a Jacobian is singular without zeros, or may be to rounding. Where some Jacobian is near to
-            singular, or the log-determinants disagree, the last two batches are gone through again, rounded another
+            singular, or the log-determinants disagree, three batches of these are gone through again, rounded another
             way: NaN too from the first exponent on that it moves.
         standard_errors: of each, by batch means, shape (count,). A 95% interval is the exponent
             plus or minus `scipy.stats.t.ppf(0.975, batches - 1)` standard errors: 2.09 for 20
@@ -115,7 +115,8 @@ def lyapunov_spectrum(
 
     Columns are pushed forward through the step Jacobians and factored again and again, so that none
     is lost in another; the logs of the pivots are the exponents. Memory grows with the states of one
-    batch and the inputs. They can be differentiated forwards (`jax.jvp`, `jax.jacfwd`), not backwards.
+    batch and the inputs. They can be differentiated forwards (`jax.jvp`, `jax.jacfwd`), not backwards. Three batches
+    more are gone through where a Jacobian is near to singular; under `jax.vmap` always.
 
     Args:
         step: a callable `(state, x) -> state`; see `jacobian_chain`.

@@ -44,13 +44,17 @@ _BY_CHANCE = 100
 be as small as rounding. A net of 4,096 units in float32 has some such steps in 6,000, each of which moves an exponent by
 a thousandth of its standard error."""
 
-_AGAIN = 2
-"""So many of the last batches are gone through a second time where some Jacobian is near to singular: one can miss what
-rounding decides, and each costs as much as any other."""
+_AGAIN = 3, 40
+"""Where some Jacobian is near to singular, so many batches, of so many steps in all at least, are gone through a second
+time: one batch can miss what rounding decides, and in a few steps it does not grow. Each costs as much as any other."""
 
-_MOVED_BY_ROUNDING = 0.1, 0.02
-"""Nats a batch, and standard errors of an exponent, by the larger of which the second time may move one. Where rounding
-decides it is several of the former; 1e-7 nats where it does not, and up to 0.1 in batches of 1,000 steps in float32."""
+_MOVED_BY_ROUNDING = 0.2, 2e-4
+"""Nats, and nats a step, by the larger of which the second time may move the log of half of the batches. Where rounding
+decides most move by units of 1 and more; else by 1e-7, in float32 by up to 0.1 in 1,000 steps, and by units of 1 where one
+step has a small pivot by chance."""
+
+_MISMATCH = 1e-3
+"""Of the log-determinants, in nats for each unit and step: so much is no rounding of single steps."""
 
 
 def measured(
@@ -82,29 +86,33 @@ def measured(
         later = jax.tree.map(
             lambda leaf: leaf[transient:].reshape(batches, batch_length, *leaf.shape[1:]), xs
         )
-        again = min(_AGAIN, batches)
+        again = min(max(_AGAIN[0], -(-_AGAIN[1] // batch_length)), batches)
         other_rounding = _other_rounding(basis)
 
         def batch(carry, number):
+            now, kept, kept_number, was_doubtful = carry
             is_again = number >= batches
-            now, kept, is_doubtful = carry
-            kept = _where(number == batches - again, now, kept)
-            state, basis, was_finite = _where(number == batches, kept, now)
-            state, material, all_finite = _prepared(
-                step, state, _at(later, jnp.where(is_again, number - again, number)), batch_length
-            )
+            now = _where(number == batches, kept, now)
+            state, basis, was_finite = now
+            index = jnp.where(is_again, kept_number + number - batches, number)
+            state, material, all_finite = _prepared(step, state, _at(later, index), batch_length)
             all_finite = all_finite & was_finite
             nudge = jnp.where(is_again, other_rounding, jnp.ones_like(other_rounding))
-            basis, growth, lost, mismatch, doubtful = _advanced(
+            basis, growth, lost, mismatch, is_doubtful = _advanced(
                 step, material, basis, interval, batch_length, factorization, nudge
             )
             basis, diagonal = orthonormal(basis, factorization)
             logs = jnp.where(all_finite, scaled.multiplied(growth, diagonal).log(), jnp.nan)
-            doubtful = doubtful | (jnp.abs(mismatch[0]) > _MOVED_BY_ROUNDING[0])
-            return ((state, basis, all_finite), kept, is_doubtful | doubtful), (logs, lost, mismatch)
+            is_doubtful = is_doubtful | (jnp.abs(mismatch[0]) > _MISMATCH * size * mismatch[1])
+            # What is gone through again begins with the last batch in doubt that enough of them follow.
+            last = batches - again
+            is_kept = (number <= last) & (is_doubtful | ((number == last) & ~was_doubtful))
+            kept, kept_number = _where(is_kept, (now, number), (kept, kept_number))
+            carry = (state, basis, all_finite), kept, kept_number, was_doubtful | is_doubtful
+            return carry, (logs, lost, mismatch)
 
         def batch_or_nothing(carry, number):
-            is_wanted = (number < batches) | carry[2]
+            is_wanted = (number < batches) | carry[-1]
             nothing = jax.tree.map(
                 lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(batch, carry, number)[1]
             )
@@ -112,13 +120,15 @@ def measured(
 
         start = (state, basis, all_finite)
         numbers = jnp.arange(batches + again, dtype=jnp.int32)
-        (_, _, is_doubtful), (logs, lost, mismatch) = jax.lax.scan(
-            batch_or_nothing, (start, start, jnp.zeros((), bool)), numbers
+        (_, _, kept_number, is_doubtful), (logs, lost, mismatch) = jax.lax.scan(
+            batch_or_nothing, (start, start, jnp.zeros((), jnp.int32), jnp.zeros((), bool)), numbers
         )
-        moved = jnp.where(is_doubtful, jnp.abs(logs[batches:] - logs[batches - again : batches]), 0)
+        second = logs[batches:]
         logs, lost, mismatch = jax.tree.map(lambda leaf: leaf[:batches], (logs, lost, mismatch))
+        first = jax.lax.dynamic_slice_in_dim(logs, kept_number, again)
+        moved = jnp.where((first == second) | ~is_doubtful, 0, jnp.abs(first - second))
         allowed = _BY_CHANCE * rounding(size, dtype) * batches * batch_length
-        exponents, errors = _exponents(logs, jnp.max(moved, axis=0), batch_length, lost, allowed)
+        exponents, errors = _exponents(logs, jnp.median(moved, axis=0), batch_length, lost, allowed)
         excess, steps = jax.tree.map(jnp.sum, mismatch)
         residual = jnp.abs(excess) / (steps * size).astype(dtype)
         residual = jnp.where(jnp.isfinite(residual), residual, jnp.nan)
@@ -327,8 +337,8 @@ def _exponents(logs: Array, moved: Array, steps: int, lost: Array, allowed: floa
     """
     exponents = jnp.mean(logs, axis=0) / steps
     errors = jnp.std(logs, axis=0, ddof=1) / (steps * logs.shape[0] ** 0.5)
-    nats, shares = _MOVED_BY_ROUNDING
-    is_moved = moved > jnp.maximum(nats, shares * errors * steps)
+    nats, nats_a_step = _MOVED_BY_ROUNDING
+    is_moved = ~(moved <= max(nats, nats_a_step * steps))  # neither is not a number
     is_after = (jnp.cumsum(is_moved, dtype=jnp.int32) > 0) & (exponents > -jnp.inf)
     is_lost = jnp.sum(lost, axis=0, dtype=jnp.int32) > int(allowed)
     exponents = jnp.where(is_lost | is_after, jnp.nan, exponents)

@@ -98,6 +98,7 @@ def crew_of(engine, monkeypatch):
     for module, name in (
         (crews, "_LOOK_S"),
         (crews, "CLOSE_S"),
+        (crews, "GONE_S"),
         (on_cluster, "WAIT_S"),
         (on_cluster, "_POLL_S"),
     ):

@@ -2,11 +2,13 @@
 
 import pytest
 
+from bench.cluster import crew as crews
 from bench.cluster import on_cluster
-from bench.cluster.crew import Assignment
+from bench.cluster.crew import Assignment, Crew
 from bench.cluster.engine import Lost
 from bench.cluster.gathering import gathered
 from bench.cluster.on_cluster import OnCluster
+from bench.cluster.places import Share
 from bench.deriving import derived
 from bench.errors import UsageError
 from bench.running import runner
@@ -226,26 +228,60 @@ def test_the_time_is_kept(go, engine, monkeypatch):
     assert (failure["status"], failure["error"]) == ("timeout", "its worker was lost and the time was over")
 
 
-def test_a_node_that_goes_as_it_is_asked_is_gone_on_without(engine, crew_of, monkeypatch):
+@pytest.fixture
+def plug(engine, monkeypatch):
+    """`plug(*nodes)`: these are gone as soon as they are asked where they run."""
+
+    def pull(*nodes):
+        call = engine.call
+
+        def and_gone(worker, method, *arguments):
+            if worker.node in nodes:
+                engine.has.pop(worker.node, None)
+            return call(worker, method, *arguments)
+
+        monkeypatch.setattr(engine, "call", and_gone)
+
+    return pull
+
+
+def test_a_node_that_goes_as_it_is_asked_is_gone_on_without(engine, crew_of, plug):
+    engine.add("a")
+    engine.add("b", cpus=4)
+    plug("b")
+    crew = crew_of(cpus=2)
+    assert [place.node for place in crew.idle] == ["a"]
+    assert crew.size == 1
+    assert crew_of.notes == ["the node at 10.0.0.2 is gone: the node is gone"]
+
+
+def test_a_cluster_says_only_later_that_a_node_is_gone(engine, crew_of, plug, monkeypatch):
     engine.add("a")
     engine.add("b")
-    call = engine.call
+    plug("b")
+    nodes, stale = engine.nodes, [engine.nodes(), engine.nodes()]
+    monkeypatch.setattr(engine, "nodes", lambda: stale.pop() if stale else nodes())
+    monkeypatch.setattr(crews, "sleep", lambda seconds: None)
+    monkeypatch.setattr(crews, "GONE_S", 60.0)
+    crew = Crew(engine, Share(None, 0), Assignment("tiny", "cpu", "float32", (), 60.0), lambda line: None)
+    crew.survey()
+    assert [place.node for place in crew.idle] == ["a"]
 
-    def pull_the_plug(worker, method, *arguments):
-        if worker.node == "b":
-            engine.has.pop("b", None)
-        return call(worker, method, *arguments)
 
-    monkeypatch.setattr(engine, "call", pull_the_plug)
-    assert [place.node for place in crew_of().idle] == ["a"]
-    assert crew_of.notes == ["the node at 10.0.0.2 is gone: the node is gone"]
+def test_where_all_nodes_go_as_they_are_asked_that_is_said(engine, crew_of, plug):
+    engine.add("a")
+    plug("a")
+    with pytest.raises(UsageError, match="no node of the cluster is left"):
+        crew_of()
 
 
 def test_a_node_whose_worker_cannot_start_is_refused(engine, crew_of):
     engine.add("a")
     engine.add("b")
     engine.facts["b"] = Lost("No module named 'bench'")
-    with pytest.raises(UsageError, match=r"10\.0\.0\.2 cannot take part: rnn-jax-bench is not installed there"):
+    with pytest.raises(
+        UsageError, match=r"10\.0\.0\.2 cannot take part: rnn-jax-bench is not installed there"
+    ):
         crew_of()
 
 

@@ -121,7 +121,7 @@ def test_a_cell_that_lacks_what_is_needed_is_named(remedy, name, message):
         (orthogonal_initialization, -1.0, "gain must be at least 0, got -1.0"),
         (identity_initialization, -1.0, "gain must be at least 0, got -1.0"),
         (chrono_initialization, 1, "longest must be at least 2, got 1"),
-        (forget_bias, float("nan"), "bias must be at least"),
+        (forget_bias, float("nan"), "bias must be a number, got nan"),
     ],
 )
 def test_a_strength_that_is_not_allowed_is_refused(make, value, message):
