@@ -90,11 +90,11 @@ def measured(
         other_rounding = _other_rounding(basis)
 
         def batch(carry, number):
-            now, kept, kept_number, was_doubtful = carry
+            now, (kept, first, doubts), was_doubtful = carry
             is_again = number >= batches
             now = _where(number == batches, kept, now)
             state, basis, was_finite = now
-            index = jnp.where(is_again, kept_number + number - batches, number)
+            index = jnp.where(is_again, first + number - batches, number)
             state, material, all_finite = _prepared(step, state, _at(later, index), batch_length)
             all_finite = all_finite & was_finite
             nudge = jnp.where(is_again, other_rounding, jnp.ones_like(other_rounding))
@@ -103,13 +103,14 @@ def measured(
             )
             basis, diagonal = orthonormal(basis, factorization)
             logs = jnp.where(all_finite, scaled.multiplied(growth, diagonal).log(), jnp.nan)
-            is_doubtful = is_doubtful | (jnp.abs(mismatch[0]) > _MISMATCH * size * mismatch[1])
-            # What is gone through again begins with the last batch in doubt that enough of them follow.
-            last = batches - again
-            is_kept = (number <= last) & (is_doubtful | ((number == last) & ~was_doubtful))
-            kept, kept_number = _where(is_kept, (now, number), (kept, kept_number))
-            carry = (state, basis, all_finite), kept, kept_number, was_doubtful | is_doubtful
-            return carry, (logs, lost, mismatch)
+            excess, steps = mismatch
+            is_doubtful = is_doubtful | (jnp.abs(excess) > _MISMATCH * size * steps.astype(dtype))
+            # What is gone through again begins where the first doubts follow each other, at the latest where enough is left.
+            doubts = doubts + (is_doubtful & (number == first + doubts)).astype(jnp.int32)
+            is_first = (number < batches - again) & is_doubtful & (doubts < again) & (number > first + doubts)
+            is_first = is_first | ((number == batches - again) & (doubts == 0))
+            start = _where(is_first, (now, number, is_doubtful.astype(jnp.int32)), (kept, first, doubts))
+            return ((state, basis, all_finite), start, was_doubtful | is_doubtful), (logs, lost, mismatch)
 
         def batch_or_nothing(carry, number):
             is_wanted = (number < batches) | carry[-1]
@@ -118,15 +119,14 @@ def measured(
             )
             return jax.lax.cond(is_wanted, batch, lambda carry, number: (carry, nothing), carry, number)
 
-        start = (state, basis, all_finite)
+        now, zero = (state, basis, all_finite), jnp.zeros((), jnp.int32)
         numbers = jnp.arange(batches + again, dtype=jnp.int32)
-        (_, _, kept_number, is_doubtful), (logs, lost, mismatch) = jax.lax.scan(
-            batch_or_nothing, (start, start, jnp.zeros((), jnp.int32), jnp.zeros((), bool)), numbers
+        (_, (_, first, _), is_doubtful), (logs, lost, mismatch) = jax.lax.scan(
+            batch_or_nothing, (now, (now, zero, zero), jnp.zeros((), bool)), numbers
         )
-        second = logs[batches:]
+        once, twice = jax.lax.dynamic_slice_in_dim(logs, first, again), logs[batches:]
+        moved = jnp.where((once == twice) | ~is_doubtful, 0, jnp.abs(once - twice))
         logs, lost, mismatch = jax.tree.map(lambda leaf: leaf[:batches], (logs, lost, mismatch))
-        first = jax.lax.dynamic_slice_in_dim(logs, kept_number, again)
-        moved = jnp.where((first == second) | ~is_doubtful, 0, jnp.abs(first - second))
         allowed = _BY_CHANCE * rounding(size, dtype) * batches * batch_length
         exponents, errors = _exponents(logs, jnp.median(moved, axis=0), batch_length, lost, allowed)
         excess, steps = jax.tree.map(jnp.sum, mismatch)

@@ -56,21 +56,43 @@ def test_one_singular_jacobian_leaves_no_number_of_rounding_as_an_exponent(
     assert np.isnan(spectrum.exponents[1])
 
 
+def graded_triangles(smallest, steps=400, n=8):
+    """Lower triangular matrices whose rows are none of them small, and their diagonals, graded from 1."""
+    rng = np.random.default_rng(0)
+    diagonals = np.geomspace(1, smallest, n) * rng.uniform(0.5, 2, size=(steps, n))
+    return np.tril(rng.normal(size=(steps, n, n)), -1) + diagonals[:, :, None] * np.eye(n), diagonals
+
+
 @pytest.mark.costly
 @pytest.mark.parametrize("factorization", ["elimination", "cholesky", "qr"])
 @pytest.mark.parametrize("smallest", [1e-8, 1e-16])
 def test_of_steps_that_are_graded_but_full_only_what_rounding_leaves_alone_is_told(
     smallest, factorization, of_products
 ):
-    """Lower triangular: the exponents are the mean logs of the diagonals, but no row is small as a whole."""
-    rng, n = np.random.default_rng(0), 8
-    diagonals = np.geomspace(1, smallest, n) * rng.uniform(0.5, 2, size=(400, n))
-    xs = np.tril(rng.normal(size=(400, n, n)), -1) + diagonals[:, :, None] * np.eye(n)
+    """The exponents are the mean logs of the diagonals."""
+    xs, diagonals = graded_triangles(smallest)
     spectrum = of_products(jnp.asarray(xs), factorization=factorization)
     known = np.isfinite(spectrum.exponents)
-    assert 1 <= known.sum() < n
-    truth = np.log(diagonals[40:]).mean(0)
-    np.testing.assert_allclose(spectrum.exponents[known], truth[known], atol=0.02)
+    assert 1 <= known.sum() < 8
+    np.testing.assert_allclose(spectrum.exponents[known], np.log(diagonals[40:]).mean(0)[known], atol=0.02)
+
+
+@pytest.mark.parametrize("graded", [slice(0, 400), slice(200, 600), slice(400, 800)])
+def test_it_does_not_matter_when_rounding_decides(graded, of_products):
+    xs = np.random.default_rng(1).normal(size=(800, 8, 8))
+    xs[graded], _ = graded_triangles(1e-8)
+    known = np.isfinite(of_products(jnp.asarray(xs)).exponents)
+    np.testing.assert_array_equal(known, np.arange(8) < 3)
+
+
+def test_one_small_pivot_among_many_steps_takes_no_exponent_away(of_products):
+    xs = np.random.default_rng(0).normal(size=(4000, 6, 6))
+    left, values, right = np.linalg.svd(xs[3700])
+    values[-1] = 1e-5 * values[0]
+    xs[3700] = left * values @ right
+    truth = of_products(jnp.asarray(xs))
+    found = of_products(jnp.asarray(xs, jnp.float32))
+    np.testing.assert_allclose(found.exponents, truth.exponents, atol=1e-3)
 
 
 def without_stabilizer(cell, state, x):
