@@ -48,10 +48,10 @@ _AGAIN = 3, 40
 """Where some Jacobian is near to singular, so many batches, of so many steps in all at least, are gone through a second
 time: one batch can miss what rounding decides, and in a few steps it does not grow. Each costs as much as any other."""
 
-_MOVED_BY_ROUNDING = 0.2, 2e-4
-"""Nats, and nats a step, by the larger of which the second time may move the log of half of the batches. Where rounding
-decides most move by units of 1 and more; else by 1e-7, in float32 by up to 0.1 in 1,000 steps, and by units of 1 where one
-step has a small pivot by chance."""
+_MOVED_BY_ROUNDING = 10, 1e-2
+"""Times eps**0.25 (2e-2 in float32, 1e-4 in float64), in nats and in nats a step, by the larger of which the second
+time may move the log of half of the batches. Where rounding decides most move by units of 1; else by 1e-7 in float64 and
+0.02 in float32, but by units of 1 where one step has a small pivot by chance."""
 
 _MISMATCH = 1e-3
 """Of the log-determinants, in nats for each unit and step: so much is no rounding of single steps."""
@@ -202,7 +202,7 @@ def _advanced(
 ) -> tuple[Array, ScaledNumber, Array, tuple[Array, Array], Array]:
     """One batch: the last basis, the products of the pivots, at how many steps each pivot was lost in
     rounding, the log-determinants' mismatch in its middle interval with that interval's steps, and
-    whether some Jacobian is so near to singular that rounding may decide later pivots too.
+    whether some pivot is lost at a step of its own, so that rounding may decide later ones too.
 
     Every interval's first basis is multiplied by `nudge`, entry by entry. An interval in which a pivot is lost, or wrong in its first digits, is gone through again, factored at every step.
     """
@@ -215,8 +215,7 @@ def _advanced(
         made, exponent = _between(step, material, nudge * before, time, steps, factorization)
         # Not a number where a pivot is not: neither is the spread under any bound.
         is_right = ~jnp.any(made.is_rounding) & (_spread(made.pivots) <= tolerated)
-        is_wrong = ~(is_right | jnp.all(made.pivots == 0))
-        again = (steps > 1) & is_wrong
+        again = (steps > 1) & ~(is_right | jnp.all(made.pivots == 0))
         if count == size:
 
             def compared():
@@ -237,7 +236,7 @@ def _advanced(
             growth,
             jnp.where(again, lost, lost + made.is_rounding.astype(jnp.int32)),
             mismatch,
-            is_doubtful | (is_wrong & ~again),
+            is_doubtful | (jnp.any(made.is_rounding) & ~again),
         )
 
     start = jnp.zeros((), jnp.int32)
@@ -337,8 +336,10 @@ def _exponents(logs: Array, moved: Array, steps: int, lost: Array, allowed: floa
     """
     exponents = jnp.mean(logs, axis=0) / steps
     errors = jnp.std(logs, axis=0, ddof=1) / (steps * logs.shape[0] ** 0.5)
-    nats, nats_a_step = _MOVED_BY_ROUNDING
-    is_moved = ~(moved <= max(nats, nats_a_step * steps))  # neither is not a number
+    tolerated = (
+        max(_MOVED_BY_ROUNDING[0], _MOVED_BY_ROUNDING[1] * steps) * float(jnp.finfo(logs.dtype).eps) ** 0.25
+    )
+    is_moved = ~(moved <= tolerated)  # nor where it is not a number
     is_after = (jnp.cumsum(is_moved, dtype=jnp.int32) > 0) & (exponents > -jnp.inf)
     is_lost = jnp.sum(lost, axis=0, dtype=jnp.int32) > int(allowed)
     exponents = jnp.where(is_lost | is_after, jnp.nan, exponents)

@@ -82,7 +82,8 @@ def test_it_does_not_matter_when_rounding_decides(graded, of_products):
     xs = np.random.default_rng(1).normal(size=(800, 8, 8))
     xs[graded], _ = graded_triangles(1e-8)
     known = np.isfinite(of_products(jnp.asarray(xs)).exponents)
-    np.testing.assert_array_equal(known, np.arange(8) < 3)
+    assert 2 <= known.sum() <= 3
+    assert known[:2].all()
 
 
 def test_one_small_pivot_among_many_steps_takes_no_exponent_away(of_products):
