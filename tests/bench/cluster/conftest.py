@@ -210,7 +210,7 @@ def descendants(pid):
 
 
 @pytest.fixture(scope="module")
-def nodes():
+def nodes(tmp_path_factory):
     """A real cluster of a head that measures nothing; `nodes.add()` has a node join."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'rnn-jax-bench[ray]'")
     if not sys.platform.startswith("linux"):
@@ -218,6 +218,7 @@ def nodes():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in QUIET.items():
             patch.setenv(name, value)
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
         cluster = Nodes()
         yield cluster
         cluster.shut_down()
