@@ -90,7 +90,7 @@ def of_each_case(
         for kind in lacking(kinds.get(case_id), [*having, *unread]):
             gone.setdefault(kind, []).append(f"case {case_id} has rows in {having[0]}.csv and none here")
     for kind, cases in gone.items():
-        yield Finding(DAMAGED, f"{kind}.csv", f"rows are missing: {named(cases)}", _MISSING)
+        yield Finding.naming(DAMAGED, f"{kind}.csv", "rows are missing", cases, _MISSING)
 
 
 def _doubled(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:
@@ -113,15 +113,13 @@ def _seeds_of_cases(frames: Mapping[str, pd.DataFrame]) -> dict[str, set[int]]:
 def _missing_seeds(kind: str, frame: pd.DataFrame, seeds: Mapping[str, set[int]]) -> Iterator[Finding]:
     if kind in OF_SOME_SEEDS:
         return
-    lacking = []
+    cut = []
     for case_id, of_case in frame.dropna(subset=["seed"]).groupby("case_id")["seed"]:
         missing = sorted(seeds[case_id] - set(of_case.astype(int)))
         if missing:
-            lacking.append(f"case {case_id} lacks {named(missing)}")
-    if lacking:
-        yield Finding.naming(
-            DAMAGED, f"{kind}.csv", "seeds are missing", lacking, "measure these cases again"
-        )
+            cut.append(f"case {case_id} lacks {named(missing)}")
+    if cut:
+        yield Finding.naming(DAMAGED, f"{kind}.csv", "seeds are missing", cut, "measure these cases again")
 
 
 def _missing_rows(kind: str, frame: pd.DataFrame) -> Iterator[Finding]:

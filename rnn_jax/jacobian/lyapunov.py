@@ -30,8 +30,8 @@ class LyapunovSpectrum:
         exponents: in descending order, shape (count,). -inf where the chain is singular and it shows: a
             Jacobian has a row or column of zeros. NaN where a state was not finite, or where an exponent is lost in
             rounding: a Jacobian is singular without zeros, or may be to rounding. Where some Jacobian is near to
-            singular, or the log-determinants disagree, three batches of these are gone through again, rounded another
-            way: NaN too from the first exponent on that it moves.
+            singular, or the log-determinants disagree, three batches of these, of 40 steps at least, are gone through again,
+            rounded another way: NaN too from the first exponent on that it moves.
         standard_errors: of each, by batch means, shape (count,). A 95% interval is the exponent
             plus or minus `scipy.stats.t.ppf(0.975, batches - 1)` standard errors: 2.09 for 20
             batches. NaN beside an exponent that is not finite.

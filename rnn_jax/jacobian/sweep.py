@@ -3,7 +3,8 @@
 A step costs the product of its Jacobian with the columns: 2 n x n x count for a dense step, no matrix
 of the Jacobian's own being formed where the step declares its structure. An interval costs one
 factorization more, and a batch one orthonormalization and the log-determinants of one interval.
-Memory holds the columns and what the steps of one batch need.
+Memory holds the columns, twice, and what the steps of one batch need. Where rounding may decide an exponent a few batches
+are gone through a second time, rounded another way.
 
 These functions are traced: their arguments were checked, and they are compiled, by their callers.
 """
@@ -339,7 +340,7 @@ def _exponents(logs: Array, moved: Array, steps: int, lost: Array, allowed: floa
     tolerated = (
         max(_MOVED_BY_ROUNDING[0], _MOVED_BY_ROUNDING[1] * steps) * float(jnp.finfo(logs.dtype).eps) ** 0.25
     )
-    is_moved = ~(moved <= tolerated)  # nor where it is not a number
+    is_moved = ~(moved <= tolerated)  # as is what is not a number
     is_after = (jnp.cumsum(is_moved, dtype=jnp.int32) > 0) & (exponents > -jnp.inf)
     is_lost = jnp.sum(lost, axis=0, dtype=jnp.int32) > int(allowed)
     exponents = jnp.where(is_lost | is_after, jnp.nan, exponents)

@@ -11,10 +11,7 @@ import rnn_jax as rj
 from bench.cases import KINDS, exactness, gradient_norms, peers
 from bench.cases.cell import common_columns, create_cell, seed_key, white_noise
 from bench.machine import Environment
-from bench.running import plan
-from bench.running.folders import result_folders
-from bench.schema import ALWAYS_WRITTEN, RESULT_FILES, lacking
-from bench.store import Store
+from bench.schema import RESULT_FILES, lacking
 from bench.suite.case import Case
 from rnn_jax.lags import geometric_lags
 
@@ -388,22 +385,6 @@ def test_rows_have_only_known_columns_and_all_that_are_common(kind):
             assert set(row) <= columns, name
             assert common <= set(row), name
             assert (row["state_size"], row["hidden_size"], row["suite"]) == (6, 3, "tiny")
-
-
-def test_every_kind_says_which_files_it_always_writes():
-    assert set(ALWAYS_WRITTEN) == set(KINDS)
-    assert all(files and set(files) <= set(RESULT_FILES) for files in ALWAYS_WRITTEN.values())
-
-
-def test_every_published_case_has_rows_in_the_files_that_its_kind_always_writes():
-    measured = set()
-    for folder in result_folders():
-        kept, files = plan.read(folder), Store(folder).files_of_cases()
-        assert kept is not None
-        for each in (each for each in kept.cases if each.case_id in files):
-            assert not lacking(each.kind, files[each.case_id]), f"{folder}: {each.label}"
-            measured.add(each.kind)
-    assert measured == set(KINDS)
 
 
 def test_gradient_norms_and_suites_agree_on_the_loss_direction():

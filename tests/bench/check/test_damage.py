@@ -262,6 +262,7 @@ def test_a_file_that_was_lost_is_found(cut, lost, having, copy):
         assert "rows are missing: case " in found.problem
         assert f" has rows in {having}.csv and none here, case " in found.problem
         assert "--missing" in found.mend
+        assert len(found.named) > 3  # all, where the problem names the first few
         if plan_too:
             (folder / "suite.json").unlink()
 

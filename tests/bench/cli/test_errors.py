@@ -84,40 +84,32 @@ main.main()
     assert (done.returncode, done.stdout, done.stderr) == (130, "said", "")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
-@pytest.mark.parametrize(
+def written_to(stdout, arguments):
+    """The exit code and the standard error of the program that writes there."""
+    command = [sys.executable, "-m", "bench", *arguments]
+    done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+SHORT = pytest.mark.parametrize(
     "arguments", [("list", "keys"), ("list", "keys", "--json"), ("--help",)], ids=" ".join
 )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@SHORT
 def test_a_full_standard_output_is_told_and_has_a_code_of_its_own(arguments):
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "bench", *arguments],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-        )
-    assert (done.returncode, done.stderr) == (
-        74,
-        "rnn-bench: cannot write standard output: No space left on device\n",
-    )
+        told = written_to(full, arguments)
+    assert told == (74, "rnn-bench: cannot write standard output: No space left on device\n")
 
 
-@pytest.mark.parametrize(
-    "arguments", [("list", "keys"), ("list", "keys", "--json"), ("--help",)], ids=" ".join
-)
+@SHORT
 def test_a_pipe_that_nobody_reads_ends_it_in_silence(arguments):
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as pipe:
-        done = subprocess.run(
-            [sys.executable, "-m", "bench", *arguments],
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-        )
-    assert (done.returncode, done.stderr) == (141, "")
+        assert written_to(pipe, arguments) == (141, "")
 
 
 def test_a_standard_output_that_was_closed_before_is_told():
