@@ -16,7 +16,7 @@ from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.layout import layout_of
 from rnn_jax.jacobian.structure import factor, prepared
 from rnn_jax.lags import geometric_lags
-from rnn_jax.step import is_pytree_of_arrays, materialized
+from rnn_jax.step import classes_of, is_pytree_of_arrays, materialized
 
 _BOUND_STEPS = 32
 
@@ -68,7 +68,9 @@ def probe(
         state: the initial state; the cell's own if None.
     """
     lags = geometric_lags(inputs.shape[1], lag_count)
-    measured = _measure(tuple(lags.tolist()), loss, exponents, step, state, inputs, loss_arguments)
+    measured = _measure(
+        tuple(lags.tolist()), loss, exponents, classes_of(step), step, state, inputs, loss_arguments
+    )
     chains, gradients, shares, bound, largest = jax.tree.map(np.asarray, measured)
     decay = rj.decay(chains)
     norms = {
@@ -125,16 +127,18 @@ def _exponent_rows(largest: tuple[Any, ...]) -> tuple[tuple[float, ...], tuple[d
     return mean, rows
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _measure(
     lags: tuple[int, ...],
     loss: Loss,
     exponents: int,
+    classes: tuple[type, ...],
     step: Any,
     state: Any,
     inputs: jax.Array,
     loss_arguments: Any,
 ):
+    del classes  # only tells the programs of cells apart
     state = step.initial_state() if state is None else state
     length = inputs.shape[1]
     at_states = length - np.array(lags)

@@ -23,7 +23,7 @@ from bench.errors import UsageError
 from bench.nearest import nearest
 from bench.probing.own_error import of_step, one_line, theirs
 from rnn_jax.coordinates import in_coordinates, ravel_reals, real_dtype
-from rnn_jax.step import checked, is_pytree_of_arrays
+from rnn_jax.step import checked, classes_of, is_pytree_of_arrays
 
 CALL = "make_cell(input_size, hidden_size, *, key) -> (step, initial_state)"
 
@@ -156,14 +156,15 @@ def first_not_finite(net: Net, inputs: jax.Array) -> int | None:
         net: what `make` gave.
         inputs: shape (sequences, time, input_size).
     """
-    bad = [~np.asarray(_finite_states(net.step, net.state, xs)) for xs in inputs]
+    bad = [~np.asarray(_finite_states(classes_of(net.step), net.step, net.state, xs)) for xs in inputs]
     steps = [int(each.argmax()) for each in bad if each.any()]
     return min(steps, default=None)
 
 
-@jax.jit
-def _finite_states(step: Any, state: Any, xs: jax.Array) -> jax.Array:
+@partial(jax.jit, static_argnums=0)
+def _finite_states(classes: tuple[type, ...], step: Any, state: Any, xs: jax.Array) -> jax.Array:
     """For each of h_0..h_T, whether all of its real coordinates are finite."""
+    del classes  # only tells the programs of cells apart
     states = rj.trajectory(step, state, xs)
     return jnp.all(jnp.isfinite(jax.vmap(lambda each: ravel_reals(each)[0])(states)), axis=1)
 

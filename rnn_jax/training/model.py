@@ -1,7 +1,7 @@
 """A recurrent cell with a linear readout: what is trained."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rnn_jax.cell_structure import ELEMENTWISE, structure_of
-from rnn_jax.step import State, materialized
+from rnn_jax.step import State, classes_of, materialized
 from rnn_jax.training.backpropagation import last_states
 from rnn_jax.training.trained import all_trained
 
@@ -31,11 +31,14 @@ class Model:
         cell: the recurrent cell.
         weight: shape (output_size, hidden_size).
         bias: shape (output_size,).
+        classes: of the cell's nodes, as `classes_of` gives them. They tell the structures of models apart, and so the
+            programs that optax and others keep for them.
     """
 
     cell: Any
     weight: Array
     bias: Array
+    classes: tuple[type, ...] = field(default=(), repr=False, metadata={"static": True})
 
     @classmethod
     def create(cls, cell: Any, output_size: int, *, key: Array) -> "Model":
@@ -43,7 +46,8 @@ class Model:
         visible = jax.eval_shape(lambda: cell.output(cell.initial_state()))
         (hidden_size,) = visible.shape
         weight = jax.random.normal(key, (output_size, hidden_size), jnp.float32) / hidden_size**0.5
-        return cls(cell=cell, weight=weight.astype(visible.dtype), bias=jnp.zeros(output_size, visible.dtype))
+        bias = jnp.zeros(output_size, visible.dtype)
+        return cls(cell=cell, weight=weight.astype(visible.dtype), bias=bias, classes=classes_of(cell))
 
     def readout(self, state: State) -> Float[Array, " output"]:
         """y for one state."""

@@ -15,7 +15,6 @@ from jaxtyping import Array
 from rnn_jax.batching import over_devices
 from rnn_jax.devices import usable_cores
 from rnn_jax.leaves import of_numbers, to_numbers
-from rnn_jax.step import classes_of
 from rnn_jax.tasks.task import Task
 from rnn_jax.training.run import Recipe, Run, evaluated, training_step
 
@@ -67,7 +66,7 @@ def lowered(
     same task, remedy, optimiser and shapes reuses the program of an earlier one; a remedy that
     only changes how cells begin shares that of no remedy.
     """
-    settings = (task, recipe.after_start, batch_size, evaluate_every, backpropagation, mesh, classes_of(runs))
+    settings = (task, recipe.after_start, batch_size, evaluate_every, backpropagation, mesh)
     is_of_one = mesh is None and jax.default_backend() == "cpu"
     if is_of_one:
         runs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), runs)
@@ -85,11 +84,8 @@ def _block(
     evaluate_every: int,
     backpropagation: str,
     mesh: Mesh | None,
-    classes: tuple[type, ...],
     is_of_one: bool,
 ) -> Any:
-    del classes  # of the runs, whose cells' programs are not to be taken for each other's
-
     def block(run: Run) -> tuple[Run, Array]:
         advance = partial(training_step, task, recipe, batch_size, backpropagation)
         run, curves = jax.lax.scan(advance, run, length=evaluate_every)

@@ -11,6 +11,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax.leaves import to_numbers
+from rnn_jax.training.model import Model
 from rnn_jax.training.run import training_batch
 
 KEY = jax.random.key(11)
@@ -180,6 +181,26 @@ def trained(create, **options):
 def test_a_counter_in_the_state_changes_nothing(remedy, jax_promotes):
     plain, counting = (trained(create, remedy=remedy) for create in (Plain.create, Counting.create))
     np.testing.assert_allclose(plain.loss, counting.loss, rtol=1e-6)
+
+
+def test_an_optimiser_never_takes_a_cell_for_one_of_another_class(jax_promotes):
+    """Adam keeps a program for each structure; of 100 classes alike several got the updates of another."""
+    optimizer = optax.adam(0.1)
+
+    def stepped(model):
+        updates, _ = optimizer.update(model, optimizer.init(model), model)
+        return optax.apply_updates(model, updates)
+
+    for _ in range(100):
+
+        @jax.tree_util.register_dataclass
+        @dataclass(frozen=True)
+        class Again(Plain):
+            weight_hh: jax.Array
+            weight_xh: jax.Array
+
+        model = Model.create(Again.create(KEY), 1, key=KEY)
+        assert isinstance(jax.eval_shape(stepped, model).cell, Again)
 
 
 @pytest.mark.costly
