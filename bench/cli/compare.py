@@ -9,7 +9,7 @@ import typer
 from bench.cli.document import AsJson, print_document
 from bench.cli.out import out_option
 from bench.cli.show import print_rows, say
-from bench.errors import UsageError
+from bench.errors import NothingInCommonError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,26 +74,31 @@ def compare(
     if fail_on is not None:
         for other in others:
             require_same_identity(reference, other)
-    comparisons = [
-        _Compared(
-            other,
-            compared(reference, other, factor),
-            unlike(reference, other),
-            *times_of_one_side(reference, other),
-        )
-        for other in others
-    ]
+    comparisons, refused = [], {}
+    for other in others:
+        try:
+            joined = compared(reference, other, factor)
+        except NothingInCommonError as error:  # told at the end, after what the other folders show
+            refused[other] = str(error)
+        else:
+            differing, one_sided = unlike(reference, other), times_of_one_side(reference, other)
+            comparisons.append(_Compared(other, joined, differing, *one_sided))
+    if not comparisons:
+        raise NothingInCommonError("; ".join(refused.values()))
     if as_json:
-        print_document("compare", _everything(reference, comparisons, factor))
+        print_document("compare", _everything(reference, comparisons, refused, factor))
     else:
         for each in comparisons:
             _show(reference, each)
     if out is not None:
-        comparison.keep(folders, out, factor, [each.joined for each in comparisons])
+        kept = [reference, *(each.folder for each in comparisons)]
+        comparison.keep(kept, out, factor, [each.joined for each in comparisons])
         if not as_json:
             say(f"kept in {out}")
-    if fail_on is not None and _regressed(reference, comparisons, factor, quiet=as_json):
+    if fail_on is not None and _regressed(reference, comparisons, refused, factor, quiet=as_json):
         raise typer.Exit(REGRESSION)
+    if refused:
+        raise NothingInCommonError("; ".join(refused.values()))
 
 
 def _show(reference: Path, each: _Compared) -> None:
@@ -148,7 +153,9 @@ def _explain_too_few(times: "pd.DataFrame") -> None:
         )
 
 
-def _regressed(reference: Path, comparisons: list[_Compared], factor: float, *, quiet: bool) -> bool:
+def _regressed(
+    reference: Path, comparisons: list[_Compared], refused: dict[Path, str], factor: float, *, quiet: bool
+) -> bool:
     """Whether any folder is slower than the reference at any of our own timings.
 
     Raises:
@@ -157,7 +164,7 @@ def _regressed(reference: Path, comparisons: list[_Compared], factor: float, *, 
     from bench.comparing.compared_times import ours, regressions
     from bench.statistics.time_ratio import FASTER, SAME, TOO_FEW
 
-    regressed, unclear = False, []
+    regressed, unclear = False, list(refused.values())
     for each in comparisons:
         missing = len(ours(each.missing))
         times = ours(each.joined["times"]) if "times" in each.joined else None
@@ -180,12 +187,17 @@ def _regressed(reference: Path, comparisons: list[_Compared], factor: float, *, 
                 f"{each.folder}: {slower} of our timings slower than {factor:g} times the reference, {faster} faster, "
                 f"{same} same, {few} not decided, {missing} missing"
             )
+    if not quiet:
+        for reason in refused.values():
+            say(f"not compared: {reason}")
     if unclear and not regressed:
         raise UsageError(f"--fail-on regression: {'; '.join(unclear)}")
     return regressed
 
 
-def _everything(reference: Path, comparisons: list[_Compared], factor: float) -> dict[str, Any]:
+def _everything(
+    reference: Path, comparisons: list[_Compared], refused: dict[Path, str], factor: float
+) -> dict[str, Any]:
     from bench.statistics.time_ratio import FALSE_ALARM_RATE
 
     return {
@@ -202,4 +214,5 @@ def _everything(reference: Path, comparisons: list[_Compared], factor: float) ->
             | each.joined
             for each in comparisons
         ],
+        "not_compared": [{"folder": folder, "reason": reason} for folder, reason in refused.items()],
     }

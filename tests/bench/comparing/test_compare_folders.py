@@ -1,8 +1,10 @@
 """Several folders beside the first one: the verb's output, its JSON, and when it fails."""
 
 import json
+import os
 import shutil
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -219,6 +221,27 @@ def test_a_regression_is_one_though_others_are_missing(folder, part):
     assert done.exit_code == REGRESSION
     assert "1 of our timings slower than 1.05 times" in done.stdout
     assert "2 missing" in done.stdout
+
+
+@pytest.mark.parametrize(("slower", "code"), [(1.0, 2), (1.3, REGRESSION)])
+def test_a_folder_without_anything_in_common_hides_no_other(slower, code, folder, part, tmp_path):
+    before, apart, after = part("before", [16, 64]), part("apart", [256]), folder("after", slower)
+    for file in ("decay.csv", "task_accuracy.csv"):
+        (apart / file).unlink()
+    done = compare(before, apart, after, "--fail-on", "regression", "--out", tmp_path / "kept")
+    assert done.exit_code == code
+    assert f"right: {after}\n" in done.stdout
+    assert f"not compared: {before} and {apart} have no case in common" in done.stdout
+    assert json.loads((tmp_path / "kept" / "comparison.json").read_text())["folders"] == [
+        "../before",
+        os.path.relpath(after, tmp_path / "kept"),
+    ]
+    done = compare(before, apart, after, "--json")
+    assert (done.exit_code, "have no case in common" in done.stderr) == (2, True)
+    document = json.loads(done.stdout)
+    assert [Path(each["folder"]) for each in document["comparisons"]] == [after]
+    (left_out,) = document["not_compared"]
+    assert Path(left_out["folder"]) == apart
 
 
 @pytest.mark.parametrize(
