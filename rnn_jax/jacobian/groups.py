@@ -22,7 +22,7 @@ from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import Segment, materials
 from rnn_jax.jacobian.measure import Measure, Measured
 from rnn_jax.jacobian.scaled import ScaledMatrix
-from rnn_jax.jacobian.structure import factor
+from rnn_jax.jacobian.structure import factor, is_one_product
 from rnn_jax.step import Step
 from rnn_jax.unrolling import traced_loop
 
@@ -131,17 +131,19 @@ def _tried(
             lambda leaf: jax.lax.dynamic_index_in_dim(leaf, last - done - index, keepdims=False), material
         )
 
+    in_place = is_one_product(step, material)
+
     def multiply(index: Array, carry: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
         rows, squares, at = carry
-        rows = factor(step, at).after(rows)
+        rows = factor(step, of_step(index) if in_place else at).after(rows)
         squares = jax.lax.dynamic_update_index_in_dim(squares, scaled.row_squares(rows), index, 0)
-        # Carried from one step to the next, it is a plain array: sliced where it is read, every entry of a product would
-        # look for its place anew.
-        return rows, squares, of_step(index + 1)
+        # Carried from one step to the next, it is a plain array. Sliced in place it saves two copies a step, but where
+        # several terms read it, every entry of a product looks for its place anew.
+        return rows, squares, None if in_place else of_step(index + 1)
 
     mantissa, exponent = chain.product.mantissa, chain.product.exponent
     ones = jnp.ones((group_size, mantissa.shape[0]), at_least_float32(mantissa).dtype)
-    first = of_step(jnp.zeros((), jnp.int32))
+    first = None if in_place else of_step(jnp.zeros((), jnp.int32))
     rows, squares, _ = traced_loop(size, multiply, (mantissa, ones, first))
     lowest, highest = scaled.safe_squares(mantissa.dtype)
     held = jnp.all((squares > lowest) & (squares < highest) | ~chain.usual[None])

@@ -208,6 +208,12 @@ def factor(step: Any, material: Any) -> Factor:
     return DenseFactor(step_jacobian(step, state, x) + nan_or_zero)
 
 
+def is_one_product(step: Any, material: Any) -> bool:
+    """Whether a product with a step's Jacobian is one matrix product and no other term, by what `prepared` gave."""
+    structure = structure_of(step)
+    return structure == KRONECKER or (structure == ELEMENTWISE and len(material.by_leaf) == 1)
+
+
 def _diagonals(cell: ElementwiseCell, state: State, x: Any) -> Diagonals:
     recurrent, drive = cell.recurrent(state), cell.drive(x)
     leaves, structure = jax.tree.flatten(state)
