@@ -194,8 +194,11 @@ def checked_layers(layers: Any) -> tuple[Any, ...]:
     if not found:
         raise ValueError("layers must hold at least one cell, got none")
     for place, cell in enumerate(found):
-        if not callable(cell) or not hasattr(cell, "initial_state") or not hasattr(cell, "output"):
-            raise ValueError(
-                f"layers[{place}] must be a cell with initial_state and output, got {type(cell).__name__}"
-            )
+        checked_cell(f"layers[{place}]", cell)
     return found
+
+
+def checked_cell(name: str, cell: Any) -> None:
+    """Raises ValueError where it is not a cell, of ours or one's own."""
+    if not callable(cell) or not hasattr(cell, "initial_state") or not hasattr(cell, "output"):
+        raise ValueError(f"{name} must be a cell with initial_state and output, got {type(cell).__name__}")

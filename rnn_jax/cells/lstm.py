@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
+from rnn_jax.cells.initializers import checked_arguments, checked_number, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
 from rnn_jax.gates import PreActivations
 
@@ -67,9 +67,10 @@ class LSTM:
             dtype: of the weights; JAX's default float if None.
 
         Raises:
-            ValueError: a size, the key or the initialization is not allowed.
+            ValueError: a size, the key, the initialization or the bias is not allowed.
         """
         checked_arguments(input_size, hidden_size, key)
+        checked_number("forget_bias", forget_bias)
         dtype = float_dtype(dtype)
         recurrent_key, input_key = jax.random.split(key)
         bias = jnp.zeros((4, hidden_size), jnp.float32).at[1].set(forget_bias)

@@ -1,5 +1,6 @@
 """The scalar LSTM with exponential gates, its normalizer and its stabilizer."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.initializers import checked_arguments, input_matrix, stacked_recurrent
+from rnn_jax.cells.initializers import checked_arguments, checked_number, input_matrix, stacked_recurrent
 from rnn_jax.dtypes import float_dtype
 from rnn_jax.gates import PreActivations
 
@@ -26,7 +27,7 @@ class SLSTMState(NamedTuple):
 class SLSTM:
     """i, f, z, o from W_hh h + W_xh x + b, then an LSTM with an exponential input gate, divided by its weights.
 
-    m' = max(log s(f) + m, i); f~ = exp(log s(f) + m - m'); i~ = exp(i - m');
+    m' = max(log s(f) + m, i), or i where n = 0; f~ = exp(log s(f) + m - m'); i~ = exp(i - m');
     c' = f~ c + i~ tanh(z); n' = f~ n + i~; h' = s(o) c' / n'.
     s is the logistic function. m changes no h: it keeps the exponentials in range. Norms of the whole
     state depend on it; dh_T/dh_t does not. Nor do c and n scaled by exp(-a) and m raised by a change h, so that
@@ -39,7 +40,8 @@ class SLSTM:
 
     References:
         Beck et al. 2024, xLSTM: Extended long short-term memory, arXiv 2405.04517, equations 8 to 17, with the
-        logistic forget gate and one head.
+        logistic forget gate and one head. The first m' is that of the authors' code, github.com/NX-AI/xlstm: with
+        max(log s(f), i) instead n' would be exp(i), which is 0 for i under -87 in float32.
     """
 
     weight_hh: Array
@@ -73,9 +75,10 @@ class SLSTM:
             dtype: of the weights; JAX's default float if None.
 
         Raises:
-            ValueError: a size, the key or the initialization is not allowed.
+            ValueError: a size, the key, the initialization or the bias is not allowed.
         """
         checked_arguments(input_size, hidden_size, key)
+        checked_number("forget_bias", forget_bias)
         dtype = float_dtype(dtype)
         recurrent_key, input_key = jax.random.split(key)
         bias = jnp.zeros((4, hidden_size), jnp.float32).at[1].set(forget_bias)
@@ -102,8 +105,10 @@ class SLSTM:
         """The next state, elementwise over units."""
         i, f, z, o = recurrent + drive
         kept = jax.nn.log_sigmoid(f) + state.m
-        m = jnp.maximum(kept, i)
-        keep, add = jnp.exp(kept - m), jnp.exp(i - m)
+        m = jnp.where(state.n == 0, i, jnp.maximum(kept, i))
+        # Over 1 where the memory is empty alone; bounded, as infinity times nothing is not nothing.
+        most = math.log(float(jnp.finfo(m.dtype).max)) / 2
+        keep, add = jnp.exp(jnp.minimum(kept - m, most)), jnp.exp(i - m)
         c = keep * state.c + add * jnp.tanh(z)
         n = keep * state.n + add
         return SLSTMState(h=jax.nn.sigmoid(o) * c / n, c=c, n=n, m=m)

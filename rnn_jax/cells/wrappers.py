@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from rnn_jax.cell_structure import DENSE, ELEMENTWISE, KRONECKER, structure_of
-from rnn_jax.cells.initializers import normal_matrix
+from rnn_jax.cells.initializers import checked_cell, checked_number, checked_range, normal_matrix
 from rnn_jax.cells.normalization import normalized
+from rnn_jax.keys import checked_key
 from rnn_jax.step import State
 from rnn_jax.whole_numbers import checked_whole
 
@@ -50,10 +51,10 @@ class Leaky:
         """Wraps a cell.
 
         Raises:
-            ValueError: the leak does not lie in (0, 1], or the cell is one with a skip connection.
+            ValueError: the leak is no number in (0, 1], or the cell is none, or one with a skip connection.
         """
-        if not 0 < leak <= 1:
-            raise ValueError(f"leak must lie in (0, 1], got {leak}")
+        checked_cell("cell", cell)
+        checked_range("leak", leak, above=0, at_most=1)
         if isinstance(cell, Skip | AddedSkip):
             raise ValueError(
                 "a leaky cell would mix the past that a skip connection keeps; put the skip connection around the "
@@ -134,11 +135,11 @@ class Skip:
         """Wraps a cell; V begins with independent normal entries of variance gain**2 / hidden_size.
 
         Raises:
-            ValueError: the delay is not a whole number of at least 1, the gain is negative, or the cell is not
-                elementwise.
+            ValueError: the delay is not a whole number of at least 1, the gain no number of at least 0, the key no
+                random key, or the cell is not elementwise.
         """
-        if not 0 <= gain < float("inf"):
-            raise ValueError(f"gain must be at least 0, got {gain}")
+        checked_key(key)
+        checked_range("gain", gain, at_least=0)
         if not _has_preactivations(cell):
             raise ValueError(
                 "a skip connection under the nonlinearity needs a cell with recurrent and update, of structure "
@@ -195,8 +196,10 @@ class AddedSkip:
         """Wraps a cell.
 
         Raises:
-            ValueError: the delay is not a whole number of at least 1.
+            ValueError: the delay is not a whole number of at least 1, the weight no finite number, or the cell none.
         """
+        checked_cell("cell", cell)
+        checked_number("weight", weight)
         return cls(cell, checked_whole("delay", delay), float(weight))
 
     def initial_state(self) -> SkipState:
@@ -267,7 +270,7 @@ class LayerNorm:
         """Wraps a cell; all gains begin at `gain`.
 
         Raises:
-            ValueError: the cell is not elementwise.
+            ValueError: the cell is not elementwise, or the gain of another shape or not finite.
         """
         if isinstance(cell, Skip):
             raise ValueError("layer normalization goes inside a skip connection: as remedies layer_norm+skip")
@@ -277,6 +280,12 @@ class LayerNorm:
                 f"'elementwise'; {type(cell).__name__} is '{structure_of(cell)}'"
             )
         rows, _ = _shapes(cell)
+        if jnp.ndim(gain) == 0:
+            checked_number("gain", gain)
+        elif jnp.shape(gain) != rows.shape:
+            raise ValueError(
+                f"gain must be one number or have shape (gates, hidden_size) = {rows.shape}, got {jnp.shape(gain)}"
+            )
         return cls(cell, jnp.broadcast_to(jnp.asarray(gain, rows.dtype), rows.shape))
 
     def initial_state(self) -> State:

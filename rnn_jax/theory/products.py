@@ -1,13 +1,15 @@
 """Exponents of products of Gaussian and of orthogonal matrices."""
 
+from typing import SupportsFloat
+
 import numpy as np
 import scipy  # loads its parts when they are first used
 
-from rnn_jax.theory.numbers import log, require_not_negative
+from rnn_jax.theory.numbers import checked_not_negative, log
 from rnn_jax.whole_numbers import checked_whole
 
 
-def gaussian_exponents(size: int, *, std: float = 1.0) -> np.ndarray:
+def gaussian_exponents(size: int, *, std: SupportsFloat = 1.0) -> np.ndarray:
     """Lyapunov exponents of products of independent matrices with entries N(0, std**2).
 
     A Gaussian matrix times an orthonormal frame is again Gaussian, so the diagonal of R in each QR step
@@ -29,8 +31,7 @@ def gaussian_exponents(size: int, *, std: float = 1.0) -> np.ndarray:
         ln(1 - t) / 2, the triangle law: Isopi & Newman 1992, Commun. Math. Phys. 143, 591.
     """
     degrees = _degrees_of_freedom(size)
-    require_not_negative("std", std)
-    return log(std) + (np.log(2.0) + scipy.special.digamma(degrees / 2)) / 2
+    return log(checked_not_negative("std", std)) + (np.log(2.0) + scipy.special.digamma(degrees / 2)) / 2
 
 
 def gaussian_exponent_deviations(size: int) -> np.ndarray:
@@ -55,7 +56,7 @@ def gaussian_exponent_deviations(size: int) -> np.ndarray:
     return np.sqrt(scipy.special.polygamma(1, _degrees_of_freedom(size) / 2)) / 2
 
 
-def orthogonal_exponents(size: int, gain: float) -> np.ndarray:
+def orthogonal_exponents(size: int, gain: SupportsFloat) -> np.ndarray:
     """Lyapunov exponents of products of gain times orthogonal matrices: every one is ln gain.
 
     Such a product over `lag` steps is gain**lag times an orthogonal matrix, so its log spectral norm is
@@ -74,8 +75,7 @@ def orthogonal_exponents(size: int, gain: float) -> np.ndarray:
     References:
         immediate; for nets: Saxe et al. 2014, arXiv 1312.6120.
     """
-    require_not_negative("gain", gain)
-    return np.full(_degrees_of_freedom(size).size, log(gain))
+    return np.full(_degrees_of_freedom(size).size, log(checked_not_negative("gain", gain)))
 
 
 def _degrees_of_freedom(size: int) -> np.ndarray:

@@ -6,11 +6,12 @@ t = (i - 1/2) / n.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 import numpy as np
 import scipy  # loads its parts when they are first used
 
-from rnn_jax.theory.numbers import log, require_not_negative, require_number
+from rnn_jax.theory.numbers import checked_not_negative, checked_number, log
 
 # An exponent this small is rounding: the net is on the edge.
 _ROUNDING = 1e-13
@@ -65,7 +66,7 @@ class RandomTanhNet:
         return np.array(logs, float).reshape(at.shape)
 
 
-def random_tanh_net(gain: float, noise: float = 0.0) -> RandomTanhNet:
+def random_tanh_net(gain: SupportsFloat, noise: SupportsFloat = 0.0) -> RandomTanhNet:
     """Variance and Lyapunov spectrum of x' = gain W tanh(x) + noise N(0, 1), W_ij ~ N(0, 1/n), n large.
 
     It is the net h' = tanh(gain W h + noise N(0, 1)) in other coordinates, with the same exponents. The
@@ -106,8 +107,7 @@ def random_tanh_net(gain: float, noise: float = 0.0) -> RandomTanhNet:
         spectrum: derived for this project from Kargin 2008, Lyapunov exponents of free operators, J.
         Funct. Anal. 255, 1874; compare Tucci 2010, arXiv 0802.4226.
     """
-    _require_gain(gain)
-    require_not_negative("noise", noise)
+    gain, noise = _checked_gain(gain), checked_not_negative("noise", noise)
     if max(gain, noise) > 1e4:
         raise ValueError(f"gain and noise must be at most 1e4, got gain {gain} and noise {noise}")
     variance = _variance(gain, noise)
@@ -127,7 +127,7 @@ def random_tanh_net(gain: float, noise: float = 0.0) -> RandomTanhNet:
     return RandomTanhNet(gain, noise, variance, largest, mean, fraction, entropy, dimension)
 
 
-def critical_gain(noise: float = 0.0) -> float:
+def critical_gain(noise: SupportsFloat = 0.0) -> float:
     """The gain at which the largest exponent of the random tanh net is 0: order below, chaos above.
 
     On the edge gain**2 = 1 / E sech(sqrt(v) z)**4, which with the equation for v leaves
@@ -149,7 +149,7 @@ def critical_gain(noise: float = 0.0) -> float:
         2016, arXiv 1606.05340 and Schoenholz et al. 2017, arXiv 1611.01232 (deep nets). The expansion for
         weak noise was derived for this project.
     """
-    require_not_negative("noise", noise)
+    noise = checked_not_negative("noise", noise)
     if noise > 1e3:
         raise ValueError(f"noise must be at most 1e3, got {noise}")
     if noise < _WEAK:
@@ -222,10 +222,13 @@ def _variance(gain: float, noise: float) -> float:
         noise = 0.0
 
     def excess(log_v: float) -> float:
-        # The mean of tanh**2 is v less its shortfall: near the edge of chaos what is left of the equation is small.
         y, weights = _gaussian_nodes(np.exp(log_v))
+        drive = np.exp(2 * log(noise) - log_v)
+        if log_v >= 0:
+            return float(gain**2 * np.exp(-log_v) * (weights @ np.tanh(y) ** 2) - 1 + drive)
+        # The mean of tanh**2 is v less its shortfall: near the edge of chaos what is left of the equation is small.
         lost = gain**2 * np.exp(-log_v) * (weights @ _shortfall(y))
-        return float((gain - 1) * (gain + 1) - lost + np.exp(2 * log(noise) - log_v))
+        return float((gain - 1) * (gain + 1) - lost + drive)
 
     # tanh(x)**2 >= x**2 - 2/3 x**4 gives E tanh**2 >= v - 2 v**2, so v >= (1 - 1/gain**2) / 2.
     least = max(noise**2, (gain - 1) * (gain + 1) / (2 * gain**2))
@@ -289,7 +292,8 @@ def _sech(y: np.ndarray) -> np.ndarray:
     return np.exp(-_log_cosh(y))
 
 
-def _require_gain(gain: float) -> None:
-    require_number("gain", gain)
-    if not 0 < gain < float("inf"):
+def _checked_gain(gain: SupportsFloat) -> float:
+    number = checked_number("gain", gain)
+    if not 0 < number < float("inf"):
         raise ValueError(f"gain must be a finite positive number, got {gain}")
+    return number

@@ -104,6 +104,20 @@ def test_slstm_does_not_overflow_where_its_input_gate_would():
     assert np.isfinite(np.stack(state)).all()
 
 
+@pytest.mark.parametrize("bias", [-30.0, -50.0, -200.0])
+def test_an_empty_slstm_takes_its_first_input_however_little_it_wants_it(bias):
+    """What i has in common at all steps cancels; in float32 exp(i) is 0 under -87, its square under -44."""
+    usual = rj.cells.SLSTM.create(2, 3, key=jax.random.key(1), dtype=jnp.float32)
+    shy = replace(usual, bias=usual.bias.at[:3].set(bias))
+    xs = jnp.asarray(XS, jnp.float32)
+    assert np.isfinite(rj.step_jacobians(shy, shy.initial_state(), xs)).all()
+    chains = [rj.jacobian_chain(each, each.initial_state(), xs, output=each.output) for each in (usual, shy)]
+    expected, found = (each.log_output_norm[:-1] for each in chains)  # the states that were reached
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    _, _, z, o = shy.drive(xs[0])
+    np.testing.assert_allclose(shy(shy.initial_state(), xs[0]).h, sigmoid(o) * np.tanh(z), rtol=1e-5)
+
+
 def test_the_stabilizer_changes_no_output():
     cell = drawn("slstm")
     state = SLSTMState(*jnp.abs(jax.random.normal(jax.random.key(4), (4, 3))))
@@ -244,7 +258,7 @@ def test_largest_exponents_at_initialization_lie_where_the_papers_say(name, sour
         ("indrnn", {"gain": float("nan")}, "gain must be a finite number, got nan"),
         ("cornn", {"dt": float("nan")}, "dt must be a finite number, got nan"),
         ("mgu", {"initialization": "ring"}, "initialization must be one of gaussian, .*got 'ring'"),
-        ("echo_state", {"leak": 0.0}, "leak must lie in \\(0, 1\\], got 0.0"),
+        ("echo_state", {"leak": 0.0}, "leak must be above 0 and at most 1, got 0.0"),
     ],
 )
 def test_a_wrong_argument_is_named(name, options, message):

@@ -197,8 +197,29 @@ def test_the_innermost_cell_is_reached_through_all_wrappers():
 @pytest.mark.parametrize(
     ("wrap", "message"),
     [
-        (lambda: Leaky.create(cell_of("gru"), 0.0), r"leak must lie in \(0, 1\], got 0.0"),
-        (lambda: Leaky.create(cell_of("gru"), 1.5), r"leak must lie in \(0, 1\], got 1.5"),
+        (lambda: Leaky.create(cell_of("gru"), 0.0), "leak must be above 0 and at most 1, got 0.0"),
+        (lambda: Leaky.create(cell_of("gru"), 1.5), "leak must be above 0 and at most 1, got 1.5"),
+        (lambda: Leaky.create(cell_of("gru"), "a"), "leak must be a finite number, got 'a'"),
+        (lambda: Leaky.create(max, 0.5), "cell must be a cell with initial_state and output, got builtin"),
+        (lambda: AddedSkip.create(max, 2), "cell must be a cell with initial_state and output, got builtin"),
+        (
+            lambda: AddedSkip.create(cell_of("gru"), 2, float("nan")),
+            "weight must be a finite number, got nan",
+        ),
+        (lambda: AddedSkip.create(cell_of("gru"), 2, "a"), "weight must be a finite number, got 'a'"),
+        (
+            lambda: Skip.create(cell_of("gru"), 2, key=3),
+            r"key must be a random key such as jax.random.key\(0\), got 3",
+        ),
+        (lambda: LayerNorm.create(cell_of("gru"), float("nan")), "gain must be a finite number, got nan"),
+        (
+            lambda: LayerNorm.create(cell_of("gru"), jnp.ones(5)),
+            r"gain must be one number or have shape \(gates, hidden_size\) = \(3, \d\), got \(5,\)",
+        ),
+        (
+            lambda: rj.cells.SLSTM.create(2, 3, key=jax.random.key(0), forget_bias=float("nan")),
+            "forget_bias must be a finite number, got nan",
+        ),
         (lambda: AddedSkip.create(cell_of("gru"), 0), "delay must be a whole number of at least 1, got 0"),
         (
             lambda: Skip.create(cell_of("gru"), True, key=jax.random.key(0)),
@@ -209,7 +230,7 @@ def test_the_innermost_cell_is_reached_through_all_wrappers():
             "of structure 'elementwise'; IndRNN is 'diagonal': AddedSkip, the remedy added_skip, takes any cell",
         ),
         (lambda: skipping_gru(gain=-1.0), "gain must be at least 0, got -1.0"),
-        (lambda: skipping_gru(gain=float("nan")), "gain must be at least 0, got nan"),
+        (lambda: skipping_gru(gain=float("nan")), "gain must be a finite number, got nan"),
         (lambda: Leaky.create(skipping_gru(), 0.5), r"as remedies leaky\+skip"),
         (lambda: Leaky.create(AddedSkip.create(cell_of("gru"), 2), 0.5), r"as remedies leaky\+skip"),
         (lambda: LayerNorm.create(skipping_gru()), r"as remedies layer_norm\+skip"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rnn_jax as rj
-from rnn_jax.theory.numbers import require_number
+from rnn_jax.theory.numbers import checked_number
 
 theory = rj.theory
 
@@ -93,4 +93,4 @@ def test_what_makes_no_sense_is_refused(call, message):
 @pytest.mark.parametrize("value", ["1", np.ones(2), 1j, None])
 def test_what_is_not_one_number_is_told(value):
     with pytest.raises(ValueError, match="gain must be one real number, got "):
-        require_number("gain", value)
+        checked_number("gain", value)

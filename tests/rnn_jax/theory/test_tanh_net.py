@@ -2,6 +2,7 @@
 
 import math
 
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
@@ -133,6 +134,21 @@ def test_strong_gain_and_strong_noise():
     loud = random_tanh_net(3.0, 100.0)
     assert loud.variance == pytest.approx(100**2 + 9, rel=1e-4)
     assert loud.largest_exponent < -1
+
+
+@pytest.mark.parametrize(("gain", "noise"), [(100.0, 0.0), (1e4, 0.0), (1e4, 1e4)])
+def test_a_large_variance_keeps_its_digits(gain, noise):
+    """g**2 - 1 less what is lost leaves eight digits fewer."""
+    v = random_tanh_net(gain, noise).variance
+    assert gain**2 * mean(lambda x: mpmath.tanh(x) ** 2, v) + noise**2 == pytest.approx(v, rel=1e-13)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float16, np.float32, jnp.float32])
+def test_numbers_of_any_type_are_taken_as_float64(kind):
+    assert random_tanh_net(kind(200), kind(3)) == random_tanh_net(200.0, 3.0)
+    assert critical_gain(kind(20)) == critical_gain(20.0)
+    found, expected = (rj.theory.gaussian_exponents(3, std=std) for std in (kind(7), 7.0))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_weak_coupling_is_driven_by_the_noise_alone():
