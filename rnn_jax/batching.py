@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh, PartitionSpec
 
-from rnn_jax.devices import platform_of
+from rnn_jax.devices import default_platform, platform_of
 
 
 def over_examples(function: Callable[[Any], Any], examples: Any, platform: str | None = None) -> Any:
@@ -15,7 +15,7 @@ def over_examples(function: Callable[[Any], Any], examples: Any, platform: str |
     On a CPU one follows the other: products of a batch of small matrices are slow there. On an
     accelerator all go together, by `jax.vmap`. `platform` says on which it runs; JAX's default if None.
     """
-    if (platform or jax.default_backend()) == "cpu":
+    if (platform or default_platform()) == "cpu":
         return jax.lax.map(function, examples)
     return jax.vmap(function)(examples)
 
@@ -27,7 +27,7 @@ def one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
     of its pool and waits for them on one of these threads: as many batches at once as there are cores wait for
     ever. It cannot be differentiated backwards.
     """
-    return jax.custom_batching.sequential_vmap(function) if jax.default_backend() == "cpu" else function
+    return jax.custom_batching.sequential_vmap(function) if default_platform() == "cpu" else function
 
 
 def over_devices(function: Callable[[Any], Any], mesh: Mesh) -> Callable[[Any], Any]:

@@ -38,6 +38,20 @@ def platform_of(mesh: Mesh) -> str:
     return mesh.devices.flat[0].platform
 
 
+def default_device() -> Any:
+    """The device that JAX computes on unless told otherwise: that of `jax.default_device`, where it is set."""
+    chosen = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    if chosen is None:
+        return jax.local_devices()[0]
+    return jax.local_devices(backend=chosen)[0] if isinstance(chosen, str) else chosen
+
+
+def default_platform() -> str:
+    """What that device is: "cpu", "gpu"."""
+    chosen = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    return jax.default_backend() if chosen is None else default_device().platform
+
+
 def usable_cores() -> int:
     """How many of the machine's cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -11,9 +11,12 @@ def float_dtype(dtype: Any) -> Any:
     """The dtype asked for, or JAX's default float.
 
     Raises:
-        ValueError: it is not a real floating dtype, or x64 is off and float64 was asked for.
+        ValueError: it is no dtype or not a real floating one, or x64 is off and float64 was asked for.
     """
-    chosen = jnp.zeros(()).dtype if dtype is None else jnp.dtype(dtype)
+    try:
+        chosen = jnp.zeros(()).dtype if dtype is None else jnp.dtype(dtype)
+    except TypeError as error:
+        raise ValueError(f"dtype must be a real floating dtype such as 'float32', got {dtype!r}") from error
     if not jnp.issubdtype(chosen, jnp.floating):
         raise ValueError(f"dtype must be a real floating dtype, got {chosen}")
     if jax.dtypes.canonicalize_dtype(chosen) != chosen:

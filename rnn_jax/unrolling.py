@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from rnn_jax.devices import default_platform
+
 _LIGHT, _MIDDLE, _HEAVY = 16, 8, 4
 """On an accelerator. A turn costs several launches of its own beside those of its steps, so what a
 step launches few of is unrolled far, and what takes long to compile less far."""
@@ -61,7 +63,7 @@ def divisor_near(wanted: int, length: int) -> int | None:
 
 
 def on_an_accelerator() -> bool:
-    return jax.default_backend() != "cpu"
+    return default_platform() != "cpu"
 
 
 def _of_backend(on_accelerators: int) -> int:

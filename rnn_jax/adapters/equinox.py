@@ -86,7 +86,8 @@ def from_equinox(
 
     Args:
         cell: an `equinox.nn.GRUCell`, an `equinox.nn.LSTMCell` (whose state is the tuple (h, c)), or
-            any other `equinox.Module` that is called as `(input, hidden) -> hidden`.
+            any other `equinox.Module` that is called as `(input, hidden) -> hidden`. One that draws random numbers in
+            training, as with `equinox.nn.Dropout`, comes as `equinox.nn.inference_mode(cell)`.
         initial_state: `initial_state(cell) -> state` of a module of your own, such as `lambda cell:
             jnp.zeros(cell.hidden_size)`; `train` asks for it.
         output: `output(state) -> vector`, its visible part; the state itself if it is one array.

@@ -69,7 +69,7 @@ def from_flax_linen(cell: Any, variables: Any) -> LinenStep:
 
     Args:
         cell: a module of flax.linen called as `(carry, inputs) -> (carry, y)`.
-        variables: what `cell.init` gave, `{"params": ...}`, or the params alone.
+        variables: what `cell.init` gave, `{"params": ...}`, or the params alone where there is nothing else.
 
     Returns:
         a `LinenStep`, a pytree of the variables: new weights of the same shapes reuse a compiled
@@ -77,7 +77,8 @@ def from_flax_linen(cell: Any, variables: Any) -> LinenStep:
 
     Raises:
         ImportError: Flax is not installed.
-        TypeError: `cell` is no module of flax.linen or not hashable, or `variables` is no mapping.
+        TypeError: `cell` is no module of flax.linen, an `nn.RNN`, which is more than a step, or not hashable, or
+            `variables` is no mapping.
         ValueError: `variables` holds no arrays.
 
     Example:
@@ -97,6 +98,11 @@ def from_flax_linen(cell: Any, variables: Any) -> LinenStep:
         raise TypeError(
             "cell must be a flax.linen.Module called as (carry, inputs) -> (carry, y), got "
             f"{type(cell).__name__}; a cell of flax.nnx goes to from_flax_nnx"
+        )
+    if isinstance(cell, nn.RNN):
+        raise TypeError(
+            "cell must be one step, got nn.RNN, which runs a whole sequence; pass the cell in it, rnn.cell, and "
+            'variables["params"]["cell"]'
         )
     try:
         hash(cell)

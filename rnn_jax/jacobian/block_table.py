@@ -8,11 +8,10 @@ import json
 import math
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import jax
-
+from rnn_jax.devices import default_device
 from rnn_jax.whole_numbers import is_whole
 
 VERSION = 1
@@ -57,7 +56,7 @@ def path() -> Path:
 
 def device_kind() -> str:
     """The name of the device that JAX computes on unless told otherwise."""
-    return jax.devices()[0].device_kind
+    return default_device().device_kind
 
 
 def power_of_two(number: int) -> int:
@@ -83,7 +82,7 @@ def nearest(size: int, dtype: str, length: int) -> Entry | None:
 
 
 def keep(entry: Entry) -> None:
-    """Adds an entry in memory and to those that the file has now.
+    """Adds an entry in memory and to those that the file has now; seconds of the sequential order that are there stay.
 
     Where two processes do so at the same moment, one of the entries may be lost, and is measured again when next asked for.
 
@@ -91,8 +90,12 @@ def keep(entry: Entry) -> None:
         OSError: the file cannot be written; in memory the entry is kept all the same.
         RuntimeError: likewise, as there is no home folder.
     """
+    kept = _read()
+    before = kept.get(entry.key) or _table().get(entry.key)
+    if entry.sequential_s is None and before is not None:
+        entry = replace(entry, sequential_s=before.sequential_s)
     _table()[entry.key] = entry
-    entries = {**_read(), entry.key: entry}
+    entries = {**kept, entry.key: entry}
     content = {"version": VERSION, "entries": [asdict(entries[key]) for key in sorted(entries)]}
     target = path()
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from rnn_jax.devices import default_platform
 from rnn_jax.jacobian import gram_schmidt
 from rnn_jax.jacobian.scaled import exponent_of, power_of_two
 
@@ -63,7 +64,7 @@ def fastest() -> str:
     On an accelerator Cholesky, which is mostly matrix products, where elimination and Householder
     reflections go column by column. Suite `gpu` measures all three.
     """
-    return "elimination" if jax.default_backend() == "cpu" else "cholesky"
+    return "elimination" if default_platform() == "cpu" else "cholesky"
 
 
 def tolerated_spread(dtype: Any, factorization: str) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from jax.custom_batching import sequential_vmap
 
 from rnn_jax.coordinates import real_size
-from rnn_jax.devices import Devices, mesh_of, platform_of
+from rnn_jax.devices import Devices, default_platform, mesh_of, platform_of
 from rnn_jax.jacobian import blocked, sequential, sharded
 from rnn_jax.jacobian.block_count import block_count_of
 from rnn_jax.jacobian.measure import Measured
@@ -52,7 +52,7 @@ class Order(NamedTuple):
     ) -> "Order":
         """The order of T = `length` steps, of what was asked of `jacobian_chain`."""
         mesh = None if devices is None else mesh_of(devices, sharded.AXIS)
-        platform = jax.default_backend() if mesh is None else platform_of(mesh)
+        platform = default_platform() if mesh is None else platform_of(mesh)
         asked = "sequential" if checkpoint else method
         blocks_of = partial(block_count_of, asked, block_count, state, platform)
         if mesh is not None and length:
@@ -113,7 +113,7 @@ def _as_compiled(function: Callable, callables: tuple, state: State) -> Callable
     """
     if not all(is_pytree_of_arrays(each) for each in callables):
         return function
-    return _guarded(function, jax.default_backend() == "cpu" and real_size(state) >= 16)
+    return _guarded(function, default_platform() == "cpu" and real_size(state) >= 16)
 
 
 @cache

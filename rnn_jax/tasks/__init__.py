@@ -18,6 +18,7 @@ from rnn_jax.tasks.selective_copy import SelectiveCopy as SelectiveCopy
 from rnn_jax.tasks.sequential_images import SequentialDigits as SequentialDigits
 from rnn_jax.tasks.sequential_images import SequentialMNIST as SequentialMNIST
 from rnn_jax.tasks.task import Batch as Batch
+from rnn_jax.tasks.task import Classification as Classification
 from rnn_jax.tasks.task import Task as Task
 from rnn_jax.tasks.temporal_order import TemporalOrder as TemporalOrder
 from rnn_jax.tasks.temporal_xor import TemporalXOR as TemporalXOR

@@ -71,7 +71,7 @@ class LanguageIdentification(Classification):
     solved_from = 0.9
 
     def __post_init__(self) -> None:
-        checked_variant(self, self.VARIANTS, shortest=1)
+        checked_variant(self, self.VARIANTS, shortest=8)
         checked_part(self)
 
     @property

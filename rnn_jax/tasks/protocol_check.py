@@ -58,21 +58,30 @@ def _stays_as_it_is(task: Any) -> bool:
 def check_batches(task: Task, batch_size: int, held_out_examples: int, dtype: Any) -> None:
     """Raises ValueError unless the examples, of training and held out, have the shapes and dtypes that are due."""
     dtype = jnp.dtype(dtype)
-    _check_batch("task", task, batch_size, dtype)
     called, held_out = "task", task
     if hasattr(task, "evaluation_task"):
         if not callable(task.evaluation_task):  # pyright: ignore[reportAttributeAccessIssue]
             raise ValueError("task.evaluation_task must be a method that gives a task, got an attribute")
         called, held_out = "task.evaluation_task()", evaluation_task(task)
         check_task(held_out, called)
-    _check_batch(called, held_out, held_out_examples, dtype)
+        _check_same_net(task, held_out, called)
+    kinds = [
+        _check_batch(name, each, count, dtype)
+        for name, each, count in (("task", task, batch_size), (called, held_out, held_out_examples))
+    ]
+    if kinds[0] != kinds[1]:
+        raise ValueError(f"{called} must give targets that are {kinds[0]}, as the task's are, got {kinds[1]}")
 
 
 def checked_baseline(task: Task, key: Any) -> float:
     """The baseline's loss; raises ValueError where it is no positive number."""
+    try:
+        inspect.signature(task.baseline).bind(key)
+    except TypeError as error:
+        raise ValueError(f"task.baseline must take (key), {_SEE}: {error}") from error
     found: Any = task.baseline(key)
     try:
-        baseline = float(found)
+        baseline = float(found) if not isinstance(found, str) else float("no number")
     except (TypeError, ValueError) as error:
         raise ValueError(f"task.baseline(key) must give one number, a loss, got {found!r}") from error
     if not 0 < baseline < float("inf"):
@@ -83,7 +92,18 @@ def checked_baseline(task: Task, key: Any) -> float:
     return baseline
 
 
-def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> None:
+def _check_same_net(task: Task, held_out: Task, called: str) -> None:
+    """Longer sequences and other examples are what held-out tasks are for."""
+    for name in ("input_size", "output_size"):
+        wanted, found = getattr(task, name), getattr(held_out, name)
+        if wanted != found:
+            raise ValueError(
+                f"{called} must have the task's own {name}, {wanted}, as one net is scored, got {found}"
+            )
+
+
+def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> str:
+    """What kind its targets are, "numbers" or "classes"."""
     name = f"{called}.sample"
     try:
         inspect.signature(task.sample).bind(None, batch_size, dtype)
@@ -125,6 +145,7 @@ def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> None:
     if batch.mask.dtype != bool:
         raise ValueError(f"{name} must give a mask of bool, got {batch.mask.dtype}")
     _check_scores(called, task, batch, jax.ShapeDtypeStruct((*steps, task.output_size), dtype))
+    return "numbers" if are_numbers else "classes"
 
 
 def _check_scores(called: str, task: Task, batch: Batch, outputs: Any) -> None:

@@ -44,7 +44,8 @@ class SelectiveCopy(Classification):
     metric = "recall_accuracy"
 
     def __post_init__(self) -> None:
-        checked_variant(self, self.VARIANTS, shortest=_PATTERNS.get(self.variant, (1, 1))[0])
+        known = isinstance(self.variant, str) and self.variant in _PATTERNS
+        checked_variant(self, self.VARIANTS, shortest=_PATTERNS[self.variant][0] if known else 1)
 
     @property
     def sequence_length(self) -> int:

@@ -27,7 +27,7 @@ class Batch:
         targets: for the last `target_steps` steps: classes, shape (batch, target_steps), int32, or
             numbers, shape (batch, target_steps, output_size).
         mask: True where a target counts for the accuracy, shape (batch, target_steps). The loss
-            counts every target, but for tasks whose other steps ask nothing (`masked_loss`).
+            counts every target, but for tasks whose other steps ask nothing (`masked_loss`). A mean over none is 0.
     """
 
     inputs: Array
@@ -37,7 +37,9 @@ class Batch:
 
 class Task(Protocol):
     """What `train` asks of a task. Implementations are frozen dataclasses, so they can be static: a program compiled for one
-    serves all equal ones. Its methods are compiled, each once: they use `jax.numpy`, and `sample` draws from its key alone.
+    serves all equal ones; what holds arrays has no hash, and is compiled anew at every call unless it says `eq=False`. Its
+    methods are compiled, each once: they use `jax.numpy`, and `sample` draws from its key alone. Those of `Classification` do
+    where targets are classes.
 
     A task that is scored on other examples than it is trained on (longer ones, or the test part of a
     fixed set) also has `evaluation_task()`, which gives the task that makes those. One of real data also has
@@ -87,9 +89,9 @@ def evaluation_task(task: Task) -> Task:
 
 
 def mean_squared_error(outputs: Float[Array, "batch steps output"], batch: Batch) -> Float[Array, ""]:
-    """Mean over examples, steps and outputs of the squared error."""
+    """Mean over examples, steps and outputs of the squared error, at least in float32."""
     checked_outputs(outputs, batch)
-    return jnp.mean(jnp.square(outputs - batch.targets))
+    return jnp.mean(jnp.square(at_least_float32(outputs) - at_least_float32(batch.targets)))
 
 
 def checked_outputs(outputs: Array, batch: Batch) -> None:
@@ -107,21 +109,25 @@ def checked_outputs(outputs: Array, batch: Batch) -> None:
 def cross_entropy(
     outputs: Float[Array, "batch steps classes"], batch: Batch, masked: bool = False
 ) -> Float[Array, ""]:
-    """Mean over examples and steps of -log p(target), in nats; over masked targets only if `masked`."""
+    """Mean over examples and steps of -log p(target), in nats, at least in float32; over masked targets only if `masked`."""
     checked_outputs(outputs, batch)
-    logs = jnp.take_along_axis(jax.nn.log_softmax(outputs), batch.targets[..., None], axis=-1)
+    logs = jax.nn.log_softmax(at_least_float32(outputs))
+    logs = jnp.take_along_axis(logs, batch.targets[..., None], axis=-1)
     if not masked:
         return -jnp.mean(logs)
-    logs = at_least_float32(logs[..., 0])  # a sum over many examples leaves the range of 16 bits
-    counted = batch.mask.astype(logs.dtype)
     # The class of a target that does not count may be none.
-    return (-jnp.sum(jnp.where(batch.mask, logs, 0)) / jnp.sum(counted)).astype(outputs.dtype)
+    return -jnp.sum(jnp.where(batch.mask, logs[..., 0], 0)) / _how_many(batch, logs.dtype)
 
 
 def masked_accuracy(correct: Array, batch: Batch) -> Float[Array, ""]:
     """The fraction of masked targets that are right."""
     counted = batch.mask.astype(jnp.float32)
-    return jnp.sum(correct.astype(jnp.float32) * counted) / jnp.sum(counted)
+    return jnp.sum(correct.astype(jnp.float32) * counted) / _how_many(batch, jnp.float32)
+
+
+def _how_many(batch: Batch, dtype: Any) -> Array:
+    """The number of targets that count; 1 where none does, so that a mean over none is 0."""
+    return jnp.maximum(jnp.sum(batch.mask.astype(dtype)), 1)
 
 
 def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -> Float[Array, ""]:
@@ -133,7 +139,7 @@ def class_accuracy(outputs: Float[Array, "batch steps classes"], batch: Batch) -
 def regression_baseline(task: Task, key: Array) -> Float[Array, ""]:
     """Mean squared error of the best constant, the mean target, over 131,072 examples."""
     checked_key(key)
-    return _variance_of_targets(task, key)
+    return _compiled(_variance_of_targets, task, key)
 
 
 def classification_baseline(task: Task, key: Array) -> Float[Array, ""]:
@@ -143,7 +149,7 @@ def classification_baseline(task: Task, key: Array) -> Float[Array, ""]:
     classes there, counted over 131,072 examples; a `masked_loss` counts the masked steps only.
     """
     checked_key(key)
-    asked, silent = _mean_over_samples(task, _class_shares, key)
+    asked, silent = _compiled(_mean_class_shares, task, key)
     counted = (asked,) if getattr(task, "masked_loss", False) else (asked, silent)
     entropies = jnp.stack([_class_entropy(share) for share in counted])
     return jnp.sum(entropies) / jnp.sum(jnp.stack(counted))
@@ -168,7 +174,10 @@ def _class_shares(task: Task, batch: Batch) -> Array:
     return jnp.stack([jnp.mean(jnp.where(part, classes, 0), axis=0) for part in (mask, ~mask)])
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+def _mean_class_shares(task: Task, key: Array) -> Array:
+    return _mean_over_samples(task, _class_shares, key)
+
+
 def _mean_over_samples(task: Task, statistic: Callable[..., Array], key: Array, *more: Array) -> Array:
     """The mean of a statistic of the targets; under jit the inputs, unused, are never made."""
     keys = jax.random.split(key, BASELINE_EXAMPLES // _BASELINE_CHUNK)
@@ -178,11 +187,23 @@ def _mean_over_samples(task: Task, statistic: Callable[..., Array], key: Array, 
     return jnp.mean(chunks, axis=0)
 
 
-@partial(jax.jit, static_argnums=0)
 def _variance_of_targets(task: Task, key: Array) -> Array:
     near = jnp.mean(task.sample(key, _BASELINE_CHUNK, jnp.float32).targets)
     mean, square = _mean_over_samples(task, _moments_around, key, near)
     return square - jnp.square(mean)
+
+
+def _compiled(statistic: Callable[[Task, Array], Array], task: Task, key: Array) -> Array:
+    try:
+        hash(task)
+    except TypeError:  # one that holds arrays is compiled anew
+        return jax.jit(partial(statistic, task))(key)
+    return _of_equal_tasks(statistic, task, key)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _of_equal_tasks(statistic: Callable[[Task, Array], Array], task: Task, key: Array) -> Array:
+    return statistic(task, key)
 
 
 class Classification:

@@ -43,8 +43,16 @@ def checked_counts(**counts: Any) -> tuple[int, ...]:
 
 def check_progress(on_progress: Any) -> None:
     """Raises ValueError unless it can be called, or is None."""
-    if on_progress is not None and not callable(on_progress):
+    if on_progress is None:
+        return
+    if not callable(on_progress):
         raise ValueError(f"on_progress must be a function of the steps and the losses, got {on_progress!r}")
+    try:
+        inspect.signature(on_progress).bind(0, np.zeros(1))
+    except TypeError as error:
+        raise ValueError(f"on_progress must take two arguments, the steps and the losses: {error}") from error
+    except ValueError:
+        pass  # a builtin that tells no signature
 
 
 def check_recipe(remedy: Any, has_strengths: bool, optimizer: Any, has_learning_rates: bool) -> None:
@@ -141,9 +149,11 @@ def check_strengths(remedy: Any, strengths: np.ndarray | None) -> None:
     """Raises ValueError where the remedy refuses a strength: once they are traced it could not look at them."""
     for strength in () if strengths is None else sorted(set(strengths.tolist())):
         try:
-            remedy(strength)
+            made = remedy(strength)
         except ValueError as error:
             raise ValueError(f"strengths: {strength:g} is not allowed for this remedy: {error}") from error
+        if not isinstance(made, Remedy):
+            raise ValueError(f"remedy must make a Remedy from a strength, of {strength:g} it made {made!r}")
 
 
 def required_dtype(task: Task, create: Callable, key: Array) -> Any:
@@ -201,7 +211,8 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
         ) from error
     except TypeError as error:
         raise ValueError(
-            f"create must make a cell with input_size {task.input_size} for {task.name}: {first_line(error)}"
+            f"create must make a cell with input_size {task.input_size} for {task.name}; its step fails on such an input: "
+            f"{first_line(error)}"
         ) from error
     require_same_state(before, after)
     if declares_its_own(cell):

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from rnn_jax.batching import over_devices
-from rnn_jax.devices import usable_cores
+from rnn_jax.devices import default_platform, usable_cores
 from rnn_jax.leaves import of_numbers, to_numbers
 from rnn_jax.tasks.task import Task
 from rnn_jax.training.run import Recipe, Run, evaluated, training_step
@@ -67,7 +67,7 @@ def lowered(
     only changes how cells begin shares that of no remedy.
     """
     settings = (task, recipe.after_start, batch_size, evaluate_every, backpropagation, mesh)
-    is_of_one = mesh is None and jax.default_backend() == "cpu"
+    is_of_one = mesh is None and default_platform() == "cpu"
     if is_of_one:
         runs = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), runs)
     try:

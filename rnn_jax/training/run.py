@@ -12,6 +12,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from rnn_jax.cells.initializers import checked_cell
 from rnn_jax.messages import NEEDS_A_VALUE, first_line
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
@@ -72,8 +73,22 @@ class Recipe:
 
     def of(self, strength: Array | None, learning_rate: Array | None) -> tuple[Remedy, Any]:
         """One seed's remedy, and its optimiser with what the remedy adds."""
-        remedy = self.remedy if strength is None else self.remedy(strength)
-        return remedy, remedy.adapt_optimizer(self._optimizer_at(learning_rate))
+        remedy = self.remedy if strength is None else self._remedy_at(strength)
+        adapted = remedy.adapt_optimizer(self._optimizer_at(learning_rate))
+        if not hasattr(adapted, "update"):
+            raise ValueError(
+                f"remedy {remedy.name}: adapt_optimizer must give an optax optimiser, got {adapted!r}"
+            )
+        return remedy, adapted
+
+    def _remedy_at(self, strength: Array) -> Remedy:
+        try:
+            return self.remedy(strength)
+        except NEEDS_A_VALUE as error:
+            raise ValueError(
+                "remedy must make a remedy of a strength that is not known beforehand, as there is one for each seed "
+                f"(jnp.where for if): {first_line(error)}"
+            ) from error
 
     def _optimizer_at(self, learning_rate: Array | None) -> Any:
         if learning_rate is None:
@@ -115,6 +130,7 @@ def start(
     cell = create(cell_key)
     if remedy.adapt_cell is not None:
         cell = remedy.adapt_cell(cell, jax.random.fold_in(cell_key, _REMEDY))
+        checked_cell(f"remedy {remedy.name}: what adapt_cell gives", cell)
     model: Any = Model.create(cell, task.output_size, key=readout_key)
     never = jnp.full((), -1, jnp.int32)
     return Run(
@@ -171,11 +187,17 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
     def loss_of(weights: Any) -> tuple[Array, Array]:
         model = materialized(with_trained(run.model, weights))
         outputs = model.outputs(batch.inputs, task.target_steps, backpropagation, remedy.adapt_step)
-        loss = task.loss(outputs, batch)
+        loss = jnp.asarray(task.loss(outputs, batch))
         if remedy.penalty is None:
             return loss, loss
         key = jax.random.fold_in(jax.random.fold_in(run.key, _REMEDY), run.step)
-        return loss + remedy.penalty(task, model, batch, key), loss
+        penalty = remedy.penalty(task, model, batch, key)
+        is_array = getattr(penalty, "shape", None) == () and jnp.issubdtype(penalty.dtype, jnp.floating)
+        if not (is_array or isinstance(penalty, float | int)):
+            raise ValueError(
+                f"remedy {remedy.name}: penalty must give one real floating number, got {penalty!r}"
+            )
+        return loss + penalty, loss
 
     weights = trained(run.model)
     (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(weights)

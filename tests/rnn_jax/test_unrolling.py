@@ -7,6 +7,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax import unrolling
+from rnn_jax.devices import default_device, default_platform
 from rnn_jax.training import backpropagation, by_gate
 from rnn_jax.training.backpropagation import last_states
 
@@ -87,6 +88,17 @@ def test_a_cpu_takes_one_step_a_turn():
 def test_an_accelerator_takes_several(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert unrolling.light_unroll() > unrolling.backpropagation_unroll(400) > unrolling.heavy_unroll() > 1
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_default_device_is_what_counts_not_the_default_backend(named, monkeypatch):
+    """With an accelerator there, `jax.default_device` gives the CPU its own orders, unrolling and block counts."""
+    (cpu, *_) = jax.local_devices(backend="cpu")
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert default_platform() == "gpu"
+    with jax.default_device("cpu" if named else cpu):
+        assert (default_platform(), default_device()) == ("cpu", cpu)
+        assert unrolling.light_unroll() == 1
 
 
 @pytest.mark.parametrize("count", [-9, -3, 0, 1, 8, 19])

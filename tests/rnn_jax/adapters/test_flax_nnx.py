@@ -148,6 +148,15 @@ def test_a_cell_that_draws_random_numbers_is_refused_and_may_leave_that():
     assert np.isfinite(chain.log_frobenius_norm).all()
 
 
+def test_a_whole_sequence_is_no_step():
+    rnn = nnx.RNN(nnx.GRUCell(3, 4, rngs=nnx.Rngs(0)))
+    with pytest.raises(
+        TypeError, match=r"cell must be one step, got nnx\.RNN.*; pass the cell in it, rnn\.cell"
+    ):
+        rj.adapters.from_flax_nnx(rnn)
+    assert rj.adapters.from_flax_nnx(rnn.cell).initial_state().shape == (4,)
+
+
 def test_an_attribute_that_is_not_there_is_told_as_it_is():
     class Mistyped(nnx.Module):
         def __call__(self, carry, x):

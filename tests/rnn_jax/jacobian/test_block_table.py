@@ -44,6 +44,13 @@ def test_two_processes_keep_each_others_entries(entry):
     assert [each.name for each in block_table.path().parent.iterdir()] == ["blocks.json"]
 
 
+def test_a_measurement_without_the_sequential_order_leaves_its_seconds(entry):
+    block_table.keep(entry)
+    narrower = replace(entry, block_count=3, blocked_s=0.4, sequential_s=None)
+    block_table.keep(narrower)
+    assert block_table.nearest(64, "float64", 1024) == replace(narrower, sequential_s=2.0)
+
+
 def test_the_nearest_entry_of_the_same_device_and_dtype_counts(entry):
     for each in (entry, replace(entry, log2_length=12, block_count=74), replace(entry, log2_size=7)):
         block_table.keep(each)

@@ -132,6 +132,26 @@ def test_strengths_reach_cells_steps_and_combinations():
         ({"learning_rates": [float("nan")]}, "learning_rates must be one finite number"),
         ({"remedy": leaky, "strengths": [0.5]}, "leak must be a concrete number"),
         (
+            {"remedy": lambda strength: clip_by_norm(strength if strength < 2 else 2.0), "strengths": [0.5]},
+            "remedy must make a remedy of a strength that is not known beforehand, .*: Attempted boolean conversion",
+        ),
+        (
+            {"remedy": Remedy("own", None, penalty=lambda *a: jnp.ones(2))},
+            "remedy own: penalty must give one real floating number, got ",
+        ),
+        (
+            {"remedy": Remedy("own", None, penalty=lambda *a: None)},
+            "remedy own: penalty must give one real floating number, got None",
+        ),
+        (
+            {"remedy": Remedy("own", None, adapt_cell=lambda cell, key: None)},
+            "remedy own: what adapt_cell gives must be a cell with initial_state and output, got NoneType",
+        ),
+        (
+            {"remedy": Remedy("own", None, adapt_optimizer=lambda optimizer: None)},
+            "remedy own: adapt_optimizer must give an optax optimiser, got None",
+        ),
+        (
             {"remedy": clip_by_norm, "strengths": [-1.0]},
             "strengths: -1 is not allowed for this remedy: threshold must be positive, got -1.0",
         ),

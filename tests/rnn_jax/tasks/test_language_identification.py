@@ -24,6 +24,13 @@ def texts(part):
     return [decoded(row) for row in part.characters]
 
 
+def test_texts_too_short_to_tell_the_parts_apart_are_refused(variant):
+    """Of one letter a message every training text is a held-out one too, and none is left."""
+    assert all(len(part.languages) > 100 for part in messages(variant, 8).values())
+    with pytest.raises(ValueError, match="length of language_identification must be at least 8, got 7"):
+        LanguageIdentification(7, variant)
+
+
 def test_languages_have_as_many_messages_each_and_no_text_is_in_both_parts(variant):
     parts = messages(variant, 30)
     for part in parts.values():

@@ -140,6 +140,73 @@ def test_the_held_out_examples_are_looked_at_too():
         check_batches(Longer(), 3, 3, jnp.float32)
 
 
+class Signs(Sum):
+    """The same with classes for numbers."""
+
+    def sample(self, key, batch_size, dtype=None):
+        batch = super().sample(key, batch_size, dtype)
+        return replace(batch, targets=(batch.targets[..., 0] > 0).astype(jnp.int32))
+
+    def loss(self, outputs, batch):
+        return jnp.mean(outputs)
+
+    accuracy = loss
+
+
+@pytest.mark.parametrize(
+    ("held_out", "told"),
+    [
+        (rj.tasks.Adding(20), "must have the task's own input_size, 1, as one net is scored, got 2"),
+        (
+            rj.tasks.TemporalXOR(5, "ends"),
+            "must have the task's own output_size, 1, as one net is scored, got 2",
+        ),
+        (Signs(), "must give targets that are numbers, as the task's are, got classes"),
+    ],
+)
+def test_held_out_examples_are_of_the_same_net(held_out, told):
+    own = type("Own", (Sum,), {"evaluation_task": lambda self: held_out})()
+    with pytest.raises(ValueError, match=rf"task\.evaluation_task\(\) {told}"):
+        check_batches(own, 3, 3, jnp.float32)
+
+
+def _with_a_gap(batch):
+    return replace(batch, inputs=batch.inputs.at[500:501].set(jnp.nan))
+
+
+@pytest.mark.parametrize(
+    ("task", "called"),
+    [
+        (Sum(change=_with_a_gap), r"task\.sample"),
+        (
+            type("Own", (Sum,), {"evaluation_task": lambda self: Sum(change=_with_a_gap)})(),
+            r"task\.evaluation_task\(\)\.sample",
+        ),
+    ],
+)
+def test_one_example_in_many_that_is_not_finite_is_told_beforehand(task, called):
+    with pytest.raises(ValueError, match=rf"{called} must give finite inputs"):
+        trained(task)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"baseline": lambda self: 1.0},
+            r"task\.baseline must take \(key\), see rnn_jax\.tasks\.Task: too many",
+        ),
+        (
+            {"baseline": lambda self, key: "1.0"},
+            r"task\.baseline\(key\) must give one number, a loss, got '1.0'",
+        ),
+    ],
+)
+def test_a_baseline_that_is_none(change, told):
+    with pytest.raises(ValueError, match=told):
+        checked_baseline(type("Own", (Sum,), change)(), jax.random.key(0))
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -108,6 +108,8 @@ def test_a_function_with_more_arguments_that_have_values_is_one_of_a_key():
         (lambda: arguments.sorted_snapshot_steps(3, 5), r"snapshot_steps must be several.*such as \[3\], got 3"),
         (lambda: arguments.sorted_snapshot_steps([6], 5), r"snapshot_steps must be whole numbers in 1\.\.5, got 6"),
         (lambda: arguments.check_progress(3), "on_progress must be a function of the steps and the losses, got 3"),
+        (lambda: arguments.check_progress(lambda step: None), "on_progress must take two arguments, the steps and the losses"),
+        (lambda: arguments.check_strengths(lambda strength: strength, np.ones(1)), "remedy must make a Remedy from a strength, of 1 it made 1.0"),
         (lambda: arguments.checked_learning_rates([0.1, -1.0], 2), "learning_rates must be at least 0, got -1"),
         (lambda: arguments.checked_learning_rates([0.1], 2), "learning_rates must be one finite number for each of"),
     ],
