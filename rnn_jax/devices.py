@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -50,6 +51,16 @@ def default_platform() -> str:
     """What that device is: "cpu", "gpu"."""
     chosen = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
     return jax.default_backend() if chosen is None else default_device().platform
+
+
+def computing_on(mesh: Mesh | None) -> AbstractContextManager:
+    """Where the mesh is of another kind than JAX's default device: one of its devices is the default meanwhile.
+
+    How a program is best written, and on a CPU what it must not do at once, depends on where it runs.
+    """
+    if mesh is None or platform_of(mesh) == default_platform():
+        return nullcontext()
+    return jax.default_device(mesh.devices.flat[0])
 
 
 def usable_cores() -> int:

@@ -1,9 +1,10 @@
-"""Dtypes: the one a user asked for, and the least that a norm is summed in."""
+"""Dtypes: the one a user asked for, the least that a norm is summed in, and what is a number."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 
@@ -27,3 +28,13 @@ def float_dtype(dtype: Any) -> Any:
 def at_least_float32(array: Array) -> Array:
     """The array, cast to float32 if it has fewer bits: sums of squares overflow or lose their digits in 8 or 16."""
     return array.astype(jnp.float32) if jnp.finfo(array.dtype).bits < 32 else array
+
+
+def is_real_number(value: Any) -> bool:
+    """Whether it is one real number and no truth value: of Python's, of NumPy's, or an array of none dimensions, traced or not."""
+    if np.ndim(value):
+        return False
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        dtype = np.result_type(type(value))
+    return any(jnp.issubdtype(dtype, kind) for kind in (np.integer, np.floating))

@@ -59,7 +59,8 @@ def compare(
 
     Ratios and differences are of the folder on the right against the reference on the left: under 1 the right one is
     faster. It is called faster or slower where the whole interval lies beyond the factor; where nothing differs
-    by more than the factor, a comparison calls any of its timings so with a probability of at most 5%.
+    by more than the factor, a comparison calls any of its timings so with a probability of at most 5%. A folder that has
+    nothing in common with the reference is named, and makes the exit code 2.
     """
     from bench.comparing import comparison
     from bench.comparing.two_folders import compared, require_same_identity, times_of_one_side, unlike

@@ -77,7 +77,7 @@ def from_flax_linen(cell: Any, variables: Any) -> LinenStep:
 
     Raises:
         ImportError: Flax is not installed.
-        TypeError: `cell` is no module of flax.linen, an `nn.RNN`, which is more than a step, or not hashable, or
+        TypeError: `cell` is no module of flax.linen, one that runs a whole sequence, such as `nn.RNN`, or not hashable, or
             `variables` is no mapping.
         ValueError: `variables` holds no arrays.
 
@@ -99,10 +99,10 @@ def from_flax_linen(cell: Any, variables: Any) -> LinenStep:
             "cell must be a flax.linen.Module called as (carry, inputs) -> (carry, y), got "
             f"{type(cell).__name__}; a cell of flax.nnx goes to from_flax_nnx"
         )
-    if isinstance(cell, nn.RNN):
+    if isinstance(cell, nn.RNN | nn.Bidirectional):
         raise TypeError(
-            "cell must be one step, got nn.RNN, which runs a whole sequence; pass the cell in it, rnn.cell, and "
-            'variables["params"]["cell"]'
+            f"cell must be one step, got nn.{type(cell).__name__}, which runs a whole sequence; pass the cell in it, rnn.cell, "
+            'and variables["params"]["cell"]'
         )
     try:
         hash(cell)

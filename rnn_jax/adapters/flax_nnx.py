@@ -93,7 +93,7 @@ def from_flax_nnx(cell: Any) -> NnxStep:
 
     Raises:
         ImportError: Flax is not installed.
-        TypeError: `cell` is no callable module of flax.nnx, or an `nnx.RNN`, which is more than a step.
+        TypeError: `cell` is no callable module of flax.nnx, or one that runs a whole sequence, such as `nnx.RNN`.
 
     Example:
         >>> import jax.numpy as jnp, rnn_jax as rj
@@ -112,9 +112,9 @@ def from_flax_nnx(cell: Any) -> NnxStep:
             "cell must be an nnx.Module called as (carry, inputs) -> (carry, y), got "
             f"{type(cell).__name__}; a cell of flax.linen goes to from_flax_linen(cell, variables)"
         )
-    if isinstance(cell, nnx.RNN):
+    if isinstance(cell, nnx.RNN | nnx.Bidirectional):
         raise TypeError(
-            "cell must be one step, got nnx.RNN, which runs a whole sequence; pass the cell in it, rnn.cell"
+            f"cell must be one step, got nnx.{type(cell).__name__}, which runs a whole sequence; pass the cell in it, rnn.cell"
         )
     graph, variables = nnx.split(cell)
     # Without a copy of their own, variables that are set in place later would be the step's too.

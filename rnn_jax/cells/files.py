@@ -87,6 +87,8 @@ def _options(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
         yield place or "class", type(node).__name__
         for each in fields(node):
             value = getattr(node, each.name)
+            if not each.metadata.get("saved", True):
+                continue
             if each.metadata.get("static"):
                 yield f"{place}.{each.name}", repr(value)
             else:

@@ -5,10 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from rnn_jax.batching import one_at_a_time
+from rnn_jax.dtypes import is_real_number
 from rnn_jax.keys import checked_key
 from rnn_jax.whole_numbers import is_whole
 
@@ -165,11 +166,10 @@ def checked_range(
 
 
 def checked_number(name: str, value: Any) -> None:
-    """Raises ValueError unless the value is a finite number; one that is traced cannot be looked at."""
-    if isinstance(value, jax.Array):
+    """Raises ValueError unless the value is a finite number, or an array of none dimensions; a traced one cannot be looked at."""
+    if isinstance(value, Tracer):
         return
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not is_number or not np.isfinite(value):
+    if not is_real_number(value) or not math.isfinite(float(value)):
         raise ValueError(f"{name} must be a finite number, got {value!r}")
 
 

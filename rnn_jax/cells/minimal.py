@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rnn_jax.cells.initializers import checked_arguments, input_matrix, no_recurrent_matrix
+from rnn_jax.cells.initializers import checked_arguments, checked_number, input_matrix, no_recurrent_matrix
 from rnn_jax.dtypes import float_dtype
 
 
@@ -144,11 +144,12 @@ class MinLSTM(_Minimal):
             dtype: of the weights; JAX's default float if None.
 
         Raises:
-            ValueError: a size, the key, the initialization or the gain is not allowed.
+            ValueError: a size, the key, the initialization, the gain or the bias is not allowed.
         """
         weight, bias = _drawn(
             cls.__name__, cls.gates, input_size, hidden_size, key, initialization, gain, dtype
         )
+        checked_number("forget_bias", forget_bias)
         return cls(weight, bias.at[:hidden_size].set(forget_bias))
 
     def affine(self, drive: Float[Array, "3 hidden"]) -> tuple[Array, Array]:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
 from rnn_jax.cell_structure import DENSE, ELEMENTWISE, KRONECKER, structure_of
@@ -280,12 +282,14 @@ class LayerNorm:
                 f"'elementwise'; {type(cell).__name__} is '{structure_of(cell)}'"
             )
         rows, _ = _shapes(cell)
-        if jnp.ndim(gain) == 0:
+        if np.ndim(gain) == 0:
             checked_number("gain", gain)
-        elif jnp.shape(gain) != rows.shape:
+        elif np.shape(gain) != rows.shape:
             raise ValueError(
-                f"gain must be one number or have shape (gates, hidden_size) = {rows.shape}, got {jnp.shape(gain)}"
+                f"gain must be one number or have shape (gates, hidden_size) = {rows.shape}, got {np.shape(gain)}"
             )
+        elif not isinstance(gain, Tracer) and not np.isfinite(gain).all():
+            raise ValueError(f"gain must be finite, got {gain!r}")
         return cls(cell, jnp.broadcast_to(jnp.asarray(gain, rows.dtype), rows.shape))
 
     def initial_state(self) -> State:

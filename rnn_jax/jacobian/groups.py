@@ -22,7 +22,7 @@ from rnn_jax.jacobian import scaled
 from rnn_jax.jacobian.material import Segment, materials
 from rnn_jax.jacobian.measure import Measure, Measured
 from rnn_jax.jacobian.scaled import ScaledMatrix
-from rnn_jax.jacobian.structure import factor, is_one_product
+from rnn_jax.jacobian.structure import factor, is_of_one_leaf
 from rnn_jax.step import Step
 from rnn_jax.unrolling import traced_loop
 
@@ -131,14 +131,15 @@ def _tried(
             lambda leaf: jax.lax.dynamic_index_in_dim(leaf, last - done - index, keepdims=False), material
         )
 
-    in_place = is_one_product(step, material)
+    in_place = is_of_one_leaf(step, material)
 
     def multiply(index: Array, carry: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
         rows, squares, at = carry
         rows = factor(step, of_step(index) if in_place else at).after(rows)
         squares = jax.lax.dynamic_update_index_in_dim(squares, scaled.row_squares(rows), index, 0)
-        # Carried from one step to the next, it is a plain array. Sliced in place it saves two copies a step, but where
-        # several terms read it, every entry of a product looks for its place anew.
+        # Sliced in place it saves two copies a step: chains of 32 tanh, leaky or GRU units take 0.75 to 0.85 of the time.
+        # With several leaves every entry of a product looks for its place anew, an sLSTM's chain takes 1.5 times as long:
+        # then it is carried from one step to the next, a plain array.
         return rows, squares, None if in_place else of_step(index + 1)
 
     mantissa, exponent = chain.product.mantissa, chain.product.exponent

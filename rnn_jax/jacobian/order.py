@@ -14,7 +14,7 @@ import numpy as np
 from jax.custom_batching import sequential_vmap
 
 from rnn_jax.coordinates import real_size
-from rnn_jax.devices import Devices, default_platform, mesh_of, platform_of
+from rnn_jax.devices import Devices, computing_on, default_platform, mesh_of, platform_of
 from rnn_jax.jacobian import blocked, sequential, sharded
 from rnn_jax.jacobian.block_count import block_count_of
 from rnn_jax.jacobian.measure import Measured
@@ -96,7 +96,10 @@ class Order(NamedTuple):
             chosen, place = sharded.shared_lags(self.plan, ascending)
             function, operands, position = self.module.chosen_lags, (*operands, chosen), place[position]
         options = self.options | {"spectral": spectral, "precision": precision}
-        measured = call_compiled(_as_compiled(function, callables, state), callables, *operands, **options)
+        with computing_on(None if self.plan is None else self.plan.mesh):
+            measured = call_compiled(
+                _as_compiled(function, callables, state), callables, *operands, **options
+            )
         if self.plan is not None:
             measured = sharded.on_first_device(self.plan, measured)
         if np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):

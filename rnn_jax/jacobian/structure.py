@@ -208,8 +208,8 @@ def factor(step: Any, material: Any) -> Factor:
     return DenseFactor(step_jacobian(step, state, x) + nan_or_zero)
 
 
-def is_one_product(step: Any, material: Any) -> bool:
-    """Whether a product with a step's Jacobian is one matrix product and no other term, by what `prepared` gave."""
+def is_of_one_leaf(step: Any, material: Any) -> bool:
+    """Whether a product with a step's Jacobian is formed of one leaf's rows alone, by what `prepared` gave."""
     structure = structure_of(step)
     return structure == KRONECKER or (structure == ELEMENTWISE and len(material.by_leaf) == 1)
 

@@ -18,6 +18,9 @@ from rnn_jax.tasks.packaged_messages import DISTRIBUTION, translations
 from rnn_jax.tasks.task import Batch, Classification, checked_variant
 
 TEST_SHARE = 0.25
+SHORTEST = 8
+"""Characters. Of fewer more than half of the training part reads like a held-out message: at 3 more are held out than left, at
+1 none is left."""
 LANGUAGES = {
     "seven": ("en", "fr", "de", "es", "it", "nl", "pt"),
     "romance": ("fr", "es", "it", "pt"),
@@ -44,7 +47,7 @@ class LanguageIdentification(Classification):
     many messages of each language: 490 or so with Django 5.2. A quarter of the English messages, drawn once
     (`shuffled(messages, seed=0)`), is held out with all their translations. A message of the training part that
     reads like a held-out one, in any language and in the characters that are read, is dropped with its
-    translations: no text is in both parts. Near repeats, such as sentences that differ in a number, may be.
+    translations: no text is in both parts; `length` is at least 8, so that enough are left. Near repeats, such as sentences that differ in a number, may be.
 
     Solved when at least 0.9 of the held-out messages are right; the baseline is a uniform guess, the log of the
     number of languages. A classifier by the frequency of characters alone is in `plain_outputs`.
@@ -71,7 +74,7 @@ class LanguageIdentification(Classification):
     solved_from = 0.9
 
     def __post_init__(self) -> None:
-        checked_variant(self, self.VARIANTS, shortest=8)
+        checked_variant(self, self.VARIANTS, shortest=SHORTEST)
         checked_part(self)
 
     @property

@@ -1,13 +1,12 @@
 """Whether a task is what `Task` says, told before anything is compiled: what does not fit would broadcast, or fail deep inside."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.messages import NEEDS_A_VALUE, first_line
+from rnn_jax.messages import NEEDS_A_VALUE, first_line, why_it_takes_not
 from rnn_jax.tasks.task import Batch, Task, evaluation_task
 from rnn_jax.whole_numbers import is_whole
 
@@ -75,9 +74,7 @@ def check_batches(task: Task, batch_size: int, held_out_examples: int, dtype: An
 
 def checked_baseline(task: Task, key: Any) -> float:
     """The baseline's loss; raises ValueError where it is no positive number."""
-    try:
-        inspect.signature(task.baseline).bind(key)
-    except TypeError as error:
+    if error := why_it_takes_not(task.baseline, key):
         raise ValueError(f"task.baseline must take (key), {_SEE}: {error}") from error
     found: Any = task.baseline(key)
     try:
@@ -105,9 +102,7 @@ def _check_same_net(task: Task, held_out: Task, called: str) -> None:
 def _check_batch(called: str, task: Task, batch_size: int, dtype: Any) -> str:
     """What kind its targets are, "numbers" or "classes"."""
     name = f"{called}.sample"
-    try:
-        inspect.signature(task.sample).bind(None, batch_size, dtype)
-    except TypeError as error:
+    if error := why_it_takes_not(task.sample, None, batch_size, dtype):
         raise ValueError(f"{name} must take (key, batch_size, dtype), {_SEE}: {error}") from error
     batch = _shape_of(
         f"{name} for {batch_size} examples",

@@ -6,14 +6,17 @@ import numpy as np
 
 
 def checked_number(name: str, value: Any) -> float:
-    """One real number, of Python's or NumPy's or in an array of none dimensions, as float64.
+    """One real number, of whatever type or in an array of none dimensions, as float64.
 
     Raises:
         ValueError: it is none.
     """
-    if np.ndim(value) or not np.issubdtype(np.asarray(value).dtype, np.number) or np.iscomplexobj(value):
-        raise ValueError(f"{name} must be one real number, got {value!r}")
-    return float(value)
+    try:
+        if np.ndim(value) or isinstance(value, str | bytes | bool | np.bool_) or np.iscomplexobj(value):
+            raise TypeError
+        return float(value)
+    except TypeError as error:
+        raise ValueError(f"{name} must be one real number, got {value!r}") from error
 
 
 def log(number: float) -> float:

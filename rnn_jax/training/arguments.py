@@ -1,6 +1,5 @@
 """What `train` demands of its arguments, told before anything is compiled."""
 
-import inspect
 from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
@@ -14,7 +13,7 @@ from jaxtyping import Array
 
 from rnn_jax.jacobian.declared import check_declaration, declares_its_own
 from rnn_jax.keys import checked_key
-from rnn_jax.messages import NEEDS_A_VALUE, first_line
+from rnn_jax.messages import NEEDS_A_VALUE, first_line, why_it_takes_not
 from rnn_jax.remedies.remedy import Remedy
 from rnn_jax.step import require_same_state
 from rnn_jax.tasks.protocol_check import check_task
@@ -47,12 +46,8 @@ def check_progress(on_progress: Any) -> None:
         return
     if not callable(on_progress):
         raise ValueError(f"on_progress must be a function of the steps and the losses, got {on_progress!r}")
-    try:
-        inspect.signature(on_progress).bind(0, np.zeros(1))
-    except TypeError as error:
+    if error := why_it_takes_not(on_progress, 0, np.zeros(1)):
         raise ValueError(f"on_progress must take two arguments, the steps and the losses: {error}") from error
-    except ValueError:
-        pass  # a builtin that tells no signature
 
 
 def check_recipe(remedy: Any, has_strengths: bool, optimizer: Any, has_learning_rates: bool) -> None:
@@ -163,12 +158,8 @@ def required_dtype(task: Task, create: Callable, key: Array) -> Any:
         ValueError: `create` takes no key or makes no cell, its output is no vector of real numbers, or it does not
             take the task's inputs.
     """
-    try:
-        inspect.signature(create).bind(key)
-    except TypeError as error:
+    if error := why_it_takes_not(create, key):
         raise ValueError(f"create must be a function of one argument, a random key: {error}") from error
-    except ValueError:
-        pass  # one that is compiled tells no signature
 
     def cell_of(key: Array) -> Any:
         made = create(key)

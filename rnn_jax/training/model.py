@@ -31,14 +31,14 @@ class Model:
         cell: the recurrent cell.
         weight: shape (output_size, hidden_size).
         bias: shape (output_size,).
-        classes: of the cell's nodes, as `classes_of` gives them. They tell the structures of models apart, and so the
-            programs that optax and others keep for them.
+        classes: of the nodes of the cell that it was created with, as `classes_of` gives them. They tell the structures
+            of models apart, and so the programs that optax and others keep for them.
     """
 
     cell: Any
     weight: Array
     bias: Array
-    classes: tuple[type, ...] = field(default=(), repr=False, metadata={"static": True})
+    classes: tuple[type, ...] = field(default=(), repr=False, metadata={"static": True, "saved": False})
 
     @classmethod
     def create(cls, cell: Any, output_size: int, *, key: Array) -> "Model":

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from rnn_jax.batching import over_devices
-from rnn_jax.devices import default_platform, usable_cores
+from rnn_jax.devices import computing_on, default_platform, usable_cores
 from rnn_jax.leaves import of_numbers, to_numbers
 from rnn_jax.tasks.task import Task
 from rnn_jax.training.run import Recipe, Run, evaluated, training_step
@@ -74,7 +74,8 @@ def lowered(
         advance = _cached_block(*settings, is_of_one)
     except TypeError:  # a task or an optimiser that cannot be hashed is compiled anew
         advance = _block(*settings, is_of_one)
-    return BlockProgram(advance.lower(runs), is_of_one)
+    with computing_on(mesh):
+        return BlockProgram(advance.lower(runs), is_of_one)
 
 
 def _block(

@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from rnn_jax.cells.initializers import checked_cell
+from rnn_jax.dtypes import at_least_float32, is_real_number
 from rnn_jax.messages import NEEDS_A_VALUE, first_line
 from rnn_jax.remedies.clipping import global_norm
 from rnn_jax.remedies.remedy import Remedy, none
@@ -187,17 +188,14 @@ def step_on(task: Task, recipe: Recipe, backpropagation: str, run: Run, batch: B
     def loss_of(weights: Any) -> tuple[Array, Array]:
         model = materialized(with_trained(run.model, weights))
         outputs = model.outputs(batch.inputs, task.target_steps, backpropagation, remedy.adapt_step)
-        loss = jnp.asarray(task.loss(outputs, batch))
+        loss = at_least_float32(jnp.asarray(task.loss(outputs, batch)))
         if remedy.penalty is None:
             return loss, loss
         key = jax.random.fold_in(jax.random.fold_in(run.key, _REMEDY), run.step)
         penalty = remedy.penalty(task, model, batch, key)
-        is_array = getattr(penalty, "shape", None) == () and jnp.issubdtype(penalty.dtype, jnp.floating)
-        if not (is_array or isinstance(penalty, float | int)):
-            raise ValueError(
-                f"remedy {remedy.name}: penalty must give one real floating number, got {penalty!r}"
-            )
-        return loss + penalty, loss
+        if not is_real_number(penalty):
+            raise ValueError(f"remedy {remedy.name}: penalty must give one real number, got {penalty!r}")
+        return loss + jnp.asarray(penalty, loss.dtype), loss
 
     weights = trained(run.model)
     (total, loss), gradient = jax.value_and_grad(loss_of, has_aux=True)(weights)

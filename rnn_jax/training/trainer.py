@@ -144,9 +144,11 @@ def train(
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.asarray(numbers))
     dtype = required_dtype(task, create, key)
     check_batches(task, batch_size, EVALUATION_EXAMPLES, dtype)
-    check_examples(task, EVALUATION_EXAMPLES, dtype)
+    check_examples(task, batch_size, EVALUATION_EXAMPLES, dtype)
     if evaluation_task(task) is not task:
-        check_examples(evaluation_task(task), EVALUATION_EXAMPLES, dtype, "task.evaluation_task()")
+        check_examples(
+            evaluation_task(task), EVALUATION_EXAMPLES, EVALUATION_EXAMPLES, dtype, "task.evaluation_task()"
+        )
     baseline = checked_baseline(evaluation_task(task), jax.random.fold_in(key, 0))
     own = {
         "strengths": one_a_seed("strengths", strengths, len(numbers)),

@@ -7,7 +7,7 @@ import pytest
 
 import rnn_jax as rj
 from rnn_jax import unrolling
-from rnn_jax.devices import default_device, default_platform
+from rnn_jax.devices import computing_on, default_device, default_platform, mesh_of
 from rnn_jax.training import backpropagation, by_gate
 from rnn_jax.training.backpropagation import last_states
 
@@ -99,6 +99,35 @@ def test_the_default_device_is_what_counts_not_the_default_backend(named, monkey
     with jax.default_device("cpu" if named else cpu):
         assert (default_platform(), default_device()) == ("cpu", cpu)
         assert unrolling.light_unroll() == 1
+
+
+@pytest.mark.parametrize("run", ["train", "chain"])
+def test_devices_of_another_kind_than_the_default_have_their_own_programs(run, monkeypatch, jax_promotes):
+    found = []
+
+    def looked_at(unroll=unrolling.on_an_accelerator):
+        found.append(default_platform())
+        return unroll()
+
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(unrolling, "on_an_accelerator", looked_at)
+    monkeypatch.setattr(backpropagation, "on_an_accelerator", looked_at)
+    cell, devices = rj.cells.GRU.create(2, 3, key=jax.random.key(0)), jax.local_devices(backend="cpu")[:1]
+    if run == "chain":
+        rj.jacobian_chain(cell, cell.initial_state(), jnp.ones((9, 2)), devices=devices)
+        assert set(found) == {"cpu"}
+        return
+    mesh = mesh_of(devices, "seeds")
+    with computing_on(mesh):
+        assert default_platform() == "cpu"
+    assert default_platform() == "gpu"
+    with computing_on(None):
+        assert default_platform() == "gpu"
+    task, key = rj.tasks.Adding(10), jax.random.key(0)
+    rj.train(
+        task, lambda key: rj.cells.GRU.create(2, 3, key=key), key=key, seeds=1, step_budget=1, devices=devices
+    )
+    assert found[-1] == "cpu"
 
 
 @pytest.mark.parametrize("count", [-9, -3, 0, 1, 8, 19])

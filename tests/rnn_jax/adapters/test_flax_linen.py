@@ -94,6 +94,8 @@ def test_a_wrong_argument_is_named():
         rj.adapters.from_flax_linen(variables, cell)
     with pytest.raises(TypeError, match=r"cell must be one step, got nn\.RNN.*rnn\.cell, and"):
         rj.adapters.from_flax_linen(nn.RNN(cell), variables)
+    with pytest.raises(TypeError, match=r"cell must be one step, got nn\.Bidirectional"):
+        rj.adapters.from_flax_linen(nn.Bidirectional(nn.RNN(cell), nn.RNN(cell)), variables)
     with pytest.raises(TypeError, match=r"variables must be the mapping that cell.init gave, got ArrayImpl"):
         rj.adapters.from_flax_linen(cell, jnp.ones(3))
     with pytest.raises(ValueError, match=r"variables must hold arrays, got \{\}; pass cell.init"):

@@ -211,6 +211,14 @@ def test_the_innermost_cell_is_reached_through_all_wrappers():
             lambda: Skip.create(cell_of("gru"), 2, key=3),
             r"key must be a random key such as jax.random.key\(0\), got 3",
         ),
+        (
+            lambda: AddedSkip.create(cell_of("gru"), 2, jnp.array(jnp.inf)),
+            "weight must be a finite number, got Array",
+        ),
+        (
+            lambda: LayerNorm.create(cell_of("gru"), jnp.full((3, HIDDEN), jnp.nan)),
+            "gain must be finite, got Array",
+        ),
         (lambda: LayerNorm.create(cell_of("gru"), float("nan")), "gain must be a finite number, got nan"),
         (
             lambda: LayerNorm.create(cell_of("gru"), jnp.ones(5)),

@@ -137,11 +137,11 @@ def test_strengths_reach_cells_steps_and_combinations():
         ),
         (
             {"remedy": Remedy("own", None, penalty=lambda *a: jnp.ones(2))},
-            "remedy own: penalty must give one real floating number, got ",
+            "remedy own: penalty must give one real number, got ",
         ),
         (
             {"remedy": Remedy("own", None, penalty=lambda *a: None)},
-            "remedy own: penalty must give one real floating number, got None",
+            "remedy own: penalty must give one real number, got None",
         ),
         (
             {"remedy": Remedy("own", None, adapt_cell=lambda cell, key: None)},
@@ -160,3 +160,28 @@ def test_strengths_reach_cells_steps_and_combinations():
 def test_arguments_that_do_not_fit_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         train(**options)
+
+
+@pytest.mark.costly
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": optax.lbfgs(0.1)},
+        {"remedy": rj.remedies.gradient_flossing()},
+        {"remedy": rj.remedies.pascanu_omega(1.0)},
+    ],
+    ids=["lbfgs", "flossing", "omega"],
+)
+def test_a_net_of_16_bits_trains_with_a_loss_of_32(options, jax_promotes):
+    def create(key):
+        return rj.cells.GRU.create(2, 5, key=key, dtype=jnp.bfloat16)
+
+    result = train(create, **options)
+    assert result.loss.dtype == jnp.float32
+    assert np.isfinite(result.loss).all()
+    assert (np.asarray(result.loss) != np.asarray(result.loss).astype(jnp.bfloat16)).any()
+
+
+def test_a_penalty_may_be_a_whole_number():
+    plain, added = train(), train(remedy=Remedy("own", None, penalty=lambda *a: 3))
+    np.testing.assert_array_equal(plain.loss, added.loss)

@@ -28,7 +28,7 @@ class Signs(Classification):
 
 
 def look_at(task):
-    check_examples(task, 4, jnp.float32)
+    check_examples(task, 4, 40, jnp.float32)
 
 
 @pytest.mark.parametrize(("silent", "masked"), [(0, False), (1, False), (-100, True), (2, True)])
@@ -87,6 +87,25 @@ def test_an_input_that_is_not_finite_is_told():
 
     with pytest.raises(ValueError, match=r"task\.sample must give finite inputs"):
         look_at(Broken())
+
+
+def test_a_task_of_which_nothing_counts_is_told():
+    class Silent(Signs):
+        def sample(self, key, batch_size, dtype=None):
+            batch = Signs.sample(self, key, batch_size, dtype)
+            return Batch(batch.inputs, batch.targets, jnp.zeros_like(batch.mask))
+
+    with pytest.raises(ValueError, match="mask that is True where a target counts, it is False everywhere"):
+        look_at(Silent())
+
+
+def test_it_is_asked_for_no_more_at_once_than_training_asks_for():
+    class Few(Signs):
+        def sample(self, key, batch_size, dtype=None):
+            assert batch_size <= 4
+            return Signs.sample(self, key, batch_size, dtype)
+
+    look_at(Few())
 
 
 @pytest.mark.costly

@@ -171,7 +171,8 @@ def test_held_out_examples_are_of_the_same_net(held_out, told):
 
 
 def _with_a_gap(batch):
-    return replace(batch, inputs=batch.inputs.at[500:501].set(jnp.nan))
+    rare = jnp.abs(batch.inputs) > 2.9  # one example in forty
+    return replace(batch, inputs=jnp.where(rare, jnp.nan, batch.inputs))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The random tanh net's theory against mpmath and scipy, expansions, limits and a simulation."""
 
 import math
+from fractions import Fraction
 
 import jax.numpy as jnp
 import mpmath
@@ -143,7 +144,9 @@ def test_a_large_variance_keeps_its_digits(gain, noise):
     assert gain**2 * mean(lambda x: mpmath.tanh(x) ** 2, v) + noise**2 == pytest.approx(v, rel=1e-13)
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float16, np.float32, jnp.float32])
+@pytest.mark.parametrize(
+    "kind", [np.uint8, np.int16, np.float16, np.float32, jnp.float32, jnp.bfloat16, Fraction]
+)
 def test_numbers_of_any_type_are_taken_as_float64(kind):
     assert random_tanh_net(kind(200), kind(3)) == random_tanh_net(200.0, 3.0)
     assert critical_gain(kind(20)) == critical_gain(20.0)

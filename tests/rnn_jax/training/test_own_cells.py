@@ -203,6 +203,23 @@ def test_an_optimiser_never_takes_a_cell_for_one_of_another_class(jax_promotes):
         assert isinstance(jax.eval_shape(stepped, model).cell, Again)
 
 
+def test_a_model_is_saved_and_loaded_where_its_class_was_defined_again(tmp_path):
+    def model():
+        @jax.tree_util.register_dataclass
+        @dataclass(frozen=True)
+        class Again(Plain):
+            weight_hh: jax.Array
+            weight_xh: jax.Array
+
+        return Model.create(Again.create(KEY), 1, key=KEY)
+
+    rj.cells.save(tmp_path / "model.npz", model())
+    there = model()
+    loaded = rj.cells.load(tmp_path / "model.npz", jax.tree.map(jnp.zeros_like, there))
+    assert jax.tree.structure(loaded) == jax.tree.structure(there)
+    np.testing.assert_array_equal(loaded.cell.weight_hh, there.cell.weight_hh)
+
+
 @pytest.mark.costly
 @pytest.mark.parametrize(
     "remedy", [*REMEDIES, rj.remedies.clip_by_norm(0.01)], ids=lambda remedy: remedy.name
