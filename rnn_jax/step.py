@@ -174,7 +174,12 @@ def classes_of(tree: Any) -> tuple[type, ...]:
 def signature(step: Step, state: State, xs: Inputs) -> Any:
     """What the outcome of a check depends on, for a step that is a pytree of arrays."""
     leaves, structure = jax.tree.flatten((step, state, xs))
-    shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    shapes = tuple(
+        (leaf.shape, leaf.dtype)
+        if isinstance(leaf, jax.Array)
+        else (jnp.shape(leaf), jnp.result_type(leaf))  # JAX's own are asked at a twentieth of the time
+        for leaf in leaves
+    )
     return structure, classes_of(step), type(state), type(xs), shapes
 
 

@@ -15,6 +15,7 @@ from rnn_jax.jacobian import sequential
 from rnn_jax.jacobian.declared import check_declaration
 from rnn_jax.jacobian.order import Order
 from rnn_jax.jacobian.scaled import ScaledMatrix, ScaledNumber
+from rnn_jax.lags import every_lag
 from rnn_jax.shown import brief
 from rnn_jax.step import (
     Inputs,
@@ -182,7 +183,7 @@ def jacobian_chain(
     state, xs, length = checked(step, state, xs, length)
     check_declaration(step, state, xs)
     order = Order.of(method, block_count, state, length, checkpoint, devices)
-    wanted = np.arange(length + 1) if lags is None else concrete_integers("lags", lags, 0, length)
+    wanted = None if lags is None else concrete_integers("lags", lags, 0, length)
     frobenius, spectral, outputs = order.norms_at(
         wanted,
         (step, bound_method_as_pytree(output)),
@@ -192,7 +193,7 @@ def jacobian_chain(
         precision=precision,
     )
     return JacobianChain(
-        lags=jnp.asarray(wanted, jnp.int32),
+        lags=every_lag(length) if wanted is None else jnp.asarray(wanted, jnp.int32),
         frobenius_norm=frobenius,
         spectral_norm=spectral,
         output_norm=outputs,

@@ -65,7 +65,7 @@ class Order(NamedTuple):
 
     def norms_at(
         self,
-        lags: np.ndarray,
+        lags: np.ndarray | None,
         callables: tuple,
         operands: tuple,
         *,
@@ -76,7 +76,7 @@ class Order(NamedTuple):
         """The norms at these lags, in their order.
 
         Args:
-            lags: in 0..T, in any order, the same one more than once if need be.
+            lags: in 0..T, in any order, the same one more than once if need be; every one, in order, if None.
             callables: the step, and the readout or None.
             operands: the first state, the inputs, and all states or None.
             length: T.
@@ -86,15 +86,21 @@ class Order(NamedTuple):
         if self.plan is not None:
             callables, *placed = sharded.placed(self.plan, callables, *operands)
             operands = tuple(placed)
-        ascending, position = np.unique(lags, return_inverse=True)
-        if ascending.size == length + 1 or (not spectral and _SPARSE * ascending.size >= length):
-            # It is cheaper to measure at every lag than to look which are wanted.
-            function, position = self.module.every_lag, lags
-        elif self.plan is None:
-            function, operands = self.module.chosen_lags, (*operands, jnp.asarray(ascending, jnp.int32))
-        else:
-            chosen, place = sharded.shared_lags(self.plan, ascending)
-            function, operands, position = self.module.chosen_lags, (*operands, chosen), place[position]
+        function, position = self.module.every_lag, lags
+        ascending, inverse = (None, None) if lags is None else np.unique(lags, return_inverse=True)
+        # Else it is cheaper to measure at every lag than to look which are wanted.
+        if (
+            ascending is not None
+            and ascending.size <= length
+            and (spectral or _SPARSE * ascending.size < length)
+        ):
+            function = self.module.chosen_lags
+            if self.plan is None:
+                chosen, position = jnp.asarray(ascending, jnp.int32), inverse
+            else:
+                chosen, place = sharded.shared_lags(self.plan, ascending)
+                position = place[inverse]
+            operands = *operands, chosen
         options = self.options | {"spectral": spectral, "precision": precision}
         with computing_on(None if self.plan is None else self.plan.mesh):
             measured = call_compiled(
@@ -102,7 +108,7 @@ class Order(NamedTuple):
             )
         if self.plan is not None:
             measured = sharded.on_first_device(self.plan, measured)
-        if np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):
+        if position is None or np.array_equal(position, np.arange(measured[0].mantissa.shape[-1])):
             return measured
         return jax.tree.map(lambda norm: norm[position], measured)
 
