@@ -169,7 +169,7 @@ def weight_gradient_shares(
     """How much of the weight gradient comes from further back than each lag.
 
     With g = dL/dW, W what is trained, and g_k its part that comes from the last k steps,
-    share(k) = 1 - <g_k, g> / <g, g>. It starts at 1 for k = 0 and ends at 0 for k = T; where it is
+    share(k) = 1 - <g_k, g> / <g, g>. It starts at 1, to rounding, for k = 0 and ends at 0 for k = T; where it is
     close to 0 already at a small k, the update has no part in what lies further back. Parts can
     point against the sum, so a share can be negative or exceed 1.
 

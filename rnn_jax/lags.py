@@ -1,7 +1,6 @@
 """At which lags a chain is measured."""
 
-from functools import lru_cache
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +14,10 @@ def geometric_lags(length: int, count: int) -> np.ndarray:
 
 
 def every_lag(length: int) -> Int[Array, " lags"]:
-    """0, 1, ..., `length` as an array; kept for the next call, as making it takes longer than many a short chain."""
-    return _every_lag(length, jax.config.jax_default_device)  # pyright: ignore[reportAttributeAccessIssue]
+    """0, 1, ..., `length` as an array: by a program, which takes a quarter of the time that a copy of NumPy's does."""
+    return _every_lag(length)
 
 
-@lru_cache(maxsize=8)
-def _every_lag(length: int, device: Any) -> Array:
-    del device  # where the array lies
-    with jax.ensure_compile_time_eval():
-        return jnp.arange(length + 1, dtype=jnp.int32)
+@partial(jax.jit, static_argnums=0)
+def _every_lag(length: int) -> Array:
+    return jnp.arange(length + 1, dtype=jnp.int32)

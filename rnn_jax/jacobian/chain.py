@@ -159,7 +159,7 @@ def jacobian_chain(
             its own stretch, and then form and measure their products at once, each in the order that
             `method` names. Each keeps the inputs and states of its own stretch and one n x n matrix
             for every device. A net of fewer steps than there are devices uses as many as it has
-            steps. The result lies on the first.
+            steps. The norms lie on the first.
         block_count: into how many blocks method="blocked" cuts time (each device its own stretch);
             if None, as many as `rnn_jax.tune_blocks` found best on this device, or where it never ran sqrt(2 T)
             and, of large states, no more than are 32 MiB.

@@ -1,10 +1,12 @@
 """Remedies that add a penalty to the loss in training."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from rnn_jax.cell_structure import ELEMENTWISE, structure_of
@@ -64,7 +66,8 @@ def gradient_flossing(weight: Strength = 1.0, exponents: int = 4, sequences: int
     drawn anew at every training step. The gradient is that of all of it, back through the QR
     decompositions, the step Jacobians and the states. The sum is averaged over the sequences. It is
     taken at every training step; the source takes it before training and in phases between. A step
-    Jacobian whose rank is below `exponents` makes the penalty infinite.
+    Jacobian whose rank is below `exponents` makes the penalty infinite: with rectifiers some units that are off at once
+    are enough.
 
     Args:
         weight: of the penalty, at least 0.
@@ -85,15 +88,32 @@ def gradient_flossing(weight: Strength = 1.0, exponents: int = 4, sequences: int
         del task
         inputs = batch.inputs[:sequence_count]
         state = model.cell.initial_state()
-        size = real_size(state)
+        size, dtype = real_size(state), ravel_reals(state)[0].dtype
         shape = (inputs.shape[0], size, min(count, size))
-        drawn = jax.random.normal(key, shape, jnp.float32).astype(ravel_reals(state)[0].dtype)
-        bases, _ = jax.vmap(qr)(drawn)
-        spectra = jax.vmap(partial(finite_time_exponents, model.cell, state))(inputs, bases)
-        mean = jnp.mean(jnp.sum(jnp.square(spectra), axis=1))
-        return jnp.asarray(weight, mean.dtype) * mean
+        bases, _ = jax.vmap(qr)(jax.random.normal(key, shape, jnp.float32).astype(dtype))
+
+        def mean() -> Float[Array, ""]:
+            spectra = jax.vmap(partial(finite_time_exponents, model.cell, state))(inputs, bases)
+            return jnp.mean(jnp.sum(jnp.square(spectra), axis=1))
+
+        return _weighted(weight, mean)
 
     return Remedy("gradient_flossing", weight, penalty=penalty)
+
+
+def _weighted(weight: Strength, mean: Callable[[], Array]) -> Float[Array, ""]:
+    """weight * mean; nothing where the weight is 0, though the mean or its gradient be infinite."""
+    dtype = jax.eval_shape(mean).dtype
+
+    def weighted() -> Array:
+        return jnp.asarray(weight, dtype) * mean()
+
+    def nothing() -> Array:
+        return jnp.zeros((), dtype)
+
+    if isinstance(weight, Tracer):
+        return jax.lax.cond(weight > 0, weighted, nothing)
+    return weighted() if weight > 0 else nothing()
 
 
 def finite_time_exponents(

@@ -160,6 +160,23 @@ def test_no_more_exponents_are_taken_than_the_state_has_numbers():
 
 
 @pytest.mark.costly
+@pytest.mark.parametrize("mapped", [jax.vmap, lambda of_one: lambda all: jax.lax.map(of_one, all)])
+def test_no_weight_is_no_penalty_where_it_would_be_infinite(mapped):
+    """A rectified net has steps of any rank; 0 times infinity made the seed of strength 0 diverge."""
+    model, batch = model_of("elman_relu"), batch_of(2)
+    model = replace(model, cell=replace(model.cell, bias=model.cell.bias - 9.0))  # every unit is off
+    value, gradient = value_and_gradient(gradient_flossing(0.0), model, batch)
+    assert value == 0
+    assert all((leaf == 0).all() for leaf in jax.tree.leaves(gradient))
+
+    def of_one(weight):
+        return value_and_gradient(gradient_flossing(weight), model, batch)
+
+    values, gradients = mapped(of_one)(jnp.array([0.0, 1.0]))
+    np.testing.assert_array_equal(values, [0, np.inf])
+    assert all((leaf[0] == 0).all() for leaf in jax.tree.leaves(gradients))
+
+
 def test_a_step_towards_less_flossing_penalty_brings_the_exponents_to_zero():
     model, batch, remedy = model_of("gru"), batch_of(4), gradient_flossing(1.0, exponents=2)
     evaluate = jax.jit(jax.value_and_grad(lambda model: remedy.penalty(TASK, model, batch, KEY)))
