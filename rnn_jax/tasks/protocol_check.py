@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.dtypes import is_real_number
 from rnn_jax.messages import NEEDS_A_VALUE, first_line, why_it_takes_not
 from rnn_jax.tasks.task import Batch, Task, evaluation_task
 from rnn_jax.whole_numbers import is_whole
@@ -77,10 +78,9 @@ def checked_baseline(task: Task, key: Any) -> float:
     if error := why_it_takes_not(task.baseline, key):
         raise ValueError(f"task.baseline must take (key), {_SEE}: {error}") from error
     found: Any = task.baseline(key)
-    try:
-        baseline = float(found) if not isinstance(found, str) else float("no number")
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"task.baseline(key) must give one number, a loss, got {found!r}") from error
+    if not is_real_number(found):
+        raise ValueError(f"task.baseline(key) must give one number, a loss, got {found!r}")
+    baseline = float(found)
     if not 0 < baseline < float("inf"):
         raise ValueError(
             f"task.baseline(key) must give a positive loss, got {baseline}: verdicts hold the final loss against 0.9 "
